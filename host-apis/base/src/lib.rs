@@ -1,0 +1,37 @@
+//! The words every room shares: who calls, what is asked, what went wrong.
+//!
+//! `isobase-base` knows no engine, no database and no server. It holds the *ports* that let the
+//! gateway reach functions without naming the runtime ([`Invoker`]), the typed values that cross
+//! those ports ([`Context`], [`Principal`], [`Body`]) and the habits that keep the host honest
+//! ([`limits`], [`task`], [`observe`]).
+//!
+//! ```
+//! use isobase_base::{FunctionSlug, Principal, Target};
+//!
+//! let target = Target::user(FunctionSlug::parse("hello-world").unwrap());
+//! assert_eq!(target.slug().as_str(), "hello-world");
+//! assert_eq!(Principal::anon().role().as_str(), "anon");
+//! ```
+
+mod body;
+mod context;
+mod failure;
+mod grant;
+mod ids;
+mod invoke;
+pub mod limits;
+pub mod observe;
+mod principal;
+pub mod progress;
+pub mod project;
+pub mod task;
+mod trace;
+
+pub use body::{Body, BodyError, Upgrade, UpgradedIo};
+pub use context::{Client, Context};
+pub use failure::{Blame, Failure, FailureKind};
+pub use grant::DatabaseGrant;
+pub use ids::{FunctionSlug, InvalidSlug, RequestId};
+pub use invoke::{Access, Invoker, Target, TargetKind};
+pub use principal::{InvalidRole, Principal, Role};
+pub use trace::TraceContext;

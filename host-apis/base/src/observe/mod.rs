@@ -1,0 +1,95 @@
+//! One enum of things worth knowing; each becomes a log line, a metric, or both, in one place.
+
+mod metrics;
+mod record;
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use crate::{FailureKind, RequestId, Target, TraceContext};
+
+pub use record::Observer;
+
+/// Something that happened. Never holds a token, a key, a body or a query string.
+#[derive(Debug)]
+pub enum Observation<'a> {
+    /// A request was answered: the one access-log line. `bytes` is of the response body as sent.
+    Request {
+        request_id: RequestId,
+        trace: &'a TraceContext,
+        surface: &'static str,
+        method: &'a Method,
+        path: &'a str,
+        status: StatusCode,
+        role: &'a str,
+        duration: Duration,
+        bytes: u64,
+    },
+    /// A connection was refused or cut by a limit of the gateway.
+    Connection { event: ConnectionEvent },
+    /// An invocation ended; `failure` is `None` when the function answered itself.
+    Invocation {
+        target: &'a Target,
+        request_id: RequestId,
+        failure: Option<(FailureKind, &'a str)>,
+        queue_wait: Duration,
+        duration: Duration,
+    },
+    /// A worker can take requests.
+    WorkerBooted { target: &'a Target, engine: &'static str, duration: Duration },
+    /// A worker will take no more requests.
+    WorkerRetired { target: &'a Target, reason: &'static str },
+    /// A function wrote to its console, stdout or stderr.
+    GuestLog { target: &'a Target, request_id: Option<RequestId>, level: GuestLevel, message: &'a str },
+    /// A function logged faster than its bound; so many lines are gone.
+    GuestLogDropped { target: &'a Target, lines: u64 },
+    /// A session got its connection after this wait, or did not.
+    DatabaseAcquire { wait: Duration, outcome: AcquireOutcome },
+    /// A pooled connection was opened, or lost with what the server or socket said.
+    DatabaseConnection { event: DatabaseEvent<'a> },
+    /// The data API's picture of the schema was read again.
+    CatalogLoaded { duration: Duration, relations: usize, functions: usize },
+    /// The managed Postgres process did something.
+    Postgres { event: PostgresEvent<'a> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectionEvent {
+    Opened,
+    Closed,
+    /// The connection cap was reached and accepting paused.
+    CapReached,
+    /// The head or body of a request came too slowly.
+    TooSlow,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GuestLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AcquireOutcome {
+    Acquired,
+    TimedOut,
+    Refused,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum DatabaseEvent<'a> {
+    Opened,
+    Lost { why: &'a str },
+    ConnectFailed { why: &'a str },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum PostgresEvent<'a> {
+    Started { version: &'a str, port: u16 },
+    Exited { why: &'a str },
+    Restarting { after: Duration },
+    Stopped,
+}

@@ -1,0 +1,279 @@
+//! Which keys there are, what they default to, and what their values must be: one function per
+//! section of `config.toml`.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::section::{Document, Findings, Section};
+use super::{
+    Api, Auth, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSettings, Migrations, ProjectError,
+    Seed, Settings, Variables, Warning, WorkerPolicy,
+};
+use crate::limits::{
+    FUNCTION_CLOCK_SETTING_MAX, FUNCTION_CONCURRENCY_SETTING_MAX, FUNCTION_MEMORY_SETTING_MAX,
+    FUNCTION_MEMORY_SETTING_MIN,
+};
+use crate::{DatabaseGrant, FunctionSlug};
+
+/// Shorter secrets are refused, as by the Supabase CLI.
+const JWT_SECRET_BYTES_MIN: usize = 16;
+
+pub(super) struct Read {
+    pub(super) settings: Settings,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) unused_keys: Vec<String>,
+}
+
+/// Reads the `text` of the file shown as `file`; relative paths start at `folder`.
+pub(super) fn read(
+    text: &str,
+    file: &str,
+    folder: &Path,
+    default_id: &str,
+    variables: &Variables,
+) -> Result<Read, ProjectError> {
+    let table = DeTable::parse(text).map_err(|error| syntax_error(text, file, &error))?;
+    let document = Document { file, text, variables, findings: RefCell::new(Findings::default()) };
+    let mut root = Section::root(&document, table.get_ref());
+    let settings = Settings {
+        project_id: root.string("project_id").unwrap_or_else(|| default_id.to_owned()),
+        api: api(root.section("api")),
+        database: database(root.section("db")),
+        auth: auth(root.section("auth"), folder),
+        edge_runtime: edge_runtime(root.section("edge_runtime")),
+        functions: functions(&root.section("functions"), folder, &document),
+    };
+    root.accept(&[
+        "$schema",
+        "analytics",
+        "branching",
+        "experimental",
+        "inbucket",
+        "local_smtp",
+        "realtime",
+        "remotes",
+        "storage",
+        "studio",
+        "workflows",
+    ]);
+    root.finish();
+    let findings = document.findings.into_inner();
+    if findings.faults.is_empty() {
+        Ok(Read { settings, warnings: findings.warnings, unused_keys: findings.unused_keys })
+    } else {
+        Err(ProjectError::Invalid(findings.faults))
+    }
+}
+
+fn api(mut section: Section<'_>) -> Api {
+    let api = Api {
+        enabled: section.boolean("enabled", true),
+        port: section.port("port", 54321),
+        schemas: section.strings("schemas").unwrap_or_else(|| owned(&["public", "graphql_public"])),
+        extra_search_path: section
+            .strings("extra_search_path")
+            .unwrap_or_else(|| owned(&["public", "extensions"])),
+        max_rows: section.integer("max_rows", 0..=u64::from(u32::MAX)).map_or(1000, |rows| rows as u32),
+        auto_expose_new_tables: section.boolean("auto_expose_new_tables", true),
+    };
+    if api.enabled && api.schemas.is_empty() {
+        section.refuse("schemas", "expected at least one schema, found none".into());
+    }
+    section.accept(&["external_url", "tls"]);
+    section.finish();
+    api
+}
+
+fn database(mut section: Section<'_>) -> DatabaseSettings {
+    let port = section.port("port", 54322);
+    let major_version = section.integer("major_version", 13..=99).map_or(17, |version| version as u32);
+    let mut inner = section.section("migrations");
+    let migrations = Migrations {
+        enabled: inner.boolean("enabled", true),
+        schema_paths: inner.strings("schema_paths").unwrap_or_default(),
+    };
+    inner.finish();
+    let mut inner = section.section("seed");
+    let seed = Seed {
+        enabled: inner.boolean("enabled", true),
+        sql_paths: inner.strings("sql_paths").unwrap_or_else(|| owned(&["./seed.sql"])),
+    };
+    inner.finish();
+    section.accept(&[
+        "health_timeout",
+        "network_restrictions",
+        "password",
+        "pooler",
+        "root_key",
+        "settings",
+        "shadow_port",
+        "ssl_enforcement",
+        "vault",
+    ]);
+    section.finish();
+    DatabaseSettings { port, major_version, migrations, seed }
+}
+
+fn auth(mut section: Section<'_>, folder: &Path) -> Auth {
+    let auth = Auth {
+        enabled: section.boolean("enabled", true),
+        site_url: section.string("site_url").unwrap_or_else(|| "http://127.0.0.1:3000".into()),
+        jwt_expiry: Duration::from_secs(section.integer("jwt_expiry", 1..=604_800).unwrap_or(3600)),
+        jwt_issuer: section.string("jwt_issuer"),
+        signing_keys_path: section.string("signing_keys_path").map(|path| below(folder, &path)),
+        publishable_key: section.string("publishable_key"),
+        secret_key: section.string("secret_key"),
+        jwt_secret: section.string("jwt_secret"),
+        anon_key: section.string("anon_key"),
+        service_role_key: section.string("service_role_key"),
+    };
+    if auth.jwt_secret.as_ref().is_some_and(|secret| secret.len() < JWT_SECRET_BYTES_MIN) {
+        section.refuse(
+            "jwt_secret",
+            format!("expected at least {JWT_SECRET_BYTES_MIN} characters, found fewer"),
+        );
+    }
+    section.accept(&[
+        "additional_redirect_urls",
+        "captcha",
+        "email",
+        "enable_anonymous_sign_ins",
+        "enable_manual_linking",
+        "enable_refresh_token_rotation",
+        "enable_signup",
+        "external",
+        "external_url",
+        "hook",
+        "mfa",
+        "minimum_password_length",
+        "oauth_server",
+        "passkey",
+        "password_requirements",
+        "rate_limit",
+        "refresh_token_reuse_interval",
+        "sessions",
+        "sms",
+        "third_party",
+        "web3",
+        "webauthn",
+    ]);
+    section.finish();
+    auth
+}
+
+fn edge_runtime(mut section: Section<'_>) -> EdgeRuntime {
+    let policy = section.parsed("policy", "\"per_worker\" or \"oneshot\"", |text| match text {
+        "per_worker" => Some(WorkerPolicy::PerWorker),
+        "oneshot" => Some(WorkerPolicy::Oneshot),
+        _ => None,
+    });
+    let edge_runtime = EdgeRuntime {
+        enabled: section.boolean("enabled", true),
+        policy: policy.unwrap_or(WorkerPolicy::PerWorker),
+        inspector_port: section.port("inspector_port", 8083),
+        secrets: section.map("secrets"),
+    };
+    section.accept(&["deno_version"]);
+    section.finish();
+    edge_runtime
+}
+
+fn functions(
+    section: &Section<'_>,
+    folder: &Path,
+    document: &Document<'_>,
+) -> BTreeMap<String, FunctionSettings> {
+    let mut functions = BTreeMap::new();
+    for (slug, line, inner) in section.sections() {
+        if let Err(error) = FunctionSlug::parse(slug) {
+            document.findings.borrow_mut().faults.push(super::Fault {
+                place: format!("{}:{line}", document.file),
+                key: format!("functions.{slug}"),
+                problem: error.to_string(),
+            });
+        }
+        functions.insert(slug.to_owned(), function(inner, folder));
+    }
+    functions
+}
+
+fn function(mut section: Section<'_>, folder: &Path) -> FunctionSettings {
+    let mut capabilities = section.section("capabilities");
+    let grant = capabilities.parsed("database", "\"caller\", \"service\" or \"none\"", |text| match text {
+        "caller" => Some(DatabaseGrant::Caller),
+        "service" => Some(DatabaseGrant::Service),
+        "none" => Some(DatabaseGrant::None),
+        _ => None,
+    });
+    capabilities.finish();
+    let function = FunctionSettings {
+        enabled: section.boolean("enabled", true),
+        verify_jwt: section.boolean("verify_jwt", true),
+        // An empty string is the template's way of saying "none".
+        import_map: section
+            .string("import_map")
+            .filter(|path| !path.is_empty())
+            .map(|path| below(folder, &path)),
+        entrypoint: section
+            .string("entrypoint")
+            .filter(|path| !path.is_empty())
+            .map(|path| below(folder, &path)),
+        static_files: section.strings("static_files").unwrap_or_default(),
+        limits: function_limits(section.section("limits")),
+        database: grant.unwrap_or(DatabaseGrant::Caller),
+        env: section.map("env"),
+    };
+    section.finish();
+    function
+}
+
+fn function_limits(mut section: Section<'_>) -> FunctionLimits {
+    let clock = Duration::from_millis(1)..=FUNCTION_CLOCK_SETTING_MAX;
+    let limits = FunctionLimits {
+        memory_bytes_max: section.bytes("memory", FUNCTION_MEMORY_SETTING_MIN..=FUNCTION_MEMORY_SETTING_MAX),
+        cpu_max: section.duration("cpu", clock.clone()),
+        wall_clock_max: section.duration("wall_clock", clock.clone()),
+        idle_timeout: section.duration("idle", clock),
+        concurrency_max: section
+            .integer("concurrency", 1..=FUNCTION_CONCURRENCY_SETTING_MAX)
+            .map(|concurrency| concurrency as usize),
+    };
+    section.finish();
+    limits
+}
+
+/// `path` below `folder`, without `./` and `..` as far as they can be resolved by name.
+fn below(folder: &Path, path: &str) -> PathBuf {
+    use std::path::Component;
+    let mut joined = PathBuf::new();
+    for component in folder.join(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(joined.components().next_back(), Some(Component::Normal(_))) => {
+                joined.pop();
+            }
+            other => joined.push(other),
+        }
+    }
+    joined
+}
+
+fn owned(items: &[&str]) -> Vec<String> {
+    items.iter().map(|&item| item.to_owned()).collect()
+}
+
+fn syntax_error(text: &str, file: &str, error: &toml::de::Error) -> ProjectError {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = &text[..at];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    ProjectError::Syntax {
+        file: file.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        message: error.message().trim().replace('\n', "; "),
+    }
+}

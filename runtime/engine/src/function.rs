@@ -1,0 +1,77 @@
+//! A function as an engine sees it: an immutable artifact and what it may do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use isobase_base::{DatabaseGrant, Target};
+
+use crate::Limits;
+
+/// One version of one function. Never changes: an edit, a deploy or a new secret makes another.
+#[derive(Debug)]
+pub struct Function {
+    pub target: Target,
+    pub version: FunctionVersion,
+    pub artifact: Artifact,
+    pub limits: Limits,
+    pub capabilities: Capabilities,
+    /// What `Deno.env` and `wasi:cli/environment` show.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Counts up with every change of a function. Zero for built-ins, which change with the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionVersion(pub u64);
+
+impl fmt::Display for FunctionVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// Code, ready to load.
+#[derive(Clone)]
+pub enum Artifact {
+    /// A WebAssembly component exporting `wasi:http/incoming-handler`.
+    Component { bytes: Bytes, reuse: Reuse },
+    /// ES modules in JavaScript, the main one first, every import resolved to one of them.
+    Modules(Arc<[Module]>),
+}
+
+/// How often one instance of a component may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// A fresh instance per request: nothing leaks from one request to the next.
+    Fresh,
+    /// One request after another. For built-ins, which are trusted and keep caches.
+    Sequential,
+}
+
+/// One ES module.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// An absolute URL, `file:///<slug>/index.ts`; what stack traces show.
+    pub specifier: String,
+    pub code: Arc<str>,
+    /// Source map version 3, JSON.
+    pub source_map: Option<Arc<[u8]>>,
+    /// For each specifier as written in `code`, the `specifier` of the module it means.
+    pub imports: BTreeMap<String, String>,
+}
+
+/// What the host does for this function, and as whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    pub database: DatabaseGrant,
+}
+
+impl fmt::Debug for Artifact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Component { bytes, reuse } => write!(formatter, "Component({} bytes, {reuse:?})", bytes.len()),
+            Self::Modules(modules) => write!(formatter, "Modules({})", modules.len()),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The port where everything that runs functions meets.
+//!
+//! An [`Engine`] turns a [`Function`] into a [`Worker`]; the pool keeps workers and hands them
+//! requests. This crate knows no V8 and no wasmtime, and the pool knows only this crate.
+
+mod function;
+mod limits;
+mod publish;
+mod worker;
+
+pub use function::{Artifact, Capabilities, Function, FunctionVersion, Module, Reuse};
+pub use limits::Limits;
+pub use publish::{Publication, Publish};
+pub use worker::{Engine, Retirement, Worker};

@@ -1,0 +1,26 @@
+//! How functions reach the pool: whoever knows a new version publishes it.
+
+use std::sync::Arc;
+
+use isobase_base::{Access, Failure, Target};
+
+use crate::Function;
+
+/// What a target answers with from now on.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    pub target: Target,
+    pub access: Access,
+    /// The function, or why there is none: a source that does not compile answers with its error
+    /// (503 `BOOT_ERROR`) until it is saved again.
+    pub function: Result<Arc<Function>, Failure>,
+}
+
+/// Takes publications; the pool implements it.
+pub trait Publish: Send + Sync {
+    /// Replaces what the target was. Requests in flight finish on the version they began with.
+    fn publish(&self, publication: Publication);
+
+    /// The target is no more: 404 from now on.
+    fn withdraw(&self, target: &Target);
+}

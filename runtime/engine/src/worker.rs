@@ -1,0 +1,80 @@
+//! Engines boot workers; workers answer requests.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use isobase_base::{Body, Context, Failure};
+
+use crate::{Artifact, Function};
+
+/// Turns functions into workers.
+pub trait Engine: Send + Sync {
+    /// `"v8"` or `"wasm"`: the label in metrics.
+    fn name(&self) -> &'static str;
+
+    /// Whether this engine runs `artifact`.
+    fn runs(&self, artifact: &Artifact) -> bool;
+
+    /// Loads the function and runs it up to the point where it can take a request. Fails with
+    /// [`isobase_base::FailureKind::Boot`] and a detail that names file, line and column where the
+    /// fault lies in the guest's code.
+    fn boot(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Arc<dyn Worker>, Failure>>;
+}
+
+/// A booted function.
+///
+/// The pool calls [`Worker::invoke`] at most `limits.concurrency_max` times at once, bounds the
+/// wait for the response by the idle timeout and the whole by the wall clock.
+pub trait Worker: Send + Sync {
+    /// Answers one request. Cancel-safe: dropping the future, or the body of the response, ends
+    /// the invocation. The engine enforces memory and CPU and fails with the matching kind.
+    fn invoke(
+        &self,
+        request: Request<Body>,
+        context: Context,
+    ) -> BoxFuture<'_, Result<Response<Body>, Failure>>;
+
+    /// Why no further request may be sent here; `None` while the worker is well. Requests in
+    /// flight may go on where the reason allows it.
+    fn retirement(&self) -> Option<Retirement>;
+
+    /// Asks the worker to end once its requests in flight have. Idempotent. Dropping the last
+    /// reference ends it at once.
+    fn retire(&self, reason: Retirement);
+
+    /// Memory the worker holds now, in bytes, for figures and for eviction.
+    fn memory_bytes(&self) -> u64;
+}
+
+/// Why a worker takes no more requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retirement {
+    /// A newer version of the function took its place.
+    Replaced,
+    /// Nobody asked for it for a while.
+    Idle,
+    /// A limit was hit; its state cannot be trusted.
+    CpuLimit,
+    MemoryLimit,
+    WallClockLimit,
+    /// It threw where nothing catches, trapped or panicked.
+    Crashed,
+    /// The host stops.
+    Shutdown,
+}
+
+impl Retirement {
+    /// The label in metrics and logs.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Replaced => "replaced",
+            Self::Idle => "idle",
+            Self::CpuLimit => "cpu",
+            Self::MemoryLimit => "memory",
+            Self::WallClockLimit => "wall_clock",
+            Self::Crashed => "crashed",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
