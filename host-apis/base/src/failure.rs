@@ -29,6 +29,8 @@ pub enum FailureKind {
     Overloaded,
     /// The host is shutting down, or the worker was replaced while it held this request.
     Cancelled,
+    /// The caller went away before the end of the response. Recorded, never sent.
+    Abandoned,
     /// A defect or an outage in the host itself.
     Host,
 }
@@ -77,6 +79,8 @@ impl FailureKind {
             Self::CpuLimit | Self::MemoryLimit | Self::WallClockLimit => {
                 StatusCode::from_u16(546).expect("546 is a valid status")
             }
+            // The status that access logs conventionally show for a client that went away.
+            Self::Abandoned => StatusCode::from_u16(499).expect("499 is a valid status"),
         }
     }
 
@@ -91,6 +95,7 @@ impl FailureKind {
             Self::IdleTimeout => "IDLE_TIMEOUT",
             Self::Overloaded => "WORKER_OVERLOADED",
             Self::Cancelled => "WORKER_CANCELLED",
+            Self::Abandoned => "CLIENT_CLOSED_REQUEST",
             Self::Host => "INTERNAL_ERROR",
         }
     }
@@ -108,6 +113,7 @@ impl FailureKind {
             Self::IdleTimeout => "The request idle timeout was reached before the function responded",
             Self::Overloaded => "All workers of this function are busy; retry shortly",
             Self::Cancelled => "The worker was stopped before it responded; retry",
+            Self::Abandoned => "The client closed the request before the end of the response",
             Self::Host => "The server failed to run the function; retry, and check the server's log",
         }
     }
@@ -125,13 +131,14 @@ impl FailureKind {
             Self::IdleTimeout => "idle",
             Self::Overloaded => "overloaded",
             Self::Cancelled => "cancelled",
+            Self::Abandoned => "abandoned",
             Self::Host => "host",
         }
     }
 
     pub fn blame(self) -> Blame {
         match self {
-            Self::NotFound => Blame::Client,
+            Self::NotFound | Self::Abandoned => Blame::Client,
             Self::Boot
             | Self::Crashed
             | Self::InvalidResponse

@@ -21,6 +21,27 @@ pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams one HTTP/2 connection may have open; bounds the memory of one peer.
 pub const HTTP2_STREAMS_MAX: u32 = 200;
+/// Bytes of one HTTP/2 stream on their way to a function that has not read them yet.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// The same, over all streams of a connection: what one peer can make the host hold.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Between two pings on a busy HTTP/2 connection, and the wait for each answer; a peer that died
+/// without a word is noticed after both.
+pub const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Without the peer taking a byte of a response. Beyond it a reader that stopped would hold a
+/// function's invocation for free.
+pub const RESPONSE_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// First and longest pause of the accept loop after the process ran out of file descriptors.
+pub const ACCEPT_BACKOFF_MIN: Duration = Duration::from_millis(5);
+pub const ACCEPT_BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// Open connections of the admin port: a few scrapers and probes, never the public.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// From a request's head to the head of the data API's response: the wait for a connection, the
+/// statement and some slack. Beyond it the answer is 504.
+pub const DATA_REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
+/// From a request's head to the head of a function's response. Above the wall clock of a function,
+/// so that its own limits decide first. Supabase's Envoy: 410 s.
+pub const FUNCTION_REQUEST_TIMEOUT: Duration = Duration::from_secs(410);
 
 // ---- Bodies ----------------------------------------------------------------------------------
 
@@ -39,6 +60,14 @@ pub const TOKEN_CACHE_ENTRIES_MAX: u64 = 10_000;
 pub const TOKEN_JSON_DEPTH_MAX: usize = 32;
 /// Clock difference allowed in `exp`, `nbf` and `iat`, as PostgREST allows.
 pub const TOKEN_CLOCK_SKEW: Duration = Duration::from_secs(30);
+/// A `kid` in a token or key set, in bytes.
+pub const TOKEN_KEY_ID_BYTES_MAX: usize = 256;
+/// Verification keys in one key set, and opaque API keys of one project: each opaque key is
+/// compared with every presented one.
+pub const VERIFICATION_KEYS_MAX: usize = 64;
+pub const API_KEYS_MAX: usize = 256;
+/// A shared signing secret, in bytes; HS256 wants at least the size of its hash (RFC 7518 §3.2).
+pub const JWT_SECRET_BYTES_MIN: usize = 32;
 
 // ---- The database ----------------------------------------------------------------------------
 
@@ -59,6 +88,37 @@ pub const DATABASE_SQL_BYTES_MAX: usize = 1024 * 1024;
 pub const DATABASE_PARAMETERS_MAX: usize = u16::MAX as usize;
 /// Rows handed to a guest in one batch.
 pub const DATABASE_BATCH_ROWS_MAX: u32 = 1_000;
+/// Bytes of row values handed to a guest in one batch; fewer rows come where they are wide.
+pub const DATABASE_BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of one result that is not streamed, and of one message of the server: it is held in the
+/// host's memory.
+pub const DATABASE_RESULT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Settings of one session beside the host's own; each is a parameter of the statement that
+/// applies them.
+pub const DATABASE_SETTINGS_MAX: usize = 48;
+/// Names and values of one session's settings together, in bytes: headers and cookies fit.
+pub const DATABASE_SETTINGS_BYTES_MAX: usize = 256 * 1024;
+/// One attempt to connect and log in. Beyond it the server counts as down.
+pub const DATABASE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long failed attempts to connect are repeated before those who wait get 503: long enough
+/// for a restart of the server to pass unseen, short enough that an outage is told.
+pub const DATABASE_CONNECT_PATIENCE: Duration = Duration::from_secs(1);
+/// Time for a statement whose caller went away to stop after a cancel request; then its connection
+/// is closed and replaced.
+pub const DATABASE_RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection is replaced after this; the memory its server process gathered goes back.
+/// PostgREST's `db-pool-max-lifetime`.
+pub const DATABASE_CONNECTION_AGE_MAX: Duration = Duration::from_secs(1_800);
+/// Channels listened to. Guests name them, so they must not grow without end.
+pub const DATABASE_CHANNELS_MAX: usize = 256;
+/// Longest pause between attempts to connect for listening.
+pub const DATABASE_LISTEN_BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// Snapshots kept, one for each pair of channel and statement.
+pub const DATABASE_SNAPSHOTS_MAX: usize = 64;
+/// Pause before a snapshot that could not be read again is tried once more.
+pub const DATABASE_SNAPSHOT_RETRY: Duration = Duration::from_millis(250);
+/// Names of types that are not built in, remembered by number; beyond it all are asked for again.
+pub const DATABASE_TYPE_NAMES_MAX: usize = 4_096;
 
 // ---- The managed Postgres ---------------------------------------------------------------------
 
@@ -109,9 +169,27 @@ pub const FUNCTION_WAITERS_MAX: usize = 1_000;
 pub const FUNCTION_QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A worker without a request is retired after this; its memory goes back.
 pub const WORKER_IDLE_MAX: Duration = Duration::from_secs(300);
+/// Workers of all functions alive at once; the one idle longest makes room. Beyond it the memory
+/// that idle isolates hold starves those at work.
+pub const POOL_WORKERS_MAX: usize = 256;
+/// A boot that failed by the host's fault, or by time, is tried again after this.
+pub const POOL_BOOT_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How often a boot that found the host full looks for a worker that became idle.
+pub const POOL_ROOM_RETRY: Duration = Duration::from_millis(50);
 /// WASM instances alive at once, over all functions: the slots of the pooling allocator. Each
 /// reserves address space, not memory.
 pub const WASM_INSTANCES_MAX: u32 = 1_000;
+/// Linear memory of one WASM instance, whatever its manifest asks for: what 32 bits can address is
+/// reserved for each, a quarter of it may be used.
+pub const WASM_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Slots of WASM instances that stay warm, with some pages of memory each, for functions that are
+/// not running. Beyond it the slot used longest ago is given to another function.
+pub const WASM_WARM_SLOTS_MAX: u32 = 100;
+/// Host resources (streams, bodies, headers, transactions) that one WASM instance may hold. The
+/// next one ends the invocation.
+pub const WASM_RESOURCES_MAX: usize = 10_000;
+/// Compiled WASM functions kept on disk, in bytes together; the oldest go first.
+pub const WASM_CACHE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// V8 isolates alive at once, over all functions: one OS thread each.
 pub const V8_ISOLATES_MAX: usize = 1_000;
 /// A line a function logs, in bytes; the rest is cut. Supabase: 10,000 characters.
@@ -133,3 +211,20 @@ pub const FUNCTION_MEMORY_SETTING_MAX: u64 = 4 * 1024 * 1024 * 1024;
 pub const FUNCTION_CLOCK_SETTING_MAX: Duration = Duration::from_secs(24 * 3600);
 /// The concurrency a function may ask for in one worker.
 pub const FUNCTION_CONCURRENCY_SETTING_MAX: u64 = 10_000;
+
+// ---- Sources ----------------------------------------------------------------------------------
+
+/// One source file of a function, in bytes. Supabase: 20 MB for a whole bundle.
+pub const SOURCE_FILE_BYTES_MAX: u64 = 20 * 1024 * 1024;
+/// All source files of one function, in bytes; beyond it a boot takes longer than it may.
+pub const SOURCE_GRAPH_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Modules of one function.
+pub const SOURCE_MODULES_MAX: usize = 10_000;
+/// A WASM component, in bytes; compiling a larger one holds up the processor for minutes.
+pub const SOURCE_COMPONENT_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// Folders watched inside one Rust crate; changes in the rest go unseen.
+pub const SOURCE_CRATE_FOLDERS_MAX: usize = 1_000;
+/// Folders watched in all; Linux allows 8,192 watches by default, on old kernels.
+pub const SOURCE_FOLDERS_MAX: usize = 4_096;
+/// Changes that wait to be looked at; beyond it everything is looked at.
+pub const SOURCE_CHANGES_MAX: usize = 1_024;

@@ -151,7 +151,8 @@ fn log_failure(
     let (reason, millis) = (kind.reason(), duration.as_millis() as u64);
     match kind.blame() {
         Blame::Host => tracing::error!(function = %target, %request_id, reason, millis, detail, "invocation failed"),
-        Blame::Client | Blame::Guest | Blame::Upstream => {
+        Blame::Client => tracing::debug!(function = %target, %request_id, reason, millis, detail, "invocation failed"),
+        Blame::Guest | Blame::Upstream => {
             tracing::warn!(function = %target, %request_id, reason, millis, detail, "invocation failed");
         }
     }
