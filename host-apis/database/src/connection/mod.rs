@@ -1,0 +1,297 @@
+//! One session with the server, driven by whoever holds it.
+//!
+//! [`Connection::prepare_flight`] encodes, [`Connection::event`] reads; in between lies one write.
+//! The connection knows at every moment what it owes and what it is owed, so that a holder may
+//! vanish at any await and the next one can still tell whether the session is clean.
+
+mod flight;
+mod orders;
+mod recovery;
+mod statements;
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fallible_iterator::FallibleIterator;
+use isobase_base::Role;
+use postgres_protocol::message::backend::Message;
+use postgres_protocol::message::frontend;
+
+pub(crate) use flight::{End, Event, Flight, Load};
+pub(crate) use orders::{Isolation, Orders};
+pub(crate) use statements::Shape;
+
+use crate::error::Report;
+use crate::wire::{CancelKey, ConnectError, Login, Welcome, Wire};
+use crate::{Error, SqlError};
+use statements::Statements;
+
+/// Parsed on every connection when it is opened; each flight only binds them.
+const FIXED: [(&str, &str); 5] = [
+    ("reset", "RESET ALL"),
+    ("begin_write", "BEGIN READ WRITE"),
+    ("begin_read", "BEGIN READ ONLY"),
+    ("commit", "COMMIT"),
+    ("rollback", "ROLLBACK"),
+];
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    wire: Wire,
+    cancel: CancelKey,
+    statements: Statements,
+    /// Bit `n` is set when the envelope of `n` settings is parsed. Settings are bounded below 128.
+    envelopes: u128,
+    /// The role it acted as last: the server's plans fit that role.
+    pub(crate) role: Option<Role>,
+    /// The open transaction's role is `service_role`.
+    acts_as_service: bool,
+    opened: Instant,
+    /// Flights sent whose `ReadyForQuery` has not come.
+    syncs_owed: u32,
+    status: Status,
+    spoiled: Option<Spoiled>,
+    /// Channels notified while a statement of the listening connection was under way.
+    heard: VecDeque<String>,
+    pub(crate) server_version: String,
+}
+
+/// The server's word on the transaction, from the last `ReadyForQuery`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Idle,
+    Open,
+    Failed,
+}
+
+/// Why a connection may not serve another caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spoiled {
+    /// Socket or protocol failed, or the two ends disagree.
+    Broken,
+    /// A statement left something that only the session's end removes.
+    Lingering,
+}
+
+/// How a flight failed.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The server reported an error and is ready again.
+    Sql(SqlError),
+    /// As [`Trouble::Sql`], but the fault is this connection's memory (a stale plan, a lost
+    /// statement, an unclean session): the same on this or another connection may succeed.
+    Stale(SqlError),
+    /// The connection is gone.
+    Lost { why: String, repeatable: bool },
+    /// Nothing was sent, or the answer was too large to take.
+    Other(Error),
+}
+
+impl Trouble {
+    /// Whether the same flight, sent once more, may succeed and cannot act twice.
+    pub(crate) fn may_retry(&self) -> bool {
+        match self {
+            Self::Sql(_) | Self::Other(_) => false,
+            Self::Stale(_) => true,
+            Self::Lost { repeatable, .. } => *repeatable,
+        }
+    }
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Sql(error) | Trouble::Stale(error) => error.into(),
+            Trouble::Lost { why, .. } => Self::Unavailable(why),
+            Trouble::Other(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl Connection {
+    pub(crate) async fn open(login: &Login, statements_max: NonZeroUsize) -> Result<Self, ConnectError> {
+        let Welcome { wire, cancel, server_version } = login.connect().await?;
+        let mut connection = Self {
+            wire,
+            cancel,
+            statements: Statements::new(statements_max),
+            envelopes: 0,
+            role: None,
+            acts_as_service: false,
+            opened: Instant::now(),
+            syncs_owed: 0,
+            status: Status::Idle,
+            spoiled: None,
+            heard: VecDeque::new(),
+            server_version,
+        };
+        connection.parse_fixed().await?;
+        Ok(connection)
+    }
+
+    async fn parse_fixed(&mut self) -> Result<(), ConnectError> {
+        for (name, sql) in FIXED {
+            frontend::parse(name, sql, std::iter::empty(), self.wire.outbox())?;
+        }
+        frontend::sync(self.wire.outbox());
+        self.wire.flush().await?;
+        loop {
+            match self.wire.message().await? {
+                Message::ReadyForQuery(_) => return Ok(()),
+                Message::ErrorResponse(body) => return Err(ConnectError::Refused(Report::read(&body).error)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends what was encoded.
+    pub(crate) async fn flush(&mut self, flight: &Flight) -> Result<(), Trouble> {
+        match self.wire.flush().await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let why = self.last_words().await.unwrap_or_else(|| error.to_string());
+                Err(self.lost(why, flight.is_repeatable(None)))
+            }
+        }
+    }
+
+    /// A server that closes says why before; it may be in the inbox though the write failed.
+    async fn last_words(&mut self) -> Option<String> {
+        while let Ok(message) = self.wire.message().await {
+            if let Message::ErrorResponse(body) = message {
+                return Some(Report::read(&body).error.to_string());
+            }
+        }
+        None
+    }
+
+    /// Runs `sql`, the host's own, as the log-in role and returns its rows as text. Simple
+    /// protocol; only for a connection that is clean.
+    pub(crate) async fn fetch(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Trouble> {
+        if let Err(error) = frontend::query(sql, self.wire.outbox()) {
+            return Err(self.lost(error.to_string(), false));
+        }
+        self.syncs_owed += 1;
+        let mut rows = Vec::new();
+        let mut failure = None;
+        if let Err(error) = self.wire.flush().await {
+            return Err(self.lost(error.to_string(), false));
+        }
+        loop {
+            match self.wire.message().await {
+                Ok(Message::DataRow(row)) => {
+                    let texts = row
+                        .ranges()
+                        .map(|range| {
+                            Ok(range.map(|range| String::from_utf8_lossy(&row.buffer()[range]).into_owned()))
+                        })
+                        .collect();
+                    rows.push(texts.unwrap_or_default());
+                }
+                Ok(Message::ErrorResponse(body)) => failure = Some(Report::read(&body)),
+                Ok(Message::NotificationResponse(body)) => {
+                    self.heard.push_back(body.channel().unwrap_or_default().to_owned());
+                }
+                Ok(Message::ReadyForQuery(_)) => break,
+                Ok(_) => {}
+                Err(error) => return Err(self.lost(error.to_string(), false)),
+            }
+        }
+        self.syncs_owed -= 1;
+        failure.map_or(Ok(rows), |report| Err(Trouble::Sql(report.error)))
+    }
+
+    /// The next notification's channel. Only for a listening connection between its statements.
+    pub(crate) async fn notification(&mut self) -> Result<String, Trouble> {
+        if let Some(channel) = self.heard.pop_front() {
+            return Ok(channel);
+        }
+        loop {
+            match self.wire.message().await {
+                Ok(Message::NotificationResponse(body)) => return Ok(body.channel().unwrap_or_default().to_owned()),
+                Ok(Message::ErrorResponse(body)) => {
+                    let why = Report::read(&body).error.to_string();
+                    return Err(self.lost(why, false));
+                }
+                Ok(_) => {}
+                Err(error) => return Err(self.lost(error.to_string(), false)),
+            }
+        }
+    }
+
+    /// Notes the role of the next flights.
+    pub(crate) fn acts_as(&mut self, role: &Role) {
+        if self.role.as_ref() != Some(role) {
+            self.role = Some(role.clone());
+        }
+    }
+
+    /// Whether an idle connection can be handed out.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.spoiled.is_none() && !self.wire.has_hung_up()
+    }
+
+    pub(crate) fn spoiled(&self) -> Option<Spoiled> {
+        self.spoiled
+    }
+
+    /// Nothing is under way and no transaction is open.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.syncs_owed == 0 && self.status == Status::Idle && self.wire.is_flushed()
+    }
+
+    /// Every answer was read, whatever the transaction's state.
+    pub(crate) fn is_between_flights(&self) -> bool {
+        self.syncs_owed == 0 && self.wire.is_flushed() && self.spoiled != Some(Spoiled::Broken)
+    }
+
+    pub(crate) fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// Ends the session politely where that takes no wait.
+    pub(crate) fn close(mut self) {
+        self.wire.say_goodbye();
+    }
+
+    /// The columns of `sql`, where the server has parsed it for this connection.
+    pub(crate) fn shape_of(&mut self, sql: &str) -> Option<Arc<Shape>> {
+        self.statements.get(sql).map(|prepared| Arc::clone(&prepared.shape))
+    }
+
+    pub(crate) fn forget_statement(&mut self, sql: &str) {
+        self.statements.forget(sql);
+    }
+
+    fn lost(&mut self, why: String, repeatable: bool) -> Trouble {
+        self.spoiled = Some(Spoiled::Broken);
+        Trouble::Lost { why, repeatable }
+    }
+
+    /// Tells errors of the caller from those of this connection's memory.
+    fn judge(&mut self, flight: &Flight, error: SqlError) -> Trouble {
+        let in_transaction = self.status != Status::Idle;
+        match error.sqlstate.as_str() {
+            orders::UNCLEAN if flight.failed_in_envelope() => {
+                self.spoiled.get_or_insert(Spoiled::Lingering);
+                Trouble::Stale(error)
+            }
+            // A plan whose result type has changed since it was made; a statement that somebody
+            // deallocated behind our back.
+            "0A000" if flight.was_warm() => Trouble::Stale(error),
+            "26000" if !in_transaction || flight.failed_in_envelope() => {
+                self.spoiled.get_or_insert(Spoiled::Lingering);
+                Trouble::Stale(error)
+            }
+            _ => Trouble::Sql(error),
+        }
+    }
+}

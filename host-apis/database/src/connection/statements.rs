@@ -1,0 +1,80 @@
+//! The prepared statements of one connection.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lru::LruCache;
+use postgres_protocol::Oid;
+
+use crate::decode::BYTEA;
+use crate::screen::Screening;
+
+/// A statement that the server has parsed for this connection.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) name: String,
+    pub(crate) screening: Screening,
+    pub(crate) parameters: usize,
+    pub(crate) shape: Arc<Shape>,
+}
+
+/// The columns a statement answers with.
+#[derive(Debug, Default)]
+pub(crate) struct Shape {
+    pub(crate) names: Vec<String>,
+    pub(crate) oids: Vec<Oid>,
+}
+
+impl Shape {
+    /// The result formats to ask for in `Bind`: none (all text) unless there is bytea.
+    pub(super) fn result_formats(&self) -> impl Iterator<Item = i16> {
+        let any = self.oids.contains(&BYTEA);
+        self.oids.iter().filter(move |_| any).map(|&oid| i16::from(oid == BYTEA))
+    }
+}
+
+/// Keyed by SQL text, the least used goes first. Names are never used twice, so that a statement
+/// which the server has lost track of cannot be taken for another.
+#[derive(Debug)]
+pub(super) struct Statements {
+    by_sql: LruCache<Arc<str>, Arc<Prepared>>,
+    named: u64,
+    /// Evicted; closed at the start of the next flight, which costs no wait.
+    closing: Vec<String>,
+}
+
+impl Statements {
+    pub(super) fn new(count_max: NonZeroUsize) -> Self {
+        Self { by_sql: LruCache::new(count_max), named: 0, closing: Vec::new() }
+    }
+
+    pub(super) fn get(&mut self, sql: &str) -> Option<Arc<Prepared>> {
+        self.by_sql.get(sql).cloned()
+    }
+
+    pub(super) fn new_name(&mut self) -> String {
+        self.named += 1;
+        format!("s{}", self.named)
+    }
+
+    pub(super) fn keep(&mut self, sql: Arc<str>, prepared: Arc<Prepared>) {
+        if let Some((_, evicted)) = self.by_sql.push(sql, prepared) {
+            self.closing.push(evicted.name.clone());
+        }
+    }
+
+    pub(super) fn forget(&mut self, sql: &str) {
+        if let Some(forgotten) = self.by_sql.pop(sql) {
+            self.closing.push(forgotten.name.clone());
+        }
+    }
+
+    /// For a statement that was parsed but not described.
+    pub(super) fn close_later(&mut self, name: String) {
+        self.closing.push(name);
+    }
+
+    pub(super) fn take_closing(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.closing)
+    }
+}

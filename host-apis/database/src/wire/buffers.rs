@@ -1,0 +1,124 @@
+//! A socket with its two buffers.
+//!
+//! There is no task per connection: whoever holds the connection drives it, so that a request costs
+//! one write, one wake and one read, and its bytes cross no channel. All waits are cancel-safe: what
+//! was sent or received before a drop stays in the buffers, and the next holder goes on from there.
+
+use std::io;
+
+use bytes::BytesMut;
+use isobase_base::limits::DATABASE_RESULT_BYTES_MAX;
+use postgres_protocol::message::backend::{Header, Message};
+use postgres_protocol::message::frontend;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::Address;
+use super::socket::Socket;
+
+/// Room made before each read: an ordinary answer arrives in one.
+const READ_BYTES: usize = 8 * 1024;
+/// An outbox that a large parameter has grown beyond this is given back.
+const OUTBOX_KEPT_BYTES: usize = 64 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Wire {
+    socket: Socket,
+    inbox: BytesMut,
+    outbox: BytesMut,
+}
+
+/// Why the bytes stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    #[error("the connection broke: {0}")]
+    Io(#[from] io::Error),
+    #[error("the server closed the connection")]
+    Closed,
+    #[error("the server sent a message of {bytes} bytes; at most {DATABASE_RESULT_BYTES_MAX} are taken")]
+    TooLong { bytes: usize },
+}
+
+impl Wire {
+    pub(super) async fn connect(address: &Address) -> io::Result<Self> {
+        let socket = Socket::connect(address).await?;
+        Ok(Self { socket, inbox: BytesMut::new(), outbox: BytesMut::new() })
+    }
+
+    /// Messages to go out with the next [`Wire::flush`].
+    pub(crate) fn outbox(&mut self) -> &mut BytesMut {
+        &mut self.outbox
+    }
+
+    /// Sends all of the outbox: one system call, unless it is larger than the kernel's buffer.
+    pub(crate) async fn flush(&mut self) -> Result<(), WireError> {
+        while !self.outbox.is_empty() {
+            if self.socket.write_buf(&mut self.outbox).await? == 0 {
+                return Err(WireError::Closed);
+            }
+        }
+        if self.outbox.capacity() > OUTBOX_KEPT_BYTES {
+            self.outbox = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    /// The next message of the server.
+    pub(crate) async fn message(&mut self) -> Result<Message, WireError> {
+        loop {
+            if let Some(message) = self.arrived()? {
+                return Ok(message);
+            }
+            self.inbox.reserve(READ_BYTES);
+            if self.socket.read_buf(&mut self.inbox).await? == 0 {
+                return Err(WireError::Closed);
+            }
+        }
+    }
+
+    /// The next message, when all of it has arrived.
+    fn arrived(&mut self) -> Result<Option<Message>, WireError> {
+        if let Some(header) = Header::parse(&self.inbox)? {
+            let bytes = usize::try_from(header.len()).unwrap_or(usize::MAX);
+            if bytes > DATABASE_RESULT_BYTES_MAX {
+                return Err(WireError::TooLong { bytes });
+            }
+        }
+        Ok(Message::parse(&mut self.inbox)?)
+    }
+
+    /// Whether nothing waits to be sent.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Whether an idle connection has ended: the server closed it, or sent the reason why it will.
+    /// Anything else that arrives unasked (a notice, a changed parameter) is kept for later.
+    pub(crate) fn has_hung_up(&mut self) -> bool {
+        let mut scrap = [0; 512];
+        loop {
+            match self.socket.try_read(&mut scrap) {
+                Ok(0) => return true,
+                Ok(count) => self.inbox.extend_from_slice(&scrap[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => return true,
+            }
+        }
+        self.inbox.first() == Some(&postgres_protocol::message::backend::ERROR_RESPONSE_TAG)
+    }
+
+    /// Tells the server that the session ends, if the kernel takes it at once; otherwise closing
+    /// the socket tells it.
+    pub(crate) fn say_goodbye(&mut self) {
+        if self.outbox.is_empty() {
+            frontend::terminate(&mut self.outbox);
+            let _ = self.socket.try_write(&self.outbox);
+        }
+    }
+
+    /// Reads until the peer closes.
+    pub(super) async fn until_closed(&mut self) {
+        while matches!(self.socket.read_buf(&mut self.inbox).await, Ok(count) if count > 0) {
+            self.inbox.clear();
+        }
+    }
+}

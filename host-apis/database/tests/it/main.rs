@@ -1,0 +1,15 @@
+//! The database host API against a real Postgres.
+
+mod cancel;
+mod channels;
+mod cluster;
+mod faults;
+mod flush;
+mod leaks;
+mod pool;
+mod sessions;
+mod streams;
+mod support;
+mod timeouts;
+mod transactions;
+mod values;
