@@ -1,0 +1,6 @@
+//! Against real servers: each test has a cluster of its own in a temporary folder.
+
+mod cluster;
+mod project;
+mod schema;
+mod support;
