@@ -1,0 +1,225 @@
+//! From credentials to a principal, and how each surface words a refusal.
+
+use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use http::{Method, StatusCode};
+use isobase_base::{Access, Principal};
+
+use super::credentials::{Bearer, Credentials, Unclear};
+use crate::keys::{Algorithm, ApiKeyKind, KeySet, Reason, TokenError, Verified, looks_opaque};
+use crate::refusal::Refusal;
+
+/// Why a caller is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Denied {
+    Unclear(Unclear),
+    /// No credential where one is needed.
+    Missing,
+    UnknownApiKey,
+    Token(TokenError),
+}
+
+/// A caller that was let in.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) principal: Principal,
+    /// The opaque key that was presented, whatever else was.
+    pub(super) api_key: Option<ApiKeyKind>,
+}
+
+impl Caller {
+    pub(super) fn anonymous() -> Self {
+        Self { principal: Principal::anon(), api_key: None }
+    }
+}
+
+/// A presented string once it is known to be good.
+enum Proof {
+    Opaque(ApiKeyKind),
+    Token(Verified),
+}
+
+impl Proof {
+    fn check(keys: &KeySet, text: &str) -> Result<Self, Denied> {
+        if looks_opaque(text) {
+            keys.api_key(text).map(Self::Opaque).ok_or(Denied::UnknownApiKey)
+        } else {
+            keys.verify(text).map(Self::Token).map_err(Denied::Token)
+        }
+    }
+
+    fn into_caller(self) -> Caller {
+        match self {
+            Self::Opaque(kind) => Caller { principal: kind.principal(), api_key: Some(kind) },
+            Self::Token(verified) => Caller { principal: verified.principal, api_key: None },
+        }
+    }
+}
+
+/// The opaque key among the credentials. Two different ones are refused: which was meant?
+fn opaque_key(keys: &KeySet, credentials: &Credentials<'_>) -> Result<Option<ApiKeyKind>, Denied> {
+    let in_apikey = credentials.apikey.as_deref().filter(|key| looks_opaque(key));
+    let in_bearer = match credentials.bearer {
+        Bearer::Token(token) if looks_opaque(token) => Some(token),
+        Bearer::Token(_) | Bearer::Absent => None,
+    };
+    if in_apikey.is_some() && in_bearer.is_some() && in_apikey != in_bearer {
+        return Err(Denied::Unclear(Unclear::ApiKeys));
+    }
+    match in_apikey.or(in_bearer) {
+        Some(key) => keys.api_key(key).map(Some).ok_or(Denied::UnknownApiKey),
+        None => Ok(None),
+    }
+}
+
+/// The data API: a token decides the role; an API key opens the door, and decides only where there
+/// is no token. With neither the caller is anonymous, unless `require_apikey`.
+pub(super) fn for_data_api(
+    keys: &KeySet,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    require_apikey: bool,
+) -> Result<Caller, Denied> {
+    let credentials = Credentials::find(headers, query).map_err(Denied::Unclear)?;
+    let opaque = opaque_key(keys, &credentials)?;
+    if require_apikey && opaque.is_none() {
+        let key = credentials.apikey.as_deref().ok_or(Denied::Missing)?;
+        if !keys.verify(key).is_ok_and(|verified| verified.is_api_key) {
+            return Err(Denied::UnknownApiKey);
+        }
+    }
+    let proof = match (credentials.bearer, &credentials.apikey) {
+        (Bearer::Token(token), _) => Proof::check(keys, token)?,
+        (Bearer::Absent, Some(key)) => Proof::check(keys, key)?,
+        (Bearer::Absent, None) => return Ok(Caller::anonymous()),
+    };
+    Ok(Caller { api_key: opaque, ..proof.into_caller() })
+}
+
+/// A function: with `verify_jwt` a token of this project in `Authorization`, the anonymous key
+/// included, or an opaque key in either header. Without it, or for `OPTIONS` (browsers send
+/// preflights bare), anybody; a good token still makes its principal.
+pub(super) fn for_function(
+    keys: &KeySet,
+    headers: &HeaderMap,
+    method: &Method,
+    access: Access,
+) -> Result<Caller, Denied> {
+    let is_checked = access.verify_jwt && method != Method::OPTIONS;
+    let outcome = Credentials::find(headers, None).map_err(Denied::Unclear).and_then(|credentials| {
+        let opaque = opaque_key(keys, &credentials)?;
+        match (credentials.bearer, opaque) {
+            (Bearer::Token(token), _) => {
+                Proof::check(keys, token).map(|proof| Caller { api_key: opaque, ..proof.into_caller() })
+            }
+            (Bearer::Absent, Some(kind)) => Ok(Proof::Opaque(kind).into_caller()),
+            (Bearer::Absent, None) => Err(Denied::Missing),
+        }
+    });
+    match outcome {
+        Err(denied) if is_checked => Err(denied),
+        // A false API key is a mistake worth telling even where none is needed; anything else in
+        // `Authorization` may be between the function and its caller, such as a webhook's secret.
+        Err(Denied::UnknownApiKey | Denied::Unclear(Unclear::ApiKeys)) if method != Method::OPTIONS => {
+            Err(Denied::UnknownApiKey)
+        }
+        Err(_) => Ok(Caller::anonymous()),
+        Ok(caller) => Ok(caller),
+    }
+}
+
+/// A refusal in PostgREST's words (its error groups PGRST3xx).
+pub(super) fn data_api_refusal(denied: Denied) -> Refusal {
+    match denied {
+        Denied::Missing => {
+            Refusal::new(StatusCode::UNAUTHORIZED, "NO_API_KEY", "No API key found in request")
+                .with_hint("No `apikey` request header or url param was found.")
+        }
+        Denied::UnknownApiKey | Denied::Unclear(Unclear::ApiKeys) => {
+            Refusal::new(StatusCode::UNAUTHORIZED, "INVALID_API_KEY", "Invalid API key")
+                .with_hint("Double check your Supabase `anon` or `service_role` API key.")
+        }
+        Denied::Unclear(Unclear::Authorization) => challenge(Refusal::new(
+            StatusCode::UNAUTHORIZED,
+            "PGRST301",
+            "Expected one Authorization header of the form Bearer {token}",
+        )),
+        Denied::Token(TokenError { reason: Reason::TooLong, .. }) => too_long(),
+        Denied::Token(TokenError { reason, .. }) => {
+            let code = if reason.is_about_claims() { "PGRST303" } else { "PGRST301" };
+            let refusal = match reason {
+                Reason::Parts(parts) => Refusal::new(
+                    StatusCode::UNAUTHORIZED,
+                    code,
+                    format!("Expected 3 parts in JWT; got {parts}"),
+                ),
+                Reason::UnknownKey | Reason::Signature => {
+                    Refusal::new(StatusCode::UNAUTHORIZED, code, "No suitable key or wrong key type")
+                        .with_details("None of the keys was able to decode the JWT")
+                }
+                _ => Refusal::new(StatusCode::UNAUTHORIZED, code, postgrest_message(reason)),
+            };
+            challenge(refusal)
+        }
+    }
+}
+
+fn postgrest_message(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Empty => "Empty JWT is sent in Authorization header",
+        Reason::Algorithm => "Wrong or unsupported encoding algorithm",
+        Reason::Expired => "JWT expired",
+        Reason::NotYetValid => "JWT not yet valid",
+        Reason::IssuedInFuture => "JWT issued at future",
+        Reason::Audience => "JWT not in audience",
+        Reason::Issuer => "JWT from another issuer",
+        Reason::Role => "JWT role is not allowed",
+        Reason::Claim("exp") => "The JWT 'exp' claim must be a number",
+        Reason::Claim("nbf") => "The JWT 'nbf' claim must be a number",
+        Reason::Claim("iat") => "The JWT 'iat' claim must be a number",
+        Reason::Claim("aud") => "The JWT 'aud' claim must be a string or an array of strings",
+        Reason::Claim(_) => "Parsing claims failed",
+        Reason::Encoding | Reason::Json | Reason::Header(_) => "JWT couldn't be decoded",
+        Reason::TooLong | Reason::Parts(_) | Reason::UnknownKey | Reason::Signature => {
+            "JWT cryptographic operation failed"
+        }
+    }
+}
+
+/// RFC 6750 §3, as PostgREST fills it in.
+fn challenge(refusal: Refusal) -> Refusal {
+    let text = format!("Bearer error=\"invalid_token\", error_description=\"{}\"", refusal.message);
+    match HeaderValue::try_from(text) {
+        Ok(value) => refusal.with_header(WWW_AUTHENTICATE, value),
+        Err(_) => refusal,
+    }
+}
+
+fn too_long() -> Refusal {
+    Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEADERS_TOO_LARGE", "The token is too long")
+}
+
+/// A refusal in the words of Supabase's functions gateway.
+pub(super) fn function_refusal(denied: Denied) -> Refusal {
+    const FORMAT: &str = "UNAUTHORIZED_INVALID_JWT_FORMAT";
+    let (code, message) = match denied {
+        Denied::Missing => ("UNAUTHORIZED_NO_AUTH_HEADER", "Missing authorization header"),
+        Denied::UnknownApiKey | Denied::Unclear(Unclear::ApiKeys) => (FORMAT, "Invalid API key"),
+        Denied::Unclear(Unclear::Authorization) => (FORMAT, "Auth header is not 'Bearer {token}'"),
+        Denied::Token(TokenError { reason: Reason::TooLong, .. }) => return too_long(),
+        Denied::Token(TokenError { reason: Reason::Algorithm, algorithm: None }) => {
+            ("UNAUTHORIZED_UNSUPPORTED_TOKEN_ALGORITHM", "Unsupported JWT algorithm")
+        }
+        Denied::Token(TokenError { algorithm: None, .. }) => {
+            (FORMAT, "Invalid Token or Protected Header formatting")
+        }
+        Denied::Token(TokenError { algorithm: Some(Algorithm::Hs256), .. }) => {
+            ("UNAUTHORIZED_LEGACY_JWT", "Invalid JWT")
+        }
+        Denied::Token(TokenError { algorithm: Some(_), .. }) => {
+            ("UNAUTHORIZED_ASYMMETRIC_JWT", "Invalid JWT")
+        }
+    };
+    let mut refusal = Refusal::new(StatusCode::UNAUTHORIZED, code, message);
+    refusal.repeats_message = true;
+    refusal
+}
