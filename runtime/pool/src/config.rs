@@ -1,0 +1,42 @@
+//! The bounds of the pool. Limits of single functions travel with the function.
+
+use std::time::Duration;
+
+use isobase_base::limits;
+
+/// How many workers, how long a wait. Defaults are in [`isobase_base::limits`].
+#[derive(Clone, Debug)]
+pub struct PoolConfig {
+    /// Workers of one function at once, those that boot included. Default: the processor's cores.
+    pub workers_per_function_max: usize,
+    /// Workers over all functions at once, those that finish old requests included.
+    pub workers_total_max: usize,
+    /// Requests that wait for a worker of one function; the next is refused.
+    pub waiters_per_function_max: usize,
+    /// Wait for a place in a worker.
+    pub queue_timeout: Duration,
+    /// Boot of one worker.
+    pub boot_timeout: Duration,
+    /// A boot that failed by the host's fault or by time is tried again after this; one that
+    /// failed in the function's code only after the next publication.
+    pub boot_retry_after: Duration,
+    /// A worker without a request is retired after this.
+    pub idle_max: Duration,
+    /// How often idle workers and stalled responses are looked for.
+    pub housekeeping_interval: Duration,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            workers_per_function_max: std::thread::available_parallelism().map_or(1, usize::from),
+            workers_total_max: limits::POOL_WORKERS_MAX,
+            waiters_per_function_max: limits::FUNCTION_WAITERS_MAX,
+            queue_timeout: limits::FUNCTION_QUEUE_TIMEOUT,
+            boot_timeout: limits::FUNCTION_BOOT_TIMEOUT,
+            boot_retry_after: limits::POOL_BOOT_RETRY_AFTER,
+            idle_max: limits::WORKER_IDLE_MAX,
+            housekeeping_interval: Duration::from_secs(1),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! One task per pool: retires what nobody uses, breaks off responses whose time is over while the
+//! client does not read, and gives waiters another look when a worker ended by itself.
+
+use std::sync::{Arc, Weak};
+
+use isobase_base::task::{self, TaskKind};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::lane::Lane;
+use crate::pool::Host;
+
+/// Ends with the pool.
+pub(crate) fn start(host: &Arc<Host>) {
+    let mut ticks = tokio::time::interval(host.config.housekeeping_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let host = Arc::downgrade(host);
+    task::spawn(TaskKind::Service, "pool housekeeping", async move {
+        loop {
+            ticks.tick().await;
+            let Some(host) = Weak::upgrade(&host) else { return };
+            let now = Instant::now();
+            for lane in host.lanes() {
+                // A clock that began less than `idle_max` ago has no such instant.
+                lane.sweep(now.checked_sub(host.config.idle_max));
+                enforce_streams(&lane, now);
+            }
+        }
+    });
+}
+
+/// Looks at the streaming responses of one function and forgets those that ended.
+fn enforce_streams(lane: &Lane, now: Instant) {
+    let streams: Vec<_> = lane.streams.lock().drain(..).collect();
+    let running: Vec<_> = streams
+        .into_iter()
+        .filter(|stream| stream.upgrade().is_some_and(|stalled| stalled.enforce(now)))
+        .collect();
+    lane.streams.lock().extend(running);
+}
