@@ -1,0 +1,70 @@
+//! What source mode is told by whoever starts it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use isobase_base::project::Project;
+use isobase_engine::Limits;
+
+/// How to serve a project's functions from their sources.
+#[derive(Clone, Debug)]
+pub struct SourcesConfig {
+    pub project: Project,
+    /// Where functions are: `supabase/functions` of the project.
+    pub functions_folder: PathBuf,
+    /// Variables that the host gives every function, such as `SUPABASE_URL`. They win over the
+    /// project's own.
+    pub environment: BTreeMap<String, String>,
+    /// `--no-verify-jwt`: demand no token, whatever the settings say.
+    pub no_verify_jwt: bool,
+    /// `--env-file`: read instead of `functions/.env`.
+    pub env_file: Option<PathBuf>,
+    /// Limits of functions that set none themselves.
+    pub limits: Limits,
+    pub wasm_build: WasmBuild,
+    /// Whether to watch for changes.
+    pub watch: bool,
+    /// After a change, wait this long for more: editors save in several steps.
+    pub debounce: Duration,
+}
+
+/// How Rust crates among the functions are built.
+#[derive(Clone, Debug)]
+pub struct WasmBuild {
+    /// The `cargo` to run; looked up in `PATH` when it has no folder.
+    pub cargo: PathBuf,
+    /// cargo's target folder for all of them.
+    pub target_folder: PathBuf,
+}
+
+impl SourcesConfig {
+    /// The usual way to serve `project`, watching it.
+    pub fn new(project: Project) -> Self {
+        Self {
+            functions_folder: project.functions_folder(),
+            environment: BTreeMap::new(),
+            no_verify_jwt: false,
+            env_file: None,
+            limits: Limits::default(),
+            wasm_build: WasmBuild {
+                cargo: "cargo".into(),
+                target_folder: project.root.join(".isobase/wasm-target"),
+            },
+            watch: true,
+            debounce: Duration::from_millis(20),
+            project,
+        }
+    }
+}
+
+/// Why source mode could not start. Faults of single functions are published, not returned.
+#[derive(Debug, thiserror::Error)]
+pub enum SourcesError {
+    #[error(
+        "cannot watch for changes: {0}; on Linux, raise fs.inotify.max_user_watches or max_user_instances"
+    )]
+    Watch(#[source] notify::Error),
+    #[error(transparent)]
+    Project(#[from] isobase_base::project::ProjectError),
+}

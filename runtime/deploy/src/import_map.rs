@@ -1,0 +1,251 @@
+//! Import maps and the part of `deno.json` that concerns a build.
+//!
+//! `imports` and `scopes` follow the Import Maps section of the HTML standard: exact keys first,
+//! then the longest key that ends in `/`. Addresses are relative to the map's file.
+
+use std::path::{Path, PathBuf};
+
+use deno_ast::{
+    DecoratorsTranspileOption, JsxAutomaticOptions, JsxClassicOptions, JsxPrecompileOptions, JsxRuntime,
+};
+use isobase_base::limits::SOURCE_FILE_BYTES_MAX;
+use serde_json::{Map, Value};
+
+use crate::fault::SourceFault;
+use crate::jsonc;
+use crate::probes::Probes;
+use crate::resolve::{absolute, is_relative};
+
+/// What specifiers stand for, and how sources are compiled.
+#[derive(Default)]
+pub(crate) struct ImportMap {
+    imports: Vec<Entry>,
+    /// By folder or file that the referrer must be in, the longest first.
+    scopes: Vec<(PathBuf, Vec<Entry>)>,
+    pub(crate) compiler: CompilerOptions,
+}
+
+/// `compilerOptions` of `deno.json`.
+#[derive(Default)]
+pub(crate) struct CompilerOptions {
+    pub(crate) jsx: JsxRuntime,
+    pub(crate) decorators: Decorators,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Decorators {
+    /// TC39's, Deno's default.
+    #[default]
+    Standard,
+    /// TypeScript's `experimentalDecorators`.
+    TypeScript { metadata: bool },
+}
+
+struct Entry {
+    key: String,
+    address: Address,
+}
+
+/// What an entry of the map leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    File(PathBuf),
+    /// `npm:…`, `jsr:…`, `isobase:host/…`, `https:…`.
+    Url(String),
+}
+
+impl ImportMap {
+    /// Finds the map of a function: the one its settings name, else `deno.json`, `deno.jsonc` or
+    /// `import_map.json` beside its entrypoint, else `import_map.json` beside all functions, which
+    /// older projects share. None is no error.
+    pub(crate) fn find(
+        named: Option<&Path>,
+        entry_folder: &Path,
+        functions_folder: &Path,
+        probes: &mut Probes,
+        show: impl Fn(&Path) -> String,
+    ) -> Result<Self, SourceFault> {
+        if let Some(path) = named {
+            if !probes.is_file(path) {
+                let message = format!("the import map {} does not exist", show(path));
+                return Err(
+                    SourceFault::new(message).hint("import_map in config.toml is relative to supabase/")
+                );
+            }
+            return Self::load(path, probes, &show);
+        }
+        let beside = ["deno.json", "deno.jsonc", "import_map.json"].map(|name| entry_folder.join(name));
+        let shared = [functions_folder.join("import_map.json")];
+        for path in beside.iter().chain(&shared) {
+            if probes.is_file(path) {
+                return Self::load(path, probes, &show);
+            }
+        }
+        Ok(Self::default())
+    }
+
+    fn load(path: &Path, probes: &mut Probes, show: &impl Fn(&Path) -> String) -> Result<Self, SourceFault> {
+        let fault = |problem: String| SourceFault::new(format!("{}: {problem}", show(path)));
+        let bytes = probes.read(path, SOURCE_FILE_BYTES_MAX).map_err(|error| fault(error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|_| fault("not UTF-8".into()))?;
+        let value = jsonc::parse(&text).map_err(fault)?;
+        let Value::Object(file) = value else { return Err(fault("expected an object".into())) };
+        let folder = path.parent().unwrap_or(path);
+        let mut map = match file.get("importMap").and_then(Value::as_str) {
+            Some(other) if !file.contains_key("imports") => {
+                Self::load(&absolute(folder, other), probes, show)?
+            }
+            _ => Self::default(),
+        };
+        if let Some(imports) = file.get("imports") {
+            map.imports = entries(imports, folder).map_err(fault)?;
+        }
+        if let Some(scopes) = file.get("scopes") {
+            let scopes = scopes.as_object().ok_or_else(|| fault("scopes: expected an object".into()))?;
+            for (prefix, imports) in scopes {
+                map.scopes.push((absolute(folder, prefix), entries(imports, folder).map_err(fault)?));
+            }
+            map.scopes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.as_os_str().len()));
+        }
+        if let Some(Value::Object(options)) = file.get("compilerOptions") {
+            map.compiler = CompilerOptions::read(options);
+        }
+        Ok(map)
+    }
+
+    /// What `specifier`, written in the file `referrer`, is mapped to.
+    pub(crate) fn lookup(&self, specifier: &str, referrer: &Path) -> Option<Address> {
+        let scoped = self.scopes.iter().filter(|(prefix, _)| referrer.starts_with(prefix));
+        scoped
+            .map(|(_, entries)| entries)
+            .chain([&self.imports])
+            .find_map(|entries| lookup(entries, specifier))
+    }
+}
+
+fn lookup(entries: &[Entry], specifier: &str) -> Option<Address> {
+    for Entry { key, address } in entries {
+        if key == specifier {
+            return Some(address.clone());
+        }
+        if let (true, Some(rest)) = (key.ends_with('/'), specifier.strip_prefix(key.as_str())) {
+            return Some(match address {
+                Address::File(folder) => Address::File(absolute(folder, rest)),
+                Address::Url(url) => Address::Url(format!("{url}{rest}")),
+            });
+        }
+    }
+    None
+}
+
+/// Longest keys first, so that the first match is the right one.
+fn entries(imports: &Value, folder: &Path) -> Result<Vec<Entry>, String> {
+    let imports = imports.as_object().ok_or("imports: expected an object")?;
+    let mut entries = Vec::with_capacity(imports.len());
+    for (key, address) in imports {
+        let address = address.as_str().ok_or_else(|| format!("imports: {key:?}: expected a string"))?;
+        let address = match address.strip_prefix("file://") {
+            Some(path) => Address::File(PathBuf::from(path)),
+            None if is_relative(address) => Address::File(absolute(folder, address)),
+            None => Address::Url(address.to_owned()),
+        };
+        entries.push(Entry { key: key.clone(), address });
+    }
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.key.len()));
+    Ok(entries)
+}
+
+impl CompilerOptions {
+    fn read(options: &Map<String, Value>) -> Self {
+        let text = |key: &str| options.get(key).and_then(Value::as_str).map(str::to_owned);
+        let flag = |key: &str| options.get(key).and_then(Value::as_bool).unwrap_or(false);
+        let automatic = JsxAutomaticOptions { development: false, import_source: text("jsxImportSource") };
+        let jsx = match text("jsx").as_deref() {
+            Some("react-jsx" | "react-jsxdev") => JsxRuntime::Automatic(automatic),
+            Some("precompile") => JsxRuntime::Precompile(JsxPrecompileOptions {
+                automatic,
+                skip_elements: None,
+                dynamic_props: None,
+            }),
+            _ => {
+                let default = JsxClassicOptions::default();
+                JsxRuntime::Classic(JsxClassicOptions {
+                    factory: text("jsxFactory").unwrap_or(default.factory),
+                    fragment_factory: text("jsxFragmentFactory").unwrap_or(default.fragment_factory),
+                })
+            }
+        };
+        let decorators = if flag("experimentalDecorators") {
+            Decorators::TypeScript { metadata: flag("emitDecoratorMetadata") }
+        } else {
+            Decorators::Standard
+        };
+        Self { jsx, decorators }
+    }
+}
+
+impl From<Decorators> for DecoratorsTranspileOption {
+    fn from(decorators: Decorators) -> Self {
+        match decorators {
+            Decorators::Standard => Self::Ecma,
+            Decorators::TypeScript { metadata } => Self::LegacyTypeScript { emit_metadata: metadata },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Address, ImportMap};
+    use crate::probes::Probes;
+    use std::path::Path;
+
+    fn map(text: &str) -> Result<ImportMap, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("deno.json");
+        std::fs::write(&path, text).unwrap();
+        let text = text.replace("$", &folder.to_string_lossy());
+        std::fs::write(&path, text).unwrap();
+        ImportMap::find(None, &folder, &folder, &mut Probes::default(), |_| "deno.json".into())
+            .map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn exact_keys_then_the_longest_prefix() {
+        let map = map(r#"{ // comment
+            "imports": {
+                "zod": "npm:zod@3", "a/": "file:///x/", "a/b/": "file:///y/", "a/exact": "file:///z.ts",
+                "host": "isobase:host/database", "std/": "jsr:@std/",
+            },
+            "scopes": { "file:///": {}, "/only/here/": { "zod": "file:///local.ts" } } }"#)
+        .unwrap();
+        let url = |text: &str| Some(Address::Url(text.into()));
+        let file = |text: &str| Some(Address::File(text.into()));
+        for (specifier, referrer, expected) in [
+            ("zod", "/f/index.ts", url("npm:zod@3")),
+            ("zod", "/only/here/index.ts", file("/local.ts")),
+            ("zod/v4", "/f/index.ts", None),
+            ("a/exact", "/f/index.ts", file("/z.ts")),
+            ("a/b/c.ts", "/f/index.ts", file("/y/c.ts")),
+            ("a/c.ts", "/f/index.ts", file("/x/c.ts")),
+            ("host", "/f/index.ts", url("isobase:host/database")),
+            ("std/path", "/f/index.ts", url("jsr:@std/path")),
+            ("./a", "/f/index.ts", None),
+        ] {
+            assert_eq!(map.lookup(specifier, Path::new(referrer)), expected, "{specifier} in {referrer}");
+        }
+    }
+
+    #[test]
+    fn faults_name_the_file() {
+        for (text, expected) in [
+            ("[]", "deno.json: expected an object"),
+            ("{\"imports\": 1}", "deno.json: imports: expected an object"),
+            ("{\"imports\": {\"a\": 1}}", "deno.json: imports: \"a\": expected a string"),
+            ("{", "deno.json: EOF while parsing an object at line 1 column 1"),
+        ] {
+            assert_eq!(map(text).err().as_deref(), Some(expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! From a project's folder to functions at work.
+//!
+//! [`Sources`] watches `supabase/functions/`: what is saved is published within a few dozen
+//! milliseconds. On the way of one function, in order:
+//!
+//! - `discovery.rs` finds the entrypoint: a script, a WASM component, or a Rust crate;
+//! - `graph.rs` loads a script and what it imports, with `resolve.rs` and `import_map.rs` saying
+//!   what a specifier means and `transpile.rs` turning TypeScript into JavaScript;
+//! - `rust_crate.rs` has cargo build a crate to a component, without holding up anything else;
+//! - `probes.rs` remembers every file looked at, existing or not, so that `watcher.rs` rebuilds
+//!   exactly the functions that a change concerns.
+//!
+//! A source that does not build is published too, as the failure its requests are answered with;
+//! the next good save heals it. Nothing here runs guest code.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use isobase_base::project::{Project, process_variables};
+//! use isobase_deploy::{Sources, SourcesConfig};
+//! # async fn example(pool: Arc<dyn isobase_engine::Publish>) {
+//! let project = Project::load(".".as_ref(), &process_variables()).unwrap();
+//! let config = SourcesConfig::new(project);
+//! let _sources = Sources::open(config, pool).await.unwrap();
+//! # }
+//! ```
+
+mod config;
+mod discovery;
+mod fault;
+mod function;
+mod graph;
+mod import_map;
+mod imports;
+mod jsonc;
+mod probes;
+mod resolve;
+mod rust_crate;
+mod sources;
+mod transpile;
+mod watcher;
+mod workshop;
+
+pub use config::{SourcesConfig, SourcesError, WasmBuild};
+pub use sources::{SourceStatus, Sources};

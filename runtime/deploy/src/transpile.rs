@@ -1,0 +1,169 @@
+//! One source file to one JavaScript module. TypeScript, JSX and decorators are compiled by swc
+//! through `deno_ast`, as in Deno; plain JavaScript stays as it is.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use deno_ast::{
+    EmitOptions, MediaType, ModuleSpecifier, ParseDiagnostic, ParseParams, ParsedSource, SourceMapOption,
+    StartSourcePos, TranspileError, TranspileModuleOptions, TranspileOptions,
+};
+use isobase_base::limits::SOURCE_MODULES_MAX;
+
+use crate::fault::{Position, SourceFault};
+use crate::import_map::CompilerOptions;
+use crate::imports::{Import, ImportKind, imports};
+
+/// A module ready for the engine, its imports not yet resolved.
+pub(crate) struct Script {
+    pub(crate) code: Arc<str>,
+    pub(crate) source_map: Option<Arc<[u8]>>,
+    pub(crate) imports: Vec<ScriptImport>,
+}
+
+/// An import that is left after types are gone.
+#[derive(Debug)]
+pub(crate) struct ScriptImport {
+    pub(crate) specifier: String,
+    pub(crate) kind: ImportKind,
+    /// `json`, `text`: how the file is to be read.
+    pub(crate) media: Option<String>,
+    /// Where it stands in the source.
+    pub(crate) position: Position,
+}
+
+/// Compiled files, so that a save compiles only what was saved. One entry per file and options.
+#[derive(Default)]
+pub(crate) struct Scripts {
+    by_file: HashMap<(PathBuf, u64), (Arc<str>, Arc<Script>)>,
+}
+
+/// A file to compile.
+pub(crate) struct Source<'a> {
+    pub(crate) path: &'a Path,
+    /// Its URL inside the isolate.
+    pub(crate) specifier: &'a str,
+    /// Its name for people.
+    pub(crate) shown: &'a str,
+    pub(crate) text: Arc<str>,
+}
+
+impl Scripts {
+    pub(crate) fn compile(
+        &mut self,
+        source: Source<'_>,
+        options: &CompilerOptions,
+    ) -> Result<Arc<Script>, SourceFault> {
+        let options = TranspileOptions {
+            decorators: options.decorators.into(),
+            jsx: Some(options.jsx.clone()),
+            ..TranspileOptions::default()
+        };
+        let mut hasher = DefaultHasher::new();
+        options.hash(&mut hasher);
+        let key = (source.path.to_path_buf(), hasher.finish());
+        if let Some((text, script)) = self.by_file.get(&key)
+            && **text == *source.text
+        {
+            return Ok(Arc::clone(script));
+        }
+        let text = Arc::clone(&source.text);
+        let script = Arc::new(compile(source, &options)?);
+        if self.by_file.len() >= SOURCE_MODULES_MAX {
+            self.by_file.clear();
+        }
+        self.by_file.insert(key, (text, Arc::clone(&script)));
+        Ok(script)
+    }
+}
+
+fn compile(source: Source<'_>, options: &TranspileOptions) -> Result<Script, SourceFault> {
+    let Source { path, specifier, shown, text } = source;
+    let media_type = MediaType::from_path(path);
+    let parsed = parse(specifier, Arc::clone(&text), media_type)
+        .map_err(|error| syntax_fault(shown, &text, &error))?;
+    let written = imports(&parsed);
+    if matches!(media_type, MediaType::JavaScript | MediaType::Mjs) {
+        let code = without_attributes(&text, &written);
+        return Ok(Script { code, source_map: None, imports: kept(&written, &written, shown, &text) });
+    }
+    let emit = EmitOptions { source_map: SourceMapOption::Separate, ..EmitOptions::default() };
+    let emitted = parsed
+        .transpile(options, &TranspileModuleOptions::default(), &emit)
+        .map_err(|error| transpile_fault(shown, &text, &error))?
+        .into_source();
+    let code: Arc<str> = emitted.text.into();
+    // Types are gone only now, so what is imported is read from the result.
+    let result = parse(specifier, Arc::clone(&code), MediaType::JavaScript)
+        .map_err(|error| SourceFault::new(format!("{shown}: the compiled code does not parse: {error}")))?;
+    let left = imports(&result);
+    Ok(Script {
+        code: without_attributes(&code, &left),
+        source_map: emitted.source_map.map(|map| map.into_bytes().into()),
+        imports: kept(&left, &written, shown, &text),
+    })
+}
+
+fn parse(specifier: &str, text: Arc<str>, media_type: MediaType) -> Result<ParsedSource, ParseDiagnostic> {
+    deno_ast::parse_module(ParseParams {
+        specifier: ModuleSpecifier::parse(specifier).expect("specifiers are made from URLs"),
+        text,
+        media_type,
+        capture_tokens: false,
+        scope_analysis: false,
+        maybe_syntax: None,
+    })
+}
+
+/// The imports `left` in the code, each with its place among those `written` in the source. An
+/// import that the compiler added (for JSX) stands at the start of the file.
+fn kept(left: &[Import], written: &[Import], shown: &str, text: &str) -> Vec<ScriptImport> {
+    let place = |import: &Import| {
+        let same = |other: &&Import| other.specifier == import.specifier && other.kind == import.kind;
+        let valued = written.iter().find(|other| same(other) && !other.type_only);
+        valued.or_else(|| written.iter().find(same)).map_or(0..0, |other| other.range.clone())
+    };
+    left.iter()
+        .map(|import| ScriptImport {
+            specifier: import.specifier.clone(),
+            kind: import.kind,
+            media: import.media.clone(),
+            position: Position::of(shown.to_owned(), text, place(import)),
+        })
+        .collect()
+}
+
+/// Blanks out import attributes: every module reaches the engine as JavaScript, JSON included, and
+/// would not be accepted as anything else. Columns stay as they are.
+fn without_attributes(code: &Arc<str>, imports: &[Import]) -> Arc<str> {
+    let ranges: Vec<_> = imports.iter().filter_map(|import| import.attributes.clone()).collect();
+    if ranges.is_empty() {
+        return Arc::clone(code);
+    }
+    let mut blanked = String::with_capacity(code.len());
+    let mut from = 0;
+    for range in ranges {
+        blanked.push_str(&code[from..range.start]);
+        blanked.extend(code[range.clone()].chars().map(|char| if char == '\n' { '\n' } else { ' ' }));
+        from = range.end;
+    }
+    blanked.push_str(&code[from..]);
+    blanked.into()
+}
+
+fn syntax_fault(shown: &str, text: &str, error: &ParseDiagnostic) -> SourceFault {
+    let range = error.range().as_byte_range(StartSourcePos::START_SOURCE_POS);
+    let position = Position::of(shown.to_owned(), text, range);
+    SourceFault::new(error.kind().msg().into_owned()).at(position)
+}
+
+fn transpile_fault(shown: &str, text: &str, error: &TranspileError) -> SourceFault {
+    match error {
+        TranspileError::ParseErrors(errors) if !errors.0.is_empty() => {
+            syntax_fault(shown, text, &errors.0[0])
+        }
+        other => SourceFault::new(format!("{shown}: {other}")),
+    }
+}

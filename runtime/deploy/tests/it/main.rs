@@ -1,0 +1,7 @@
+//! Source mode against real folders: what is published for which files, and when.
+
+mod crates;
+mod graphs;
+mod settings;
+mod stand;
+mod watching;
