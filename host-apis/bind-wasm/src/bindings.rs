@@ -1,0 +1,61 @@
+//! Generated from `sdk/wit`: the traits that this crate implements.
+
+use wasmtime::component::{HasData, Linker};
+
+use crate::HostView;
+
+mod generated {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit",
+        inline: "
+            package isobase:binding;
+
+            world imports {
+                import isobase:host/caller@0.1.0;
+                import isobase:host/database@0.1.0;
+                import isobase:host/respond@0.1.0;
+            }
+        ",
+        world: "isobase:binding/imports",
+        imports: {
+            "isobase:host/database.query": async | trappable,
+            "isobase:host/database.query-document": async | trappable,
+            "isobase:host/database.snapshot": async | trappable,
+            "isobase:host/database.[static]row-stream.open": async | trappable,
+            "isobase:host/database.[method]row-stream.next": async | trappable,
+            "isobase:host/database.[method]transaction.query": async | trappable,
+            "isobase:host/database.[method]transaction.query-document": async | trappable,
+            "isobase:host/database.[static]transaction.commit": async | trappable,
+            "isobase:host/database.[static]transaction.rollback": async | trappable,
+            default: trappable,
+        },
+        require_store_data_send: true,
+        with: {
+            "wasi:http": wasmtime_wasi_http::p2::bindings::http,
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "isobase:host/database.body": crate::database::HeldBody,
+            "isobase:host/database.row-stream": crate::database::OpenStream,
+            "isobase:host/database.transaction": crate::database::OpenTransaction,
+        },
+    });
+}
+
+pub(crate) use generated::isobase::host::{caller, database, respond};
+
+/// Says that a [`HostView`] is what the generated code works on.
+struct Bound;
+
+impl HasData for Bound {
+    type Data<'a> = HostView<'a>;
+}
+
+/// Makes the imports of `isobase:host` available to components. `view` borrows, from the data of a
+/// store, what the imports work on.
+pub fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> HostView<'_>,
+) -> wasmtime::Result<()> {
+    caller::add_to_linker::<T, Bound>(linker, view)?;
+    database::add_to_linker::<T, Bound>(linker, view)?;
+    respond::add_to_linker::<T, Bound>(linker, view)
+}

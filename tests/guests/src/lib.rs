@@ -1,0 +1,57 @@
+//! Tiny functions, one behaviour each, chosen by the path: `/hello`, `/echo`, `/spin`, ….
+//!
+//! Compiled for the host, this crate only embeds the component ([`COMPONENT`]).
+
+mod behave;
+mod misbehave;
+mod sql;
+
+use isobase_sdk::{Request, Response, handler};
+
+/// This crate as a component.
+#[cfg(not(target_family = "wasm"))]
+pub const COMPONENT: &[u8] = include_bytes!(env!("ISOBASE_GUESTS"));
+
+/// Answers with what the first segment of the path names.
+pub fn serve(request: Request) -> Response {
+    let behaviour = request.path().split('/').find(|segment| !segment.is_empty()).unwrap_or("hello");
+    match behaviour {
+        "hello" => behave::hello(),
+        "head" => behave::head(&request),
+        "echo" => behave::echo(request),
+        "echo-by-hand" => behave::echo_by_hand(request),
+        "upper" => behave::upper(request),
+        "count" => behave::count(),
+        "environment" => behave::environment(),
+        "caller" => behave::caller(),
+        "big" => behave::big(&request),
+        "slow-stream" => behave::slow_stream(&request),
+        "log" => behave::log(&request),
+        "fetch" => behave::fetch(&request),
+        "sleep" => behave::sleep(&request),
+        "random" => behave::random(),
+        "keep" => behave::keep(&request),
+        "spin" => misbehave::spin(),
+        "spin-after-head" => misbehave::spin_after_head(),
+        "hoard" => misbehave::hoard(),
+        "hoard-politely" => misbehave::hoard_politely(),
+        "panic" => misbehave::panic(),
+        "panic-after-head" => misbehave::panic_after_head(),
+        "trap" => misbehave::trap(),
+        "exit" => misbehave::exit(),
+        "overflow" => misbehave::overflow(),
+        "deadlock" => misbehave::deadlock(),
+        "invalid-status" => Response::new(42),
+        "invalid-header" => Response::new(200).with_header("bad header", "x"),
+        "sql" => sql::query(&request),
+        "sql-document" => sql::document(&request),
+        "sql-body" => sql::body(request),
+        "sql-stream" => sql::stream(&request),
+        "sql-transaction" => sql::transaction(&request),
+        "sql-service" => sql::service(&request),
+        "generation" => sql::generation(&request),
+        _ => Response::text(format!("no behaviour is called {behaviour}")).with_status(404),
+    }
+}
+
+handler!(serve);

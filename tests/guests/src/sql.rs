@@ -1,0 +1,116 @@
+//! The database as the caller. The functions in TypeScript answer the same paths with the same
+//! JSON.
+
+use std::io::Write;
+
+use isobase_sdk::database::{self, Error, Session, Table, Value};
+use isobase_sdk::{Request, Response};
+use serde_json::{Value as Json, json};
+
+/// `/sql?q=…&p=…&p=…`: the rows of a statement with text parameters.
+pub(crate) fn query(request: &Request) -> Response {
+    answer(database::query(sql(request), parameters(request)))
+}
+
+/// As `service_role`.
+pub(crate) fn service(request: &Request) -> Response {
+    answer(Session::service().query(sql(request), parameters(request)))
+}
+
+/// The last column of the one row, answered without entering memory.
+pub(crate) fn document(request: &Request) -> Response {
+    match database::query_document(sql(request), parameters(request)) {
+        Ok(document) => match document.body {
+            Some(body) => Response::document(body)
+                .with_header("content-type", "application/json")
+                .with_header("x-head", document.head.len().to_string()),
+            None => Response::new(204),
+        },
+        Err(error) => failed(&error),
+    }
+}
+
+/// The request's body as `$1`, straight from the client to Postgres.
+pub(crate) fn body(mut request: Request) -> Response {
+    let sql = sql(&request);
+    answer(database::query(sql, (request.take_body(),)))
+}
+
+/// Rows as lines of JSON, as they arrive.
+pub(crate) fn stream(request: &Request) -> Response {
+    let mut rows = match database::stream(sql(request), parameters(request)) {
+        Ok(rows) => rows,
+        Err(error) => return failed(&error),
+    };
+    Response::stream(move |out| {
+        loop {
+            let batch = rows.next_values(100).map_err(std::io::Error::other)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            for values in &batch {
+                writeln!(out, "{}", values.iter().map(json_of).collect::<Json>())?;
+            }
+        }
+    })
+}
+
+/// Runs each `q` in one transaction; commits with `?end=commit`, rolls back with `?end=rollback`,
+/// otherwise drops it.
+pub(crate) fn transaction(request: &Request) -> Response {
+    let transaction = database::begin();
+    let mut last = Ok(Table { columns: Vec::new(), values: Vec::new(), affected: 0 });
+    for (_, sql) in request.query_pairs().filter(|(name, _)| name == "q") {
+        last = transaction.query(sql.into_owned(), ());
+        if last.is_err() {
+            break;
+        }
+    }
+    let ended = match request.query_value("end").as_deref() {
+        Some("commit") => transaction.commit(),
+        Some("rollback") => transaction.rollback(),
+        _ => Ok(()),
+    };
+    answer(last.and_then(|table| ended.map(|()| table)))
+}
+
+/// `/generation?channel=…`.
+pub(crate) fn generation(request: &Request) -> Response {
+    Response::text(database::generation(&request.query_value("channel").unwrap_or_default()).to_string())
+}
+
+fn sql(request: &Request) -> String {
+    request.query_value("q").unwrap_or_else(|| "select current_user".into())
+}
+
+fn parameters(request: &Request) -> Vec<String> {
+    request.query_pairs().filter(|(name, _)| name == "p").map(|(_, value)| value.into_owned()).collect()
+}
+
+fn answer(result: Result<Table, Error>) -> Response {
+    match result {
+        Ok(table) => {
+            let columns: Vec<_> = table.columns.iter().map(|column| &column.name).collect();
+            let rows: Vec<Json> = table.values.iter().map(|row| row.iter().map(json_of).collect()).collect();
+            Response::json(&json!({"columns": columns, "rows": rows, "affected": table.affected}))
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &Error) -> Response {
+    Response::json(&json!({"sqlstate": error.sqlstate(), "message": error.to_string()})).with_status(400)
+}
+
+fn json_of(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Boolean(value) => json!(value),
+        Value::Int32(value) => json!(value),
+        Value::Int64(value) => json!(value),
+        Value::Float64(value) => json!(value),
+        Value::Text(text) => json!(text),
+        Value::Bytes(bytes) => json!(bytes),
+        Value::Json(text) => serde_json::from_str(text).unwrap_or(Json::Null),
+    }
+}
