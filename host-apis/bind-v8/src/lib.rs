@@ -1,0 +1,58 @@
+//! The host APIs as a V8 function sees them: `isobase:host/caller` and `isobase:host/database`.
+//!
+//! Thin: values are converted and passed on, behaviour lives in the capability's own crate. The
+//! same names exist for WebAssembly in `sdk/wit/host.wit`; parity tests hold the two equal.
+//!
+//! An isolate serves many requests at once, so every operation names the invocation it runs for.
+//! The script side takes that id from the async context (`internals.currentInvocation`, set by the
+//! runtime), and [`Callers`] knows which ids are alive, who called, and what they hold open.
+//!
+//! ```
+//! use isobase_base::DatabaseGrant;
+//! use isobase_bind_v8::Callers;
+//!
+//! // What the runtime puts into an isolate's state when it is given a function.
+//! let callers = Callers::new(None, DatabaseGrant::Caller);
+//! assert!(callers.is_empty());
+//! ```
+
+mod caller;
+mod database;
+
+pub use caller::Callers;
+
+/// Scripts of this crate, sorted by specifier, for whoever writes the snapshot.
+pub static SCRIPTS: &[(&str, &str)] = &[
+    ("ext:isobase_host/caller.js", include_str!("../js/caller.js")),
+    ("ext:isobase_host/database.js", include_str!("../js/database.js")),
+];
+
+deno_core::extension!(
+    isobase_host,
+    ops = [
+        caller::op_isobase_caller_claims,
+        caller::op_isobase_caller_role,
+        caller::op_isobase_request_id,
+        caller::op_isobase_traceparent,
+        database::op_isobase_db_begin,
+        database::op_isobase_db_commit,
+        database::op_isobase_db_generation,
+        database::op_isobase_db_query,
+        database::op_isobase_db_query_document,
+        database::op_isobase_db_rollback,
+        database::op_isobase_db_snapshot,
+        database::op_isobase_db_stream_close,
+        database::op_isobase_db_stream_next,
+        database::op_isobase_db_stream_open,
+        database::op_isobase_db_transaction_document,
+        database::op_isobase_db_transaction_query,
+    ],
+    lazy_loaded_js = [
+        "ext:isobase_host/caller.js" = "js/caller.js",
+        "ext:isobase_host/database.js" = "js/database.js",
+    ],
+    synthetic_esm = [
+        "isobase:host/caller" = "ext:isobase_host/caller.js",
+        "isobase:host/database" = "ext:isobase_host/database.js",
+    ],
+);

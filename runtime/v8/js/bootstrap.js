@@ -1,0 +1,122 @@
+// Runs once, while the snapshot is written: evaluates the platform and leaves one object,
+// `globalThis.__isobase`, whose functions the host takes when an isolate starts.
+"use strict";
+(function () {
+const { core, internals, primordials } = globalThis.__bootstrap;
+const {
+  ArrayPrototypeIndexOf, Error, ErrorPrototype, ObjectDefineProperties, ObjectFreeze, ObjectKeys,
+  ObjectPrototypeIsPrototypeOf, ObjectSetPrototypeOf, StringPrototypeSlice,
+} = primordials;
+const { op_isobase_log, op_isobase_v8_version, op_set_format_exception_callback } = core.ops;
+
+delete Intl.v8BreakIterator; // Not a standard.
+
+const event = core.loadExtScript("ext:deno_web/02_event.js");
+const consoleModule = core.loadExtScript("ext:deno_web/01_console.js");
+const performance = core.loadExtScript("ext:deno_web/15_performance.js");
+const { Window } = core.loadExtScript("ext:deno_web/04_global_interfaces.js");
+core.loadExtScript("ext:isobase_runtime/errors.js");
+const serve = core.loadExtScript("ext:isobase_runtime/serve.js");
+const { globals } = core.loadExtScript("ext:isobase_runtime/globals.js");
+const { Deno, version } = core.loadExtScript("ext:isobase_runtime/deno.js");
+const { setEnvironment } = core.loadExtScript("ext:isobase_runtime/environment.js");
+const { setUserAgent } = core.loadExtScript("ext:isobase_runtime/navigator.js");
+const { SymbolMetadata } = core.loadExtScript("ext:deno_web/00_infra.js");
+
+ObjectDefineProperties(Symbol, {
+  metadata: { __proto__: null, value: SymbolMetadata, enumerable: false, writable: false, configurable: false },
+});
+
+/** One line of the guest's console. Levels are the console's: 0 debug … 3 error. */
+function log(message, level) {
+  const id = serve.currentInvocation();
+  op_isobase_log(id === undefined ? 0 : id, level, message);
+}
+
+/** How a thrown value that is not an Error reads in a log. */
+function formatException(error) {
+  if (core.isNativeError(error) || ObjectPrototypeIsPrototypeOf(ErrorPrototype, error)) return null;
+  return `Uncaught ${consoleModule.inspectArgs([error])}`;
+}
+
+function unhandledRejection(promise, reason) {
+  const rejection = new event.PromiseRejectionEvent("unhandledrejection", { cancelable: true, promise, reason });
+  globalThis.dispatchEvent(rejection);
+  return rejection.defaultPrevented;
+}
+
+function handledRejection(promise, reason) {
+  globalThis.dispatchEvent(new event.PromiseRejectionEvent("rejectionhandled", { promise, reason }));
+}
+
+consoleModule.setNoColorFns(() => true, () => true);
+core.setUnhandledPromiseRejectionHandler(unhandledRejection);
+core.setHandledPromiseRejectionHandler(handledRejection);
+internals.log = (_level, ...args) => log(consoleModule.inspectArgs(args), 3);
+core.defineGlobalProperties(globalThis, globals);
+
+/** In each isolate, before it is given a function. `hidden` was only for the host's own scripts. */
+function start(runtimeVersion, userAgent) {
+  version.deno = runtimeVersion;
+  version.v8 = op_isobase_v8_version();
+  setUserAgent(userAgent);
+  core.setReportExceptionCallback(event.reportException);
+  op_set_format_exception_callback(formatException);
+  core.setWasmStreamingCallback((source, rid) => {
+    return core.loadExtScript("ext:deno_fetch/26_fetch.js").handleWasmStreaming(source, rid);
+  });
+  const console = new consoleModule.Console((message, level) => log(trimNewline(message), level));
+  core.defineGlobalProperties(globalThis, { __proto__: null, console: core.propNonEnumerable(console) });
+  ObjectSetPrototypeOf(globalThis, Window.prototype);
+  event.setEventTargetData(globalThis);
+  event.saveGlobalThisReference(globalThis);
+  event.defineEventHandler(globalThis, "error");
+  event.defineEventHandler(globalThis, "load");
+  event.defineEventHandler(globalThis, "beforeunload");
+  event.defineEventHandler(globalThis, "unload");
+  event.defineEventHandler(globalThis, "unhandledrejection");
+  performance.setTimeOrigin();
+  const opNames = ObjectKeys(core.ops);
+  for (let i = 0; i < opNames.length; i++) delete core.ops[opNames[i]];
+  delete globalThis.__bootstrap;
+  delete globalThis.__isobase;
+  delete globalThis.bootstrap;
+  core.defineGlobalProperties(globalThis, {
+    __proto__: null,
+    Deno: core.propNonEnumerable(Deno),
+    EdgeRuntime: core.propNonEnumerable(ObjectFreeze({ __proto__: null, waitUntil: serve.waitUntil })),
+  });
+}
+
+function trimNewline(text) {
+  return text.length > 0 && text[text.length - 1] === "\n" ? StringPrototypeSlice(text, 0, -1) : text;
+}
+
+/** Gives the isolate its function's variables. */
+function configure(environment, mainModule) {
+  setEnvironment(environment);
+  Deno.mainModule = mainModule;
+}
+
+const LIFECYCLE = ["load", "beforeunload", "unload"];
+
+/** Tells the function about its life: `load`, `beforeunload` (with a reason) or `unload`. */
+function lifecycle(name, reason) {
+  if (ArrayPrototypeIndexOf(LIFECYCLE, name) === -1) throw new Error(`no event ${name}`);
+  const happening = name === "beforeunload"
+    ? new event.CustomEvent(name, { cancelable: true, detail: { reason } })
+    : new event.Event(name);
+  globalThis.dispatchEvent(happening);
+}
+
+globalThis.__isobase = {
+  __proto__: null,
+  adoptDefaultExport: serve.adoptDefaultExport,
+  cancel: serve.cancel,
+  configure,
+  dispatch: serve.dispatch,
+  forget: serve.forget,
+  lifecycle,
+  start,
+};
+})();

@@ -1,0 +1,65 @@
+// The Deno namespace, as far as an edge function has use for it. There is no file system, no
+// process and no listening socket; `Deno.serve` registers the function's handler.
+(function () {
+const { core, primordials } = __bootstrap;
+const { ObjectFreeze, PromiseReject, SafeArrayIterator, SymbolFor } = primordials;
+
+const load = core.loadExtScript;
+const consoleModule = load("ext:deno_web/01_console.js");
+const { env } = load("ext:isobase_runtime/environment.js");
+const { errors } = load("ext:isobase_runtime/errors.js");
+const { serve } = load("ext:isobase_runtime/serve.js");
+const httpClient = () => load("ext:deno_fetch/22_http_client.js");
+const net = () => load("ext:deno_net/01_net.js");
+const tls = () => load("ext:deno_net/02_tls.js");
+
+/** The runtime's own versions; filled in when an isolate starts. */
+const version = { deno: "", v8: "", typescript: "" };
+
+const Deno = {
+  args: ObjectFreeze([]),
+  build: ObjectFreeze({
+    target: "x86_64-unknown-linux-gnu",
+    arch: "x86_64",
+    os: "linux",
+    vendor: "unknown",
+    env: "gnu",
+    standalone: false,
+  }),
+  customInspect: SymbolFor("Deno.customInspect"),
+  env,
+  errors,
+  inspect: consoleModule.inspect,
+  mainModule: "",
+  memoryUsage: () => core.memoryUsage(),
+  noColor: true,
+  pid: 1,
+  serve,
+  version,
+  // Asking is fine, ending the process is not: a function ends when its request does.
+  exit() {},
+  addSignalListener() {},
+  removeSignalListener() {},
+};
+
+/** Names of the network modules, loaded at first call. */
+function lazily(loader, ...names) {
+  for (const name of new SafeArrayIterator(names)) {
+    Deno[name] = (...args) => loader()[name](...new SafeArrayIterator(args));
+  }
+}
+
+lazily(net, "resolveDns");
+lazily(tls, "connectTls", "startTls");
+lazily(httpClient, "createHttpClient");
+
+Deno.connect = (options) => {
+  const transport = options?.transport ?? "tcp";
+  if (transport !== "tcp") {
+    return PromiseReject(new errors.NotSupported(`Deno.connect: transport "${transport}" is not available`));
+  }
+  return net().connect(options);
+};
+
+return { Deno, version };
+})();

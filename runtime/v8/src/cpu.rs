@@ -1,0 +1,181 @@
+//! CPU time: measured by each isolate's own thread clock, enforced by one watchdog for all.
+//!
+//! An isolate works in *turns*: it takes what arrived, runs JavaScript until nothing is ready, and
+//! sleeps. Waiting costs nothing. Two rules bound an invocation: a single turn must not use more
+//! than what is left of the budget (the watchdog terminates it), and its share of all turns must
+//! not either (checked after each turn). A turn is shared evenly among the invocations in flight,
+//! since JavaScript does not say whose promise a microtask belongs to.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
+use std::time::Duration;
+
+use deno_core::v8;
+use parking_lot::Mutex;
+
+use crate::memory::MemoryMeter;
+
+/// How often the watchdog looks at busy isolates: an overrun is noticed this much late at most.
+const TICK: Duration = Duration::from_millis(5);
+/// Ticks without any busy isolate until the watchdog sleeps.
+const IDLE_TICKS_MAX: u32 = 20;
+
+/// What the watchdog knows of one isolate.
+pub(crate) struct CpuMeter {
+    clock: libc::clockid_t,
+    /// Thread clock at which the turn is over its budget, in nanoseconds; zero between turns.
+    deadline: AtomicU64,
+    overrun: AtomicBool,
+    terminator: v8::IsolateHandle,
+    memory: Arc<MemoryMeter>,
+}
+
+impl CpuMeter {
+    /// Must be called on the isolate's own thread.
+    pub(crate) fn of_this_thread(terminator: v8::IsolateHandle, memory: Arc<MemoryMeter>) -> Arc<Self> {
+        let mut clock = libc::CLOCK_THREAD_CPUTIME_ID;
+        // SAFETY: `clock` is a valid place to write to, and the calling thread exists. The call
+        // fails only for a thread that does not; then `clock` keeps a value that means "mine".
+        unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut clock) };
+        let meter = Self {
+            clock,
+            deadline: AtomicU64::new(0),
+            overrun: AtomicBool::new(false),
+            terminator,
+            memory,
+        };
+        let meter = Arc::new(meter);
+        watchdog().meters.lock().push(meter.clone());
+        meter
+    }
+
+    /// Whether a turn was terminated for its CPU time.
+    pub(crate) fn overran(&self) -> bool {
+        self.overrun.load(Ordering::Acquire)
+    }
+
+    fn now(&self) -> Duration {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: `time` is a valid place to write to. A clock of a thread that has ended is
+        // refused by the kernel, and `time` stays zero.
+        unsafe { libc::clock_gettime(self.clock, &raw mut time) };
+        Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+    }
+
+    /// One look by the watchdog; whether the isolate is in a turn.
+    fn inspect(&self) -> bool {
+        let deadline = self.deadline.load(Ordering::SeqCst);
+        if deadline == 0 {
+            return false;
+        }
+        if self.now().as_nanos() >= u128::from(deadline) {
+            self.overrun.store(true, Ordering::Release);
+            self.terminator.terminate_execution();
+        } else if self.memory.refused_for_long() {
+            self.terminator.terminate_execution();
+        }
+        true
+    }
+}
+
+/// The isolate's side: turns, and the clock that its invocations share.
+pub(crate) struct Turns {
+    meter: Arc<CpuMeter>,
+    begin: Duration,
+    /// The sum over all turns of (CPU time used ÷ invocations in flight).
+    shared: Duration,
+}
+
+impl Turns {
+    pub(crate) fn new(meter: Arc<CpuMeter>) -> Self {
+        Self { meter, begin: Duration::ZERO, shared: Duration::ZERO }
+    }
+
+    pub(crate) fn meter(&self) -> &CpuMeter {
+        &self.meter
+    }
+
+    /// What an invocation's own reading is taken from, at its beginning and later.
+    pub(crate) fn shared(&self) -> Duration {
+        self.shared
+    }
+
+    /// JavaScript may run from here on, for at most `budget`.
+    pub(crate) fn begin(&mut self, budget: Duration) {
+        self.begin = self.meter.now();
+        let deadline = (self.begin + budget).as_nanos();
+        self.meter.deadline.store(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::SeqCst);
+        watchdog().wake();
+    }
+
+    /// No JavaScript runs any more. The time used goes to `sharers` invocations in equal parts.
+    pub(crate) fn end(&mut self, sharers: usize) {
+        self.meter.deadline.store(0, Ordering::SeqCst);
+        let used = self.meter.now().saturating_sub(self.begin);
+        self.shared += used / u32::try_from(sharers.max(1)).unwrap_or(u32::MAX);
+    }
+}
+
+impl Drop for Turns {
+    fn drop(&mut self) {
+        watchdog().meters.lock().retain(|meter| !Arc::ptr_eq(meter, &self.meter));
+    }
+}
+
+/// The thread that looks at all isolates.
+struct Watchdog {
+    meters: Mutex<Vec<Arc<CpuMeter>>>,
+    asleep: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+/// Started by the first isolate; lives as long as the process.
+fn watchdog() -> &'static Watchdog {
+    static WATCHDOG: OnceLock<&'static Watchdog> = OnceLock::new();
+    WATCHDOG.get_or_init(|| {
+        let watchdog: &'static Watchdog = Box::leak(Box::new(Watchdog {
+            meters: Mutex::default(),
+            asleep: AtomicBool::new(false),
+            thread: OnceLock::new(),
+        }));
+        let spawned = std::thread::Builder::new()
+            .name("v8-watchdog".to_owned())
+            .spawn(move || watchdog.run())
+            .expect("the process may have one more thread");
+        let _ = watchdog.thread.set(spawned.thread().clone());
+        watchdog
+    })
+}
+
+impl Watchdog {
+    fn run(&self) {
+        let mut idle_ticks = 0;
+        loop {
+            std::thread::park_timeout(TICK);
+            idle_ticks = if self.inspect_all() { 0 } else { idle_ticks + 1 };
+            if idle_ticks > IDLE_TICKS_MAX {
+                // Announce the sleep, then look once more: a turn that began in between either
+                // sees the announcement or is seen here.
+                self.asleep.store(true, Ordering::SeqCst);
+                if !self.inspect_all() {
+                    std::thread::park();
+                }
+                self.asleep.store(false, Ordering::SeqCst);
+                idle_ticks = 0;
+            }
+        }
+    }
+
+    fn inspect_all(&self) -> bool {
+        self.meters.lock().iter().fold(false, |busy, meter| meter.inspect() || busy)
+    }
+
+    fn wake(&self) {
+        if self.asleep.load(Ordering::SeqCst)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The engine: from a function to a worker.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use isobase_base::observe::Observer;
+use isobase_base::{Failure, FailureKind, limits};
+use isobase_database::Database;
+use isobase_engine::{Artifact, Engine, Function, Worker};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::isolate::{Assignment, Status, Wake};
+use crate::keeper::{Keeper, TakeError};
+use crate::snapshot::SnapshotError;
+use crate::worker::V8Worker;
+
+/// How the engine is set up.
+pub struct V8Config {
+    /// Where the startup snapshot is kept between runs.
+    pub cache_dir: PathBuf,
+    /// Isolates kept ready for the next function to start. Each costs about a megabyte and a
+    /// thread; [`V8Config::PREWARMED`] suits one machine.
+    pub prewarmed: usize,
+    /// What `isobase:host/database` speaks to; without one it refuses every statement.
+    pub database: Option<Database>,
+    pub observer: Observer,
+}
+
+impl V8Config {
+    /// The usual number of isolates kept ready.
+    pub const PREWARMED: usize = 2;
+}
+
+/// Why the engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum V8EngineError {
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error("cannot start the thread that keeps V8: {0}")]
+    Thread(std::io::Error),
+    #[error("V8 did not start; see the lines above this one")]
+    Platform,
+}
+
+/// Runs functions made of JavaScript modules, one isolate and one thread each.
+pub struct V8Engine {
+    keeper: Keeper,
+    database: Option<Database>,
+    observer: Observer,
+}
+
+impl V8Engine {
+    /// Initialises V8 on a thread of its own and loads the snapshot, writing it first if this build
+    /// has not run here before (about a second). Blocks meanwhile. One engine per process is
+    /// enough; several share V8.
+    pub fn new(config: V8Config) -> Result<Arc<Self>, V8EngineError> {
+        let keeper = Keeper::start(config.cache_dir, config.prewarmed)?;
+        Ok(Arc::new(Self { keeper, database: config.database, observer: config.observer }))
+    }
+
+    /// How many isolates wait for a function.
+    pub fn ready_isolates(&self) -> usize {
+        self.keeper.ready()
+    }
+
+    async fn start(&self, function: Arc<Function>) -> Result<Arc<dyn Worker>, Failure> {
+        let idle = self.keeper.take(function.limits.memory_bytes_max).await.map_err(no_isolate)?;
+        let status = Status::new(function.target.clone(), self.observer.clone());
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let (booted, outcome) = oneshot::channel();
+        // From here on dropping the worker ends the isolate, also when the boot is given up.
+        let worker = V8Worker::new(commands, status.clone(), idle.memory.clone(), idle.terminator.clone());
+        let assignment = Assignment {
+            function,
+            database: self.database.clone(),
+            commands: inbox,
+            wake: Wake::new(worker.commands()),
+            status,
+            booted,
+        };
+        if !idle.assign(assignment) {
+            return Err(Failure::new(FailureKind::Host, "a ready isolate had ended"));
+        }
+        match tokio::time::timeout(limits::FUNCTION_BOOT_TIMEOUT, outcome).await {
+            Ok(Ok(Ok(()))) => Ok(Arc::new(worker)),
+            Ok(Ok(Err(failure))) => Err(failure),
+            Ok(Err(_)) => Err(Failure::new(FailureKind::Boot, "the isolate ended while it loaded the function")),
+            Err(_) => Err(Failure::new(
+                FailureKind::Boot,
+                format!("the function was not ready after {} s", limits::FUNCTION_BOOT_TIMEOUT.as_secs()),
+            )),
+        }
+    }
+}
+
+fn no_isolate(error: TakeError) -> Failure {
+    match error {
+        TakeError::TooMany => Failure::new(FailureKind::Overloaded, "all isolates of this host are in use"),
+        TakeError::Broken(why) => Failure::new(FailureKind::Host, format!("no isolate could be created: {why}")),
+    }
+}
+
+impl Engine for V8Engine {
+    fn name(&self) -> &'static str {
+        "v8"
+    }
+
+    fn runs(&self, artifact: &Artifact) -> bool {
+        matches!(artifact, Artifact::Modules(_))
+    }
+
+    fn boot(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Arc<dyn Worker>, Failure>> {
+        self.start(function).boxed()
+    }
+}

@@ -1,0 +1,113 @@
+//! Which extensions make up an isolate, in an order that snapshot and runtime must share.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use deno_core::{Extension, ExtensionFileSource};
+use deno_tls::RootCertStoreProvider;
+use deno_tls::rustls::RootCertStore;
+
+use crate::{ops, sources};
+
+deno_core::extension!(
+    deno_telemetry,
+    lazy_loaded_js = [
+        "ext:deno_telemetry/telemetry.ts" = "js/telemetry.js",
+        "ext:deno_telemetry/util.ts" = "js/telemetry_spans.js",
+    ],
+);
+
+deno_core::extension!(
+    isobase_runtime,
+    deps = [deno_webidl, deno_web, deno_fetch, deno_crypto],
+    ops = [
+        ops::lifecycle::op_isobase_is_cancelled,
+        ops::lifecycle::op_isobase_keep,
+        ops::lifecycle::op_isobase_let_go,
+        ops::lifecycle::op_isobase_registered,
+        ops::lifecycle::op_isobase_v8_version,
+        ops::log::op_isobase_log,
+        ops::log::op_isobase_log_error,
+        ops::request::op_isobase_body_stream,
+        ops::request::op_isobase_body_take,
+        ops::request::op_isobase_body_take_text,
+        ops::request::op_isobase_remote_address,
+        ops::request::op_isobase_request_header,
+        ops::request::op_isobase_request_headers,
+        ops::request::op_isobase_request_url,
+        ops::response::op_isobase_fail,
+        ops::response::op_isobase_respond_bytes,
+        ops::response::op_isobase_respond_empty,
+        ops::response::op_isobase_respond_stream,
+        ops::response::op_isobase_respond_text,
+    ],
+    lazy_loaded_js = [
+        dir "js",
+        "ext:isobase_runtime/deno.js" = "deno.js",
+        "ext:isobase_runtime/environment.js" = "environment.js",
+        "ext:isobase_runtime/errors.js" = "errors.js",
+        "ext:isobase_runtime/globals.js" = "globals.js",
+        "ext:isobase_runtime/navigator.js" = "navigator.js",
+        "ext:isobase_runtime/serve.js" = "serve.js",
+    ],
+);
+
+/// For an isolate that starts from the snapshot: operations and state, no sources.
+pub(crate) fn for_isolate() -> Vec<Extension> {
+    let certificates: Arc<dyn RootCertStoreProvider> = Arc::new(SharedCertificates);
+    vec![
+        deno_telemetry::init(),
+        deno_webidl::deno_webidl::init(),
+        deno_web::deno_web::init(
+            Arc::new(deno_web::BlobStore::default()),
+            None,
+            false,
+            deno_web::InMemoryBroadcastChannel::default(),
+        ),
+        deno_crypto::deno_crypto::init(None),
+        deno_fetch::deno_fetch::init(deno_fetch::Options {
+            user_agent: user_agent(),
+            root_cert_store_provider: Some(certificates.clone()),
+            ..Default::default()
+        }),
+        deno_websocket::deno_websocket::init(),
+        deno_net::deno_net::init(Some(certificates), None),
+        deno_tls::deno_tls::init(),
+        isobase_bind_v8::isobase_host::init(),
+        isobase_runtime::init(),
+    ]
+}
+
+/// For writing the snapshot: the same extensions, with the text of their scripts.
+pub(crate) fn for_snapshot() -> Vec<Extension> {
+    let mut extensions = for_isolate();
+    for extension in &mut extensions {
+        extension.lazy_loaded_js_files = embedded(&extension.lazy_loaded_js_files);
+        extension.lazy_loaded_esm_files = embedded(&extension.lazy_loaded_esm_files);
+    }
+    extensions
+}
+
+fn embedded(files: &[ExtensionFileSource]) -> Cow<'static, [ExtensionFileSource]> {
+    let with_text = files.iter().map(|file| {
+        let text = sources::text(file.specifier)
+            .unwrap_or_else(|| panic!("the script {} is not embedded", file.specifier));
+        ExtensionFileSource::new_computed(file.specifier, Arc::from(text))
+    });
+    with_text.collect()
+}
+
+/// `User-Agent` of outgoing requests and `navigator.userAgent`.
+pub(crate) fn user_agent() -> String {
+    concat!("isobase/", env!("CARGO_PKG_VERSION")).to_owned()
+}
+
+/// The root certificates of the web, parsed once for all isolates.
+struct SharedCertificates;
+
+impl RootCertStoreProvider for SharedCertificates {
+    fn get_or_try_init(&self) -> Result<&RootCertStore, deno_error::JsErrorBox> {
+        static STORE: OnceLock<RootCertStore> = OnceLock::new();
+        Ok(STORE.get_or_init(deno_tls::create_default_root_cert_store))
+    }
+}

@@ -1,0 +1,182 @@
+//! Requests inside an isolate, from the moment they arrive on its thread until nothing in it works
+//! for them any more.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{Request, Response};
+use isobase_base::{Body, Context, Failure, RequestId};
+use tokio::sync::oneshot;
+
+/// Names one invocation within its isolate; never zero. Fits a small integer of V8.
+pub(crate) type InvocationId = u32;
+
+/// Where the answer goes. Closed when nobody waits for it any more.
+pub(crate) type Reply = oneshot::Sender<Result<Response<Body>, Failure>>;
+
+/// A request on its way to an isolate.
+pub(crate) struct Arrival {
+    pub(crate) id: InvocationId,
+    pub(crate) request: Request<Body>,
+    pub(crate) context: Context,
+    pub(crate) reply: Reply,
+}
+
+/// A request that the isolate works on.
+pub(crate) struct Invocation {
+    pub(crate) head: Parts,
+    pub(crate) body: Option<Body>,
+    pub(crate) client: IpAddr,
+    pub(crate) request_id: RequestId,
+    reply: Option<Reply>,
+    progress: Progress,
+    /// The client went away or the time was over.
+    pub(crate) cancelled: bool,
+    /// Promises given to `waitUntil` that have not settled.
+    promises: u32,
+    /// Reading of the isolate's shared CPU clock when it began; see [`crate::cpu`].
+    pub(crate) cpu_begin: Duration,
+}
+
+/// How far the response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// The handler has not answered.
+    Awaited,
+    /// The head is sent, the body still flows.
+    Streaming,
+    /// Nothing more will be sent.
+    Done,
+}
+
+/// All invocations of one isolate.
+#[derive(Default)]
+pub(crate) struct Invocations {
+    live: HashMap<InvocationId, Invocation>,
+    /// Ids that are over and that JavaScript has not been told of yet.
+    over: Vec<InvocationId>,
+}
+
+impl Invocations {
+    /// Takes `arrival` in, unless nobody waits for its answer any more.
+    pub(crate) fn admit(&mut self, arrival: Arrival, cpu_begin: Duration) -> bool {
+        if arrival.reply.is_closed() {
+            return false;
+        }
+        let (head, body) = arrival.request.into_parts();
+        let invocation = Invocation {
+            head,
+            body: Some(body),
+            client: arrival.context.client.address,
+            request_id: arrival.context.request_id,
+            reply: Some(arrival.reply),
+            progress: Progress::Awaited,
+            cancelled: false,
+            promises: 0,
+            cpu_begin,
+        };
+        self.live.insert(arrival.id, invocation);
+        true
+    }
+
+    pub(crate) fn get(&self, id: InvocationId) -> Option<&Invocation> {
+        self.live.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: InvocationId) -> Option<&mut Invocation> {
+        self.live.get_mut(&id)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (InvocationId, &Invocation)> {
+        self.live.iter().map(|(id, invocation)| (*id, invocation))
+    }
+
+    /// Sends the answer; a second one is dropped. With `streaming` the invocation goes on until
+    /// [`Invocations::body_ended`].
+    pub(crate) fn answer(
+        &mut self,
+        id: InvocationId,
+        answer: Result<Response<Body>, Failure>,
+        streaming: bool,
+    ) -> bool {
+        let Some(invocation) = self.live.get_mut(&id) else { return false };
+        let Some(reply) = invocation.reply.take() else { return false };
+        let heard = reply.send(answer).is_ok();
+        invocation.progress = if streaming && heard { Progress::Streaming } else { Progress::Done };
+        invocation.cancelled |= !heard;
+        self.settle(id);
+        heard
+    }
+
+    /// The last byte of the response was handed over, or nobody wants it any more.
+    pub(crate) fn body_ended(&mut self, id: InvocationId) {
+        if let Some(invocation) = self.live.get_mut(&id) {
+            invocation.progress = Progress::Done;
+            self.settle(id);
+        }
+    }
+
+    /// Nobody waits for the answer any more. True if JavaScript should be told.
+    pub(crate) fn cancel(&mut self, id: InvocationId) -> bool {
+        let Some(invocation) = self.live.get_mut(&id) else { return false };
+        if invocation.progress == Progress::Done || invocation.cancelled {
+            return false;
+        }
+        invocation.cancelled = true;
+        invocation.progress = Progress::Done;
+        invocation.reply = None;
+        invocation.body = None;
+        true
+    }
+
+    /// `waitUntil`: false when the invocation is over already.
+    pub(crate) fn keep(&mut self, id: InvocationId) -> bool {
+        self.live.get_mut(&id).is_some_and(|invocation| {
+            invocation.promises += 1;
+            true
+        })
+    }
+
+    /// A promise given to `waitUntil` settled.
+    pub(crate) fn let_go(&mut self, id: InvocationId) {
+        if let Some(invocation) = self.live.get_mut(&id) {
+            invocation.promises = invocation.promises.saturating_sub(1);
+            self.settle(id);
+        }
+    }
+
+    /// Forgets the invocation if nothing is left to do for it.
+    pub(crate) fn settle(&mut self, id: InvocationId) {
+        let is_over = self
+            .live
+            .get(&id)
+            .is_some_and(|invocation| invocation.progress == Progress::Done && invocation.promises == 0);
+        if is_over {
+            self.live.remove(&id);
+            self.over.push(id);
+        }
+    }
+
+    /// Ids that ended since the last call.
+    pub(crate) fn take_over(&mut self) -> Vec<InvocationId> {
+        std::mem::take(&mut self.over)
+    }
+
+    /// Fails whatever still waits for an answer.
+    pub(crate) fn fail_all(&mut self, failure: impl Fn(InvocationId) -> Failure) {
+        let waiting: Vec<InvocationId> = self.live.keys().copied().collect();
+        for id in waiting {
+            self.answer(id, Err(failure(id)), false);
+        }
+    }
+}

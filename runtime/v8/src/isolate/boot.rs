@@ -1,0 +1,149 @@
+//! Loading a function: evaluate its modules, find its handler.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use deno_core::{ModuleSpecifier, PollEventLoopOptions, v8};
+use futures::FutureExt;
+use isobase_base::{Failure, FailureKind, limits};
+use isobase_bind_v8::Callers;
+use isobase_engine::{Artifact, Function};
+
+use super::{Assignment, Isolate};
+use crate::guest_log::GuestLog;
+use crate::ops::lifecycle::HandlerRegistered;
+use crate::script_error;
+
+impl Isolate {
+    /// Runs the function up to the point where it can take a request.
+    pub(super) async fn boot(&mut self, assignment: &mut Assignment) -> Result<(), Failure> {
+        let function = assignment.function.clone();
+        let Artifact::Modules(modules) = &function.artifact else {
+            return Err(boot_failure("this function is not made of JavaScript modules"));
+        };
+        let Some(main) = modules.first() else {
+            return Err(boot_failure("the function has no modules"));
+        };
+        let main = ModuleSpecifier::parse(&main.specifier)
+            .map_err(|error| boot_failure(format!("{}: {error}", main.specifier)))?;
+        self.loader.fill(modules);
+        {
+            let state = self.runtime.op_state();
+            let mut state = state.borrow_mut();
+            state.put(GuestLog::new(function.target.clone(), assignment.status.observer.clone()));
+            let wake = std::mem::replace(&mut assignment.wake, super::Wake::nowhere());
+            state.put(wake);
+            *state.borrow_mut::<Callers>() =
+                Callers::new(assignment.database.take(), function.capabilities.database);
+        }
+        self.configure(&function, &main);
+        self.evaluate(&main).await
+    }
+
+    fn configure(&mut self, function: &Function, main: &ModuleSpecifier) {
+        let configure = self.hooks.configure.clone();
+        deno_core::scope!(scope, self.runtime);
+        let environment = v8::Object::new(scope);
+        for (name, value) in &function.environment {
+            if let (Some(name), Some(value)) = (v8::String::new(scope, name), v8::String::new(scope, value)) {
+                environment.create_data_property(scope, name.into(), value.into());
+            }
+        }
+        let main = v8::String::new(scope, main.as_str()).unwrap_or_else(|| v8::String::empty(scope));
+        let receiver = v8::undefined(scope).into();
+        v8::Local::new(scope, configure).call(scope, receiver, &[environment.into(), main.into()]);
+    }
+
+    async fn evaluate(&mut self, main: &ModuleSpecifier) -> Result<(), Failure> {
+        self.turns.begin(limits::FUNCTION_BOOT_TIMEOUT);
+        let loaded = self.runtime.load_main_es_module(main).await;
+        self.turns.end(1);
+        let id = loaded.map_err(|error| self.boot_error(&error))?;
+        self.turns.begin(limits::FUNCTION_BOOT_TIMEOUT);
+        let evaluated = self.runtime.mod_evaluate(id);
+        self.turns.end(1);
+        self.run_until_handler(evaluated).await?;
+        if self.has_handler() {
+            return Ok(());
+        }
+        self.adopt_default_export(id)?;
+        if self.has_handler() {
+            return Ok(());
+        }
+        Err(boot_failure(format!(
+            "{main} registers no handler; call Deno.serve(handler) or export default {{ fetch(request) {{ … }} }}"
+        )))
+    }
+
+    /// Until the modules are evaluated, and after that until a handler is registered or nothing is
+    /// left that could register one. The caller bounds the time.
+    async fn run_until_handler(
+        &mut self,
+        evaluated: impl Future<Output = Result<(), deno_core::error::CoreError>>,
+    ) -> Result<(), Failure> {
+        let mut evaluated = Box::pin(evaluated.fuse());
+        let mut is_evaluated = false;
+        poll_fn(|context| {
+            self.turns.begin(limits::FUNCTION_BOOT_TIMEOUT);
+            let ran = self.runtime.poll_event_loop(context, PollEventLoopOptions::default());
+            self.turns.end(1);
+            if let Poll::Ready(Err(error)) = &ran {
+                return Poll::Ready(Err(self.boot_error(error)));
+            }
+            if !is_evaluated
+                && let Poll::Ready(result) = evaluated.as_mut().poll(context)
+            {
+                is_evaluated = true;
+                if let Err(error) = result {
+                    return Poll::Ready(Err(self.boot_error(&error)));
+                }
+            }
+            if is_evaluated && (self.has_handler() || self.has_default_export_or_is_idle(&ran)) {
+                return Poll::Ready(Ok(()));
+            }
+            if ran.is_ready() {
+                // Idle but not evaluated: an `await` at the top level that nothing can end.
+                return Poll::Ready(Err(boot_failure("an await at the top level of a module can never end")));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn has_default_export_or_is_idle(&self, ran: &Poll<Result<(), deno_core::error::CoreError>>) -> bool {
+        ran.is_ready()
+    }
+
+    fn has_handler(&self) -> bool {
+        self.runtime.op_state().borrow().borrow::<HandlerRegistered>().0
+    }
+
+    fn adopt_default_export(&mut self, id: deno_core::ModuleId) -> Result<(), Failure> {
+        let namespace = self.runtime.get_module_namespace(id).map_err(|error| self.boot_error(&error))?;
+        let adopt = self.hooks.adopt_default_export.clone();
+        deno_core::scope!(scope, self.runtime);
+        v8::tc_scope!(let scope, scope);
+        let namespace = v8::Local::new(scope, namespace);
+        let receiver = v8::undefined(scope).into();
+        if v8::Local::new(scope, adopt).call(scope, receiver, &[namespace.into()]).is_some() {
+            return Ok(());
+        }
+        let text = scope.exception().map_or_else(String::new, |error| script_error::describe(scope, error));
+        Err(boot_failure(text))
+    }
+
+    fn boot_error(&self, error: &deno_core::error::CoreError) -> Failure {
+        match self.verdict() {
+            Some((kind, _)) if kind == FailureKind::CpuLimit => boot_failure(format!(
+                "the function used more than {} s of CPU time before it could take a request",
+                limits::FUNCTION_BOOT_TIMEOUT.as_secs()
+            )),
+            Some((kind, _)) => Failure::new(FailureKind::Boot, format!("{} limit reached while starting", kind.reason())),
+            None => boot_failure(script_error::of_core(error)),
+        }
+    }
+}
+
+fn boot_failure(detail: impl Into<String>) -> Failure {
+    Failure::new(FailureKind::Boot, detail)
+}

@@ -1,0 +1,169 @@
+//! One V8 isolate on its own thread: created from the snapshot, given a function, then serving
+//! requests until its worker is dropped, retired or broken.
+
+mod boot;
+mod hooks;
+mod serve;
+mod thread;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use deno_core::{JsRuntime, RuntimeOptions, v8};
+use isobase_base::observe::{Observation, Observer};
+use isobase_base::{Failure, Target};
+use isobase_bind_v8::Callers;
+use isobase_database::Database;
+use isobase_engine::{Function, Retirement};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cpu::{CpuMeter, Turns};
+use crate::extensions;
+use crate::permissions;
+use crate::invocation::{Arrival, InvocationId, Invocations};
+use crate::loader::FunctionLoader;
+use crate::memory::{self, MemoryMeter};
+use crate::ops::lifecycle::HandlerRegistered;
+use hooks::Hooks;
+
+pub(crate) use thread::{Idle, spawn};
+
+/// What an isolate is told. Bounded by the worker's concurrency: each invocation sends at most two.
+pub(crate) enum Command {
+    Invoke(Box<Arrival>),
+    /// Nobody waits for this one any more.
+    Cancel(InvocationId),
+    /// End when the requests in flight have.
+    Retire(Retirement),
+}
+
+/// What an unconfigured isolate is made into.
+pub(crate) struct Assignment {
+    pub(crate) function: Arc<Function>,
+    pub(crate) database: Option<Database>,
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+    pub(crate) wake: Wake,
+    pub(crate) status: Arc<Status>,
+    pub(crate) booted: oneshot::Sender<Result<(), Failure>>,
+}
+
+/// Lets the isolate's own tasks speak to its loop, without keeping it alive.
+pub(crate) struct Wake(mpsc::WeakUnboundedSender<Command>);
+
+impl Wake {
+    pub(crate) fn new(commands: &mpsc::UnboundedSender<Command>) -> Self {
+        Self(commands.downgrade())
+    }
+
+    /// Speaks to nobody.
+    fn nowhere() -> Self {
+        Self(mpsc::unbounded_channel().0.downgrade())
+    }
+
+    pub(crate) fn cancel(&self, id: InvocationId) {
+        if let Some(commands) = self.0.upgrade() {
+            // The loop may have ended; then there is nothing to cancel.
+            let _ = commands.send(Command::Cancel(id));
+        }
+    }
+}
+
+/// What a worker and its isolate share.
+pub(crate) struct Status {
+    pub(crate) target: Target,
+    pub(crate) observer: Observer,
+    /// A [`Retirement`] as a number, or [`WELL`].
+    retirement: AtomicU8,
+}
+
+const WELL: u8 = u8::MAX;
+const RETIREMENTS: [Retirement; 7] = [
+    Retirement::Replaced,
+    Retirement::Idle,
+    Retirement::CpuLimit,
+    Retirement::MemoryLimit,
+    Retirement::WallClockLimit,
+    Retirement::Crashed,
+    Retirement::Shutdown,
+];
+
+impl Status {
+    pub(crate) fn new(target: Target, observer: Observer) -> Arc<Self> {
+        Arc::new(Self { target, observer, retirement: AtomicU8::new(WELL) })
+    }
+
+    pub(crate) fn retirement(&self) -> Option<Retirement> {
+        RETIREMENTS.get(usize::from(self.retirement.load(Ordering::Acquire))).copied()
+    }
+
+    /// The first reason stays. True for the call that set it.
+    pub(crate) fn retire(&self, reason: Retirement) -> bool {
+        let number = RETIREMENTS.iter().position(|one| *one == reason).expect("all reasons are listed") as u8;
+        let first =
+            self.retirement.compare_exchange(WELL, number, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if first {
+            let reason = reason.reason();
+            self.observer.record(Observation::WorkerRetired { target: &self.target, reason });
+        }
+        first
+    }
+}
+
+/// The isolate and what it needs around it. Fields are dropped in order: the runtime first, since
+/// V8 keeps a pointer to the memory meter.
+pub(crate) struct Isolate {
+    runtime: JsRuntime,
+    hooks: Hooks,
+    turns: Turns,
+    loader: Rc<FunctionLoader>,
+    memory: Arc<MemoryMeter>,
+}
+
+impl Isolate {
+    /// On the isolate's own thread, inside its tokio runtime.
+    fn create(snapshot: &'static [u8], memory: Arc<MemoryMeter>, heap_bytes_max: usize) -> Result<Self, String> {
+        let loader = Rc::new(FunctionLoader::default());
+        let mut runtime = JsRuntime::try_new(RuntimeOptions {
+            module_loader: Some(loader.clone()),
+            extensions: extensions::for_isolate(),
+            startup_snapshot: Some(snapshot),
+            residual_lazy_js_sources: crate::sources::all(),
+            residual_lazy_esm_sources: crate::sources::all(),
+            skip_op_registration: true,
+            create_params: Some(memory::create_params(&memory, heap_bytes_max)),
+            ..Default::default()
+        })
+        .map_err(|error| error.print_with_cause())?;
+        memory::watch(&mut runtime, &memory);
+        let terminator = runtime.v8_isolate().thread_safe_handle();
+        let turns = Turns::new(CpuMeter::of_this_thread(terminator, memory.clone()));
+        let hooks = Hooks::take(&mut runtime);
+        let mut isolate = Self { runtime, hooks, turns, loader, memory };
+        isolate.put_state();
+        isolate.start();
+        memory::note_heap(isolate.runtime.v8_isolate(), &isolate.memory);
+        Ok(isolate)
+    }
+
+    fn put_state(&mut self) {
+        let state = self.runtime.op_state();
+        let mut state = state.borrow_mut();
+        state.put(permissions::network_only());
+        state.put(Arc::new(deno_features::FeatureChecker::default()));
+        state.put(Invocations::default());
+        state.put(Callers::default());
+        state.put(HandlerRegistered::default());
+    }
+
+    fn start(&mut self) {
+        let start = self.hooks.start.clone();
+        deno_core::scope!(scope, self.runtime);
+        let version = concat!("isobase-", env!("CARGO_PKG_VERSION"), " (compatible with Deno v2.1.4)");
+        let arguments = [version, &extensions::user_agent()].map(|text| {
+            v8::String::new(scope, text).map_or_else(|| v8::String::empty(scope), |text| text).into()
+        });
+        let receiver = v8::undefined(scope).into();
+        v8::Local::new(scope, start).call(scope, receiver, &arguments);
+    }
+}

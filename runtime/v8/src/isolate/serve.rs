@@ -1,0 +1,245 @@
+//! The loop of a booted isolate: take what arrived, run JavaScript, sleep.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use deno_core::{PollEventLoopOptions, v8};
+use isobase_base::{Failure, FailureKind};
+use isobase_bind_v8::Callers;
+use isobase_engine::{Limits, Retirement};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{Command, Isolate, Status};
+use crate::invocation::{Arrival, InvocationId, Invocations};
+use crate::{memory, script_error};
+
+/// Commands taken in one turn; more wait for the next, so that answers leave in between.
+const COMMANDS_PER_TURN_MAX: usize = 32;
+/// Turns between two readings of V8's heap figures; collections report too.
+const TURNS_PER_HEAP_READING: u32 = 4096;
+
+/// Why the loop ends.
+enum End {
+    /// The worker was dropped, or retired and has nothing in flight.
+    Asked,
+    /// The isolate cannot go on.
+    Broken { kind: FailureKind, retirement: Retirement, detail: String },
+}
+
+impl Isolate {
+    pub(super) async fn serve(mut self, mut commands: UnboundedReceiver<Command>, limits: &Limits, status: &Status) {
+        self.lifecycle("load", "");
+        let mut turns = 0_u32;
+        let end = poll_fn(|context| {
+            turns = turns.wrapping_add(1);
+            if turns.is_multiple_of(TURNS_PER_HEAP_READING) {
+                memory::note_heap(self.runtime.v8_isolate(), &self.memory);
+            }
+            self.turn(context, &mut commands, limits, status)
+        })
+        .await;
+        match end {
+            End::Asked => self.lifecycle("unload", ""),
+            End::Broken { kind, retirement, detail } => {
+                status.retire(retirement);
+                self.with_invocations(|invocations| {
+                    invocations.fail_all(|_| Failure::new(kind, detail.clone()));
+                });
+            }
+        }
+    }
+
+    fn turn(
+        &mut self,
+        context: &mut Context<'_>,
+        commands: &mut UnboundedReceiver<Command>,
+        limits: &Limits,
+        status: &Status,
+    ) -> Poll<End> {
+        let budget = self.budget(limits);
+        self.turns.begin(budget);
+        let taken = self.take_commands(context, commands, status);
+        let ran = self.runtime.poll_event_loop(context, PollEventLoopOptions::default());
+        let sharers = self.with_invocations(|invocations| invocations.len());
+        self.turns.end(sharers);
+        if let Some((kind, retirement)) = self.verdict() {
+            return Poll::Ready(End::Broken { kind, retirement, detail: verdict_text(kind, limits) });
+        }
+        if let Poll::Ready(Err(error)) = ran {
+            let detail = script_error::of_core(&error);
+            self.log_uncaught(&detail);
+            return Poll::Ready(End::Broken {
+                kind: FailureKind::Crashed,
+                retirement: Retirement::Crashed,
+                detail,
+            });
+        }
+        self.fail_over_budget(limits, status);
+        self.forget_over();
+        match taken {
+            Taken::Closed => Poll::Ready(End::Asked),
+            Taken::More => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Taken::All if status.retirement().is_some() && self.with_invocations(|all| all.is_empty()) => {
+                Poll::Ready(End::Asked)
+            }
+            Taken::All => Poll::Pending,
+        }
+    }
+
+    fn take_commands(
+        &mut self,
+        context: &mut Context<'_>,
+        commands: &mut UnboundedReceiver<Command>,
+        status: &Status,
+    ) -> Taken {
+        for _ in 0..COMMANDS_PER_TURN_MAX {
+            match commands.poll_recv(context) {
+                Poll::Pending => return Taken::All,
+                Poll::Ready(None) => return Taken::Closed,
+                Poll::Ready(Some(Command::Invoke(arrival))) => self.dispatch(*arrival),
+                Poll::Ready(Some(Command::Cancel(id))) => self.cancel(id),
+                Poll::Ready(Some(Command::Retire(reason))) => {
+                    status.retire(reason);
+                    self.lifecycle("beforeunload", reason.reason());
+                }
+            }
+        }
+        Taken::More
+    }
+
+    fn dispatch(&mut self, arrival: Arrival) {
+        let id = arrival.id;
+        let shared = self.turns.shared();
+        let hook = &self.hooks.dispatch;
+        let method;
+        {
+            let state = self.runtime.op_state();
+            let mut state = state.borrow_mut();
+            method = arrival.request.method().clone();
+            let context = arrival.context.clone();
+            if !state.borrow_mut::<Invocations>().admit(arrival, shared) {
+                return;
+            }
+            state.borrow_mut::<Callers>().enter(id, context);
+        }
+        deno_core::scope!(scope, self.runtime);
+        v8::tc_scope!(let scope, scope);
+        let receiver = v8::undefined(scope).into();
+        let number = v8::Integer::new_from_unsigned(scope, id).into();
+        let method = v8::String::new_from_one_byte(
+            scope,
+            method.as_str().as_bytes(),
+            v8::NewStringType::Internalized,
+        );
+        let method = method.unwrap_or_else(|| v8::String::empty(scope)).into();
+        // It throws only when the script is terminated, which the turn's end notices.
+        v8::Local::new(scope, hook).call(scope, receiver, &[number, method]);
+    }
+
+    fn cancel(&mut self, id: InvocationId) {
+        if self.with_invocations(|invocations| invocations.cancel(id)) {
+            let hook = self.hooks.cancel.clone();
+            self.call_with_id(&hook, id);
+            self.with_invocations(|invocations| invocations.settle(id));
+        }
+    }
+
+    /// Tells JavaScript and the bindings which invocations are over.
+    fn forget_over(&mut self) {
+        let over = self.with_invocations(Invocations::take_over);
+        if over.is_empty() {
+            return;
+        }
+        let state = self.runtime.op_state();
+        let mut state = state.borrow_mut();
+        let callers = state.borrow_mut::<Callers>();
+        over.into_iter().for_each(|id| callers.leave(id));
+    }
+
+    /// What the coming turn may use: what is left to the only invocation, or a whole budget when
+    /// several share the turn or none is in flight.
+    fn budget(&mut self, limits: &Limits) -> Duration {
+        let shared = self.turns.shared();
+        self.with_invocations(|invocations| match invocations.len() {
+            1 => {
+                let used = invocations.iter().map(|(_, one)| shared - one.cpu_begin).sum();
+                limits.cpu_max.saturating_sub(used).max(Duration::from_millis(1))
+            }
+            _ => limits.cpu_max,
+        })
+    }
+
+    /// Invocations whose share of all their turns is over the budget, though no single turn was.
+    fn fail_over_budget(&mut self, limits: &Limits, status: &Status) {
+        let shared = self.turns.shared();
+        let over: Vec<InvocationId> = self.with_invocations(|invocations| {
+            let over = invocations.iter().filter(|(_, one)| shared - one.cpu_begin > limits.cpu_max);
+            over.map(|(id, _)| id).collect()
+        });
+        for id in over {
+            status.retire(Retirement::CpuLimit);
+            let failure = Failure::new(FailureKind::CpuLimit, verdict_text(FailureKind::CpuLimit, limits));
+            if !self.with_invocations(|invocations| invocations.answer(id, Err(failure), false)) {
+                self.cancel(id);
+            }
+        }
+    }
+
+    /// Whether a limit was hit, which no script survives.
+    pub(super) fn verdict(&self) -> Option<(FailureKind, Retirement)> {
+        if self.memory.exceeded() {
+            return Some((FailureKind::MemoryLimit, Retirement::MemoryLimit));
+        }
+        self.turns.meter().overran().then_some((FailureKind::CpuLimit, Retirement::CpuLimit))
+    }
+
+    /// Dispatches an event of the isolate's life.
+    fn lifecycle(&mut self, name: &str, reason: &str) {
+        let hook = self.hooks.lifecycle.clone();
+        deno_core::scope!(scope, self.runtime);
+        v8::tc_scope!(let scope, scope);
+        let text = |text: &str| v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope)).into();
+        let arguments = [name, reason].map(text);
+        let receiver = v8::undefined(scope).into();
+        // A listener that throws has been reported to the function's log already.
+        v8::Local::new(scope, hook).call(scope, receiver, &arguments);
+    }
+
+    fn call_with_id(&mut self, hook: &v8::Global<v8::Function>, id: InvocationId) {
+        deno_core::scope!(scope, self.runtime);
+        v8::tc_scope!(let scope, scope);
+        let receiver = v8::undefined(scope).into();
+        let number = v8::Integer::new_from_unsigned(scope, id).into();
+        v8::Local::new(scope, hook).call(scope, receiver, &[number]);
+    }
+
+    fn log_uncaught(&mut self, detail: &str) {
+        use isobase_base::observe::GuestLevel;
+        let state = self.runtime.op_state();
+        state.borrow_mut().borrow_mut::<crate::guest_log::GuestLog>().write(None, GuestLevel::Error, detail);
+    }
+
+    fn with_invocations<T>(&mut self, act: impl FnOnce(&mut Invocations) -> T) -> T {
+        act(self.runtime.op_state().borrow_mut().borrow_mut::<Invocations>())
+    }
+}
+
+/// What [`Isolate::take_commands`] found.
+enum Taken {
+    All,
+    /// The bound was reached; there may be more.
+    More,
+    /// The worker is gone.
+    Closed,
+}
+
+fn verdict_text(kind: FailureKind, limits: &Limits) -> String {
+    match kind {
+        FailureKind::MemoryLimit => format!("more than {} MiB of memory", limits.memory_bytes_max >> 20),
+        _ => format!("more than {} ms of CPU time", limits.cpu_max.as_millis()),
+    }
+}

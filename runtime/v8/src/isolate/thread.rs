@@ -1,0 +1,75 @@
+//! The thread of an isolate.
+
+use std::sync::Arc;
+
+use deno_core::v8;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{Assignment, Isolate};
+use crate::memory::MemoryMeter;
+
+/// Stack of an isolate's thread, in bytes. V8 uses up to 1 MiB of it for scripts; the rest is for
+/// the host's own calls beneath and above.
+const STACK_BYTES: usize = 4 * 1024 * 1024;
+
+/// An isolate that waits for its function.
+pub(crate) struct Idle {
+    assign: oneshot::Sender<Assignment>,
+    pub(crate) terminator: v8::IsolateHandle,
+    pub(crate) memory: Arc<MemoryMeter>,
+}
+
+impl Idle {
+    /// False when the isolate has died meanwhile.
+    pub(crate) fn assign(self, assignment: Assignment) -> bool {
+        self.assign.send(assignment).is_ok()
+    }
+}
+
+/// Starts a thread and creates an isolate on it; `ready` gets it, or why there is none. Only
+/// threads descended from the one that initialised V8 may call this.
+pub(crate) fn spawn(
+    snapshot: &'static [u8],
+    memory_bytes_max: u64,
+    permit: OwnedSemaphorePermit,
+    ready: impl FnOnce(Result<Idle, String>) + Send + 'static,
+) -> std::io::Result<()> {
+    let body = move || {
+        // Held until the isolate is gone.
+        let _permit = permit;
+        let reactor = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(reactor) => reactor,
+            Err(error) => return ready(Err(format!("cannot start an isolate's reactor: {error}"))),
+        };
+        reactor.block_on(live(snapshot, memory_bytes_max, ready));
+    };
+    std::thread::Builder::new().name("v8-isolate".to_owned()).stack_size(STACK_BYTES).spawn(body).map(drop)
+}
+
+/// An isolate's life.
+async fn live(snapshot: &'static [u8], memory_bytes_max: u64, ready: impl FnOnce(Result<Idle, String>)) {
+    let memory = MemoryMeter::new(memory_bytes_max);
+    let heap_bytes_max = usize::try_from(memory_bytes_max).unwrap_or(usize::MAX);
+    let mut isolate = match Isolate::create(snapshot, memory.clone(), heap_bytes_max) {
+        Ok(isolate) => isolate,
+        Err(why) => return ready(Err(why)),
+    };
+    let (assign, assigned) = oneshot::channel();
+    let terminator = isolate.runtime.v8_isolate().thread_safe_handle();
+    ready(Ok(Idle { assign, terminator, memory }));
+    let Ok(mut assignment) = assigned.await else { return };
+    name_thread(assignment.function.target.slug().as_str());
+    let booted = isolate.boot(&mut assignment).await;
+    let serves = booted.is_ok();
+    if assignment.booted.send(booted).is_ok() && serves {
+        isolate.serve(assignment.commands, &assignment.function.limits, &assignment.status).await;
+    }
+}
+
+/// The kernel shows up to 15 bytes of it, in `top -H` for instance.
+fn name_thread(slug: &str) {
+    let mut name: Vec<u8> = b"fn:".iter().copied().chain(slug.bytes().take(12)).collect();
+    name.push(0);
+    // SAFETY: `name` ends with a zero byte and is alive during the call; the thread is this one.
+    unsafe { libc::pthread_setname_np(libc::pthread_self(), name.as_ptr().cast()) };
+}

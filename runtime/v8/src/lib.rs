@@ -1,0 +1,48 @@
+//! The V8 room: functions in TypeScript and JavaScript.
+//!
+//! A function runs in an isolate of its own, and an isolate on a thread of its own, so that the
+//! kernel keeps functions from stalling each other. Isolates start from a snapshot of the evaluated
+//! web platform, and a few of them are kept ready: starting a function is loading its modules.
+//!
+//! The way of a request: [`V8Engine`] made a worker → the worker sends the request to its isolate's
+//! thread (`worker.rs`) → the isolate's loop hands it to JavaScript (`isolate/serve.rs`,
+//! `js/serve.js`) → operations read the request and send the response (`ops/`). Limits live in
+//! `cpu.rs` and `memory.rs`.
+//!
+//! This crate knows no server, no pool and no TypeScript: it is given plain modules.
+//!
+//! ```no_run
+//! use isobase_v8::{V8Config, V8Engine};
+//!
+//! let engine = V8Engine::new(V8Config {
+//!     cache_dir: ".isobase/cache".into(),
+//!     prewarmed: V8Config::PREWARMED,
+//!     database: None,
+//!     observer: Default::default(),
+//! })?;
+//! # Ok::<(), isobase_v8::V8EngineError>(())
+//! ```
+
+// The one room that may: V8's C++ interface needs it. Every block says why it holds.
+#![allow(unsafe_code)]
+#![deny(clippy::undocumented_unsafe_blocks)]
+
+mod cpu;
+mod engine;
+mod extensions;
+mod guest_log;
+mod invocation;
+mod isolate;
+mod keeper;
+mod loader;
+mod memory;
+mod ops;
+mod permissions;
+mod platform;
+mod script_error;
+mod snapshot;
+mod sources;
+mod worker;
+
+pub use engine::{V8Config, V8Engine, V8EngineError};
+pub use snapshot::SnapshotError;

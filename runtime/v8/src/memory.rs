@@ -1,0 +1,201 @@
+//! Memory of one isolate: V8's heap and the buffers outside of it, under one limit.
+//!
+//! V8 calls back shortly before its heap limit; left alone it would abort the process. The callback
+//! grants headroom, so that V8 gets as far as its next safe point, and terminates the script there.
+//! Buffers come from an allocator that counts them and refuses what is over the limit.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use deno_core::v8;
+
+/// Granted above the heap limit while a script is being terminated. The largest single object V8
+/// makes is 1 GiB (an array of 2^27 elements); a smaller grant would let it abort the process.
+const HEADROOM_BYTES: usize = 1280 * 1024 * 1024;
+/// Looks of the watchdog at a refused allocation until the script is terminated. V8 tries again
+/// after collecting garbage, so one refusal alone is no proof.
+const REFUSED_LOOKS_MAX: u32 = 3;
+
+/// What an isolate holds and may hold, in bytes. Shared with the watchdog and the worker.
+#[derive(Default)]
+pub(crate) struct MemoryMeter {
+    limit: AtomicU64,
+    /// V8's heap as of the last garbage collection.
+    heap: AtomicU64,
+    /// Live buffers.
+    buffers: AtomicU64,
+    exceeded: AtomicBool,
+    /// Size of an allocation that was refused and has not succeeded since; else zero.
+    refused: AtomicU64,
+    refused_looks: AtomicU32,
+}
+
+impl MemoryMeter {
+    pub(crate) fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Self { limit: AtomicU64::new(limit), ..Self::default() })
+    }
+
+    /// Heap and buffers.
+    pub(crate) fn held(&self) -> u64 {
+        self.heap.load(Ordering::Relaxed) + self.buffers.load(Ordering::Relaxed)
+    }
+
+    /// Whether the limit was hit: by the heap, or by a buffer that could not be had.
+    pub(crate) fn exceeded(&self) -> bool {
+        self.exceeded.load(Ordering::Acquire) || self.refused.load(Ordering::Acquire) != 0
+    }
+
+    /// Called by the watchdog; true once a refusal has outlived V8's retries.
+    pub(crate) fn refused_for_long(&self) -> bool {
+        if self.exceeded.load(Ordering::Acquire) {
+            return true;
+        }
+        if self.refused.load(Ordering::Acquire) == 0 {
+            self.refused_looks.store(0, Ordering::Relaxed);
+            return false;
+        }
+        self.refused_looks.fetch_add(1, Ordering::Relaxed) >= REFUSED_LOOKS_MAX
+    }
+
+    /// Takes note of the heap's size and whether heap and `external` memory fit the limit.
+    fn heap_is(&self, heap: u64, external: u64) -> bool {
+        self.heap.store(heap, Ordering::Relaxed);
+        let outside = external.max(self.buffers.load(Ordering::Relaxed));
+        let fits = heap + outside <= self.limit.load(Ordering::Relaxed);
+        if !fits {
+            self.exceeded.store(true, Ordering::Release);
+        }
+        fits
+    }
+
+    fn reserve(&self, bytes: u64) -> bool {
+        let held = self.buffers.fetch_add(bytes, Ordering::Relaxed) + self.heap.load(Ordering::Relaxed);
+        if held + bytes > self.limit.load(Ordering::Relaxed) {
+            self.release(bytes);
+            self.refused.store(bytes.max(1), Ordering::Release);
+            return false;
+        }
+        let refused = self.refused.load(Ordering::Relaxed);
+        if refused != 0 && bytes >= refused {
+            self.refused.store(0, Ordering::Release);
+        }
+        true
+    }
+
+    fn release(&self, bytes: u64) {
+        self.buffers.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Heap limit and counting allocator for a new isolate.
+pub(crate) fn create_params(meter: &Arc<MemoryMeter>, heap_bytes_max: usize) -> v8::CreateParams {
+    let handle = Arc::into_raw(meter.clone());
+    // SAFETY: `handle` stays valid until `drop_allocator` takes the reference back, which V8 calls
+    // once, after the last buffer is gone. `MemoryMeter` is Sync, as V8 frees on other threads.
+    let allocator = unsafe { v8::new_rust_allocator(handle, &VTABLE) };
+    v8::CreateParams::default().heap_limits(0, heap_bytes_max).array_buffer_allocator(allocator.make_shared())
+}
+
+static VTABLE: v8::RustAllocatorVtable<MemoryMeter> =
+    v8::RustAllocatorVtable { allocate, allocate_uninitialized, free, drop: drop_allocator };
+
+unsafe extern "C" fn allocate(meter: &MemoryMeter, bytes: usize) -> *mut c_void {
+    counted(meter, bytes, |bytes| {
+        // SAFETY: any size may be asked for; failure is a null pointer.
+        unsafe { libc::calloc(bytes, 1) }
+    })
+}
+
+unsafe extern "C" fn allocate_uninitialized(meter: &MemoryMeter, bytes: usize) -> *mut c_void {
+    counted(meter, bytes, |bytes| {
+        // SAFETY: as above.
+        unsafe { libc::malloc(bytes) }
+    })
+}
+
+fn counted(meter: &MemoryMeter, bytes: usize, allocate: impl Fn(usize) -> *mut c_void) -> *mut c_void {
+    if !meter.reserve(bytes as u64) {
+        return std::ptr::null_mut();
+    }
+    // V8 takes null for failure, and malloc(0) may be null.
+    let memory = allocate(bytes.max(1));
+    if memory.is_null() {
+        meter.release(bytes as u64);
+    }
+    memory
+}
+
+unsafe extern "C" fn free(meter: &MemoryMeter, data: *mut c_void, bytes: usize) {
+    // SAFETY: V8 hands back what `allocate` gave, once, with the same size.
+    unsafe { libc::free(data) };
+    meter.release(bytes as u64);
+}
+
+unsafe extern "C" fn drop_allocator(meter: *const MemoryMeter) {
+    // SAFETY: this is the reference that `create_params` leaked.
+    drop(unsafe { Arc::from_raw(meter) });
+}
+
+/// Makes V8 report its heap to `meter` and end scripts that use too much.
+///
+/// `meter` must outlive `runtime`: V8 keeps a plain pointer to it.
+pub(crate) fn watch(runtime: &mut deno_core::JsRuntime, meter: &Arc<MemoryMeter>) {
+    let terminator = runtime.v8_isolate().thread_safe_handle();
+    let flag = meter.clone();
+    runtime.add_near_heap_limit_callback(move |current, _initial| {
+        flag.exceeded.store(true, Ordering::Release);
+        terminator.terminate_execution();
+        current + HEADROOM_BYTES
+    });
+    let data = Arc::as_ptr(meter).cast_mut().cast::<c_void>();
+    runtime.v8_isolate().add_gc_epilogue_callback(after_collection, data, v8::GCType::kGCTypeMarkSweepCompact);
+}
+
+unsafe extern "C" fn after_collection(
+    isolate: v8::UnsafeRawIsolatePtr,
+    _kind: v8::GCType,
+    _flags: v8::GCCallbackFlags,
+    meter: *mut c_void,
+) {
+    // SAFETY: `watch` demands that the meter outlives the isolate.
+    let meter = unsafe { &*meter.cast::<MemoryMeter>() };
+    // SAFETY: V8 calls this on the isolate's thread with the isolate alive; the statistics are
+    // plain numbers and reading them runs no script.
+    let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
+    note_heap(&mut isolate, meter);
+}
+
+/// Reads V8's figures; terminates the script if they are over the limit.
+pub(crate) fn note_heap(isolate: &mut v8::Isolate, meter: &MemoryMeter) {
+    let figures = isolate.get_heap_statistics();
+    if !meter.heap_is(figures.used_heap_size() as u64, figures.external_memory() as u64) {
+        isolate.terminate_execution();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MemoryMeter;
+
+    #[test]
+    fn a_refusal_is_forgiven_when_the_retry_succeeds() {
+        let meter = MemoryMeter::new(100);
+        assert!(meter.reserve(60));
+        assert!(!meter.reserve(60));
+        assert!(meter.exceeded());
+        meter.release(60);
+        assert!(meter.reserve(60));
+        assert!(!meter.exceeded());
+        assert_eq!(meter.held(), 60);
+    }
+
+    #[test]
+    fn heap_and_buffers_share_one_limit() {
+        let meter = MemoryMeter::new(100);
+        assert!(meter.heap_is(50, 0));
+        assert!(meter.reserve(50));
+        assert!(!meter.heap_is(51, 0));
+        assert!(meter.exceeded());
+    }
+}

@@ -1,0 +1,197 @@
+//! Sending the response.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use deno_core::convert::ByteString;
+use deno_core::{FromV8, JsBuffer, OpState, Resource, ResourceId, op2, v8};
+use deno_error::JsErrorBox;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use isobase_base::{Body, BodyError, Failure, FailureKind};
+use tokio::sync::mpsc;
+
+use crate::invocation::{InvocationId, Invocations};
+use crate::isolate::Wake;
+use crate::script_error;
+
+/// Chunks of a response body that may wait for the client; then the stream is no longer read.
+const CHUNKS_WAITING_MAX: usize = 4;
+/// How much of a host-side stream one read asks for, in bytes.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// The same numbers as in `serve.js`.
+const FAILED_INVALID_RESPONSE: u32 = 1;
+
+#[op2(fast)]
+pub(crate) fn op_isobase_respond_text<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] id: InvocationId,
+    #[smi] status: u16,
+    headers: v8::Local<'s, v8::Value>,
+    #[string] body: String,
+) -> Result<(), JsErrorBox> {
+    let head = head(scope, status, headers)?;
+    respond(state, id, head, Body::from(body));
+    Ok(())
+}
+
+#[op2]
+pub(crate) fn op_isobase_respond_bytes<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] id: InvocationId,
+    #[smi] status: u16,
+    headers: v8::Local<'s, v8::Value>,
+    #[buffer] body: JsBuffer,
+) -> Result<(), JsErrorBox> {
+    let head = head(scope, status, headers)?;
+    respond(state, id, head, Body::from(Bytes::copy_from_slice(&body)));
+    Ok(())
+}
+
+#[op2(fast)]
+pub(crate) fn op_isobase_respond_empty<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[smi] id: InvocationId,
+    #[smi] status: u16,
+    headers: v8::Local<'s, v8::Value>,
+) -> Result<(), JsErrorBox> {
+    let head = head(scope, status, headers)?;
+    respond(state, id, head, Body::Empty);
+    Ok(())
+}
+
+/// The body is what the resource `rid` yields. It is read only as fast as the client takes it.
+#[op2(fast)]
+pub(crate) fn op_isobase_respond_stream<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<std::cell::RefCell<OpState>>,
+    #[smi] id: InvocationId,
+    #[smi] status: u16,
+    headers: v8::Local<'s, v8::Value>,
+    #[smi] rid: ResourceId,
+    auto_close: bool,
+) -> Result<(), JsErrorBox> {
+    let head = head(scope, status, headers)?;
+    let resource = {
+        let mut state = state.borrow_mut();
+        let table = &mut state.resource_table;
+        let found = if auto_close { table.take_any(rid) } else { table.get_any(rid) };
+        found.map_err(|error| JsErrorBox::generic(error.to_string()))?
+    };
+    let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
+    let body = Body::from_stream(futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|chunk| (chunk, receiver))
+    }));
+    if !state.borrow_mut().borrow_mut::<Invocations>().answer(id, Ok(head.map(|()| body)), true) {
+        resource.close();
+        return Ok(());
+    }
+    deno_core::unsync::spawn(async move {
+        let delivered = pump(&resource, sender).await;
+        resource.close();
+        let mut state = state.borrow_mut();
+        if delivered {
+            state.borrow_mut::<Invocations>().body_ended(id);
+        } else {
+            state.borrow::<Wake>().cancel(id);
+        }
+    });
+    Ok(())
+}
+
+/// Copies chunks until the end (true) or until nobody takes them any more (false).
+async fn pump(resource: &Rc<dyn Resource>, sender: mpsc::Sender<Result<Bytes, BodyError>>) -> bool {
+    loop {
+        let read = tokio::select! {
+            read = resource.clone().read(CHUNK_BYTES) => read,
+            () = sender.closed() => return false,
+        };
+        let chunk = match read {
+            Ok(chunk) if chunk.is_empty() => return true,
+            Ok(chunk) => Ok(Bytes::copy_from_slice(&chunk)),
+            Err(error) => Err(BodyError::Source(error.to_string())),
+        };
+        let is_end = chunk.is_err();
+        if sender.send(chunk).await.is_err() {
+            return false;
+        }
+        if is_end {
+            return true;
+        }
+    }
+}
+
+/// The invocation ends without a response. `error` is what was thrown, or for an invalid response
+/// the text that says what is wrong with it.
+#[op2(fast)]
+pub(crate) fn op_isobase_fail<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<std::cell::RefCell<OpState>>,
+    #[smi] id: InvocationId,
+    #[smi] kind: u32,
+    error: v8::Local<'s, v8::Value>,
+) {
+    let detail = script_error::describe(scope, error);
+    let mut state = state.borrow_mut();
+    let kind = if kind == FAILED_INVALID_RESPONSE { FailureKind::InvalidResponse } else { FailureKind::Crashed };
+    state.borrow_mut::<Invocations>().answer(id, Err(Failure::new(kind, detail)), false);
+}
+
+fn respond(state: &mut OpState, id: InvocationId, head: Response<()>, body: Body) {
+    state.borrow_mut::<Invocations>().answer(id, Ok(head.map(|()| body)), false);
+}
+
+/// `headers` is undefined, one content type, or a list of pairs.
+fn head<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    status: u16,
+    headers: v8::Local<'s, v8::Value>,
+) -> Result<Response<()>, JsErrorBox> {
+    let mut response = Response::new(());
+    *response.status_mut() = match StatusCode::from_u16(status) {
+        Ok(status) if status != StatusCode::SWITCHING_PROTOCOLS => status,
+        _ => return Err(JsErrorBox::type_error(format!("status {status} cannot be answered with"))),
+    };
+    if headers.is_string() {
+        let value = content_type(scope, headers)?;
+        response.headers_mut().insert(http::header::CONTENT_TYPE, value);
+    } else if let Ok(pairs) = v8::Local::<v8::Array>::try_from(headers) {
+        append_pairs(scope, pairs, response.headers_mut())?;
+    }
+    Ok(response)
+}
+
+fn content_type<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: v8::Local<'s, v8::Value>,
+) -> Result<HeaderValue, JsErrorBox> {
+    let text = ByteString::from_v8(scope, value).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+    Ok(match &text[..] {
+        b"text/plain;charset=UTF-8" => HeaderValue::from_static("text/plain;charset=UTF-8"),
+        b"application/json" => HeaderValue::from_static("application/json"),
+        other => HeaderValue::from_bytes(other).map_err(|error| JsErrorBox::type_error(error.to_string()))?,
+    })
+}
+
+fn append_pairs<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    pairs: v8::Local<'s, v8::Array>,
+    headers: &mut HeaderMap,
+) -> Result<(), JsErrorBox> {
+    let malformed = || JsErrorBox::type_error("the response's header list is malformed");
+    for index in 0..pairs.length() {
+        let pair = pairs.get_index(scope, index).ok_or_else(malformed)?;
+        let pair = v8::Local::<v8::Array>::try_from(pair).map_err(|_| malformed())?;
+        let mut part = |at: u32| -> Result<ByteString, JsErrorBox> {
+            let value = pair.get_index(scope, at).ok_or_else(malformed)?;
+            ByteString::from_v8(scope, value).map_err(|error| JsErrorBox::type_error(error.to_string()))
+        };
+        let name = HeaderName::from_bytes(&part(0)?).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+        let value = HeaderValue::from_bytes(&part(1)?).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+        headers.append(name, value);
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! V8 itself: its flags, and its initialisation.
+
+use deno_core::{JsRuntime, v8};
+
+/// V8's flags beyond those that `deno_core` sets; part of the snapshot's name.
+///
+/// `wasm-max-mem-pages` bounds what one WebAssembly memory can be grown to (1 GiB): such memory is
+/// not taken from the allocator that counts buffers, so it needs a bound of its own.
+pub(crate) const FLAGS: &str = "--wasm-max-mem-pages=16384";
+
+/// Once per process; later calls have no effect.
+///
+/// V8 protects its code pages with memory protection keys, whose rights a thread inherits from the
+/// one that starts it: only threads descended from the caller may run isolates. That is why one
+/// thread, the [keeper](crate::keeper), initialises V8 and starts every isolate's thread.
+pub(crate) fn initialise() {
+    v8::V8::set_flags_from_string(FLAGS);
+    JsRuntime::init_platform(None);
+}

@@ -1,0 +1,155 @@
+//! Functions, requests and contexts in a line each.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use isobase_base::observe::Observer;
+use isobase_base::{Body, Client, Context, DatabaseGrant, Failure, FunctionSlug, Principal, RequestId, Target, TraceContext};
+use isobase_engine::{Artifact, Capabilities, Engine, Function, FunctionVersion, Limits, Module, Worker};
+use isobase_v8::{V8Config, V8Engine};
+
+/// One engine for the whole binary, as in the product.
+pub(crate) fn engine() -> &'static Arc<V8Engine> {
+    static ENGINE: OnceLock<Arc<V8Engine>> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        V8Engine::new(V8Config {
+            cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+            prewarmed: V8Config::PREWARMED,
+            database: None,
+            observer: Observer::default(),
+        })
+        .unwrap()
+    })
+}
+
+/// A function of one module, `file:///<slug>/index.ts`.
+pub(crate) struct FunctionBuilder {
+    slug: &'static str,
+    code: String,
+    source_map: Option<&'static str>,
+    imports: BTreeMap<String, String>,
+    others: Vec<Module>,
+    environment: BTreeMap<String, String>,
+    limits: Limits,
+}
+
+pub(crate) fn function(slug: &'static str, code: &str) -> FunctionBuilder {
+    FunctionBuilder {
+        slug,
+        code: code.to_owned(),
+        source_map: None,
+        imports: BTreeMap::new(),
+        others: Vec::new(),
+        environment: BTreeMap::new(),
+        limits: Limits::default(),
+    }
+}
+
+impl FunctionBuilder {
+    pub(crate) fn cpu(mut self, cpu: Duration) -> Self {
+        self.limits.cpu_max = cpu;
+        self
+    }
+
+    pub(crate) fn memory(mut self, mebibytes: u64) -> Self {
+        self.limits.memory_bytes_max = mebibytes << 20;
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn source_map(mut self, map: &'static str) -> Self {
+        self.source_map = Some(map);
+        self
+    }
+
+    pub(crate) fn import(mut self, written: &str, specifier: &str, code: &str) -> Self {
+        self.imports.insert(written.to_owned(), specifier.to_owned());
+        self.others.push(Module {
+            specifier: specifier.to_owned(),
+            code: code.into(),
+            source_map: None,
+            imports: BTreeMap::new(),
+        });
+        self
+    }
+
+    pub(crate) fn build(self) -> Arc<Function> {
+        let main = Module {
+            specifier: format!("file:///{}/index.ts", self.slug),
+            code: self.code.into(),
+            source_map: self.source_map.map(|map| map.as_bytes().into()),
+            imports: self.imports,
+        };
+        let modules: Vec<Module> = std::iter::once(main).chain(self.others).collect();
+        Arc::new(Function {
+            target: Target::user(FunctionSlug::parse(self.slug).unwrap()),
+            version: FunctionVersion(1),
+            artifact: Artifact::Modules(modules.into()),
+            limits: self.limits,
+            capabilities: Capabilities { database: DatabaseGrant::Caller },
+            environment: self.environment,
+        })
+    }
+
+    pub(crate) async fn boot(self) -> Result<Arc<dyn Worker>, Failure> {
+        engine().boot(self.build()).await
+    }
+}
+
+pub(crate) fn context() -> Context {
+    context_of(Principal::anon())
+}
+
+pub(crate) fn context_of(principal: Principal) -> Context {
+    Context {
+        request_id: RequestId::generate(),
+        trace: TraceContext::generate(),
+        principal,
+        deadline: Instant::now() + Duration::from_secs(60),
+        client: Client { address: [192, 0, 2, 7].into() },
+    }
+}
+
+pub(crate) fn get(path: &str) -> Request<Body> {
+    Request::get(format!("http://localhost:54321{path}")).body(Body::Empty).unwrap()
+}
+
+pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::post(format!("http://localhost:54321{path}")).body(body.into()).unwrap()
+}
+
+/// Status and body.
+pub(crate) async fn read(answer: Result<Response<Body>, Failure>) -> String {
+    match answer {
+        Ok(response) => {
+            let status = response.status().as_u16();
+            let body = response.into_body().collect(64 << 20).await.unwrap();
+            format!("{status} {}", String::from_utf8_lossy(&body))
+        }
+        Err(failure) => format!("{} {}", failure.kind.status().as_u16(), failure),
+    }
+}
+
+/// Boots `code`, sends one GET, gives status and body.
+pub(crate) async fn answer(slug: &'static str, code: &str) -> String {
+    match function(slug, code).boot().await {
+        Ok(worker) => read(worker.invoke(get("/"), context()).await).await,
+        Err(failure) => failure.to_string(),
+    }
+}
+
+/// Waits until `holds`, for at most ten seconds.
+pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < until, "{what} did not come about in 10 s");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,179 @@
+/**
+ * Types of the modules that isobase gives to TypeScript functions. See README.md in this folder for
+ * how an editor finds them.
+ */
+
+/** Who asks, and under which names the current request is known elsewhere. */
+declare module "isobase:host/caller" {
+  export interface Principal {
+    /** The Postgres role the host acts as: `anon`, `authenticated`, `service_role`, … */
+    role: string;
+    /** The verified token's claims. Row level security reads the same ones. */
+    claims: Record<string, unknown>;
+  }
+
+  /** The caller of the current request. Throws where there is no request. */
+  export function current(): Principal;
+  /** A UUID; the same in the access log, in this function's log and in SQL comments. */
+  export function requestId(): string;
+  /** W3C Trace Context, to hand to services this function calls. */
+  export function traceparent(): string;
+}
+
+/**
+ * SQL as the caller. Every statement runs in a transaction that has switched to the caller's role
+ * and carries the claims in `request.jwt.claims`, so row level security decides.
+ */
+declare module "isobase:host/database" {
+  /**
+   * A value in a result row: bool is a boolean; int2, int4, float4 and float8 are numbers; int8 is a
+   * number while it is a safe integer and a bigint beyond; json and jsonb are parsed; bytea is a
+   * Uint8Array; every other type is a string in Postgres' output format.
+   */
+  // deno-lint-ignore no-explicit-any
+  export type Value = any;
+
+  /**
+   * A value bound to `$n`. The server infers the type from where `$n` stands. Arrays become
+   * Postgres arrays, plain objects become JSON, dates ISO 8601 text, `undefined` null.
+   */
+  export type Parameter =
+    | null
+    | undefined
+    | boolean
+    | number
+    | bigint
+    | string
+    | Date
+    | Uint8Array
+    | ArrayBuffer
+    | readonly Parameter[]
+    | { readonly [key: string]: unknown };
+
+  export interface Session {
+    /** Whom the host acts as. `"service"` is `service_role`, where the manifest grants it. */
+    identity?: "caller" | "service";
+    /** With `"read-only"`, writes fail with SQLSTATE 25006. */
+    accessMode?: "read-write" | "read-only";
+    /**
+     * Settings of the transaction, as by `set_config(name, value, true)`, in this order. `role`,
+     * `session_authorization` and `request.jwt.*` are refused.
+     */
+    settings?: Record<string, string> | readonly (readonly [string, string])[];
+    /** Longest run of one statement; the host's own bound applies too. */
+    timeoutMs?: number;
+  }
+
+  export interface Options extends Session {
+    /** Rows as arrays in column order, for results with several columns of one name. */
+    rowsAsArrays?: boolean;
+  }
+
+  export interface Column {
+    name: string;
+    /** `int4`, `text`, `_uuid`, …: `pg_type.typname`. */
+    typeName: string;
+  }
+
+  export interface Table<Row = Record<string, Value>> {
+    columns: Column[];
+    rows: Row[];
+    /** Rows written, or rows returned when nothing was written. */
+    affected: number;
+  }
+
+  export interface Document {
+    /** All columns but the last. */
+    head: Value[];
+    /** The last column as bytes, ready to be a Response's body; null for SQL null. */
+    body: Uint8Array | null;
+  }
+
+  /** Why a statement has no result. */
+  export class DatabaseError extends Error {
+    /**
+     * `"sql"`: Postgres reported it. `"exhausted"`: no connection became free in time.
+     * `"unavailable"`: the server cannot be reached. `"timed-out"`: the deadline or the statement's
+     * timeout has passed. `"refused"`: the call itself is wrong.
+     */
+    readonly kind: "sql" | "exhausted" | "unavailable" | "timed-out" | "refused" | "body";
+    /** Five characters, e.g. `42501`. */
+    readonly sqlstate?: string;
+    readonly detail?: string;
+    readonly hint?: string;
+    readonly constraint?: string;
+    /** 1-based, in characters of the statement. */
+    readonly position?: number;
+  }
+
+  /**
+   * Runs one statement in its own transaction: begin, settings, statement and commit leave in one
+   * network flush. Resolves after the commit.
+   */
+  export function query<Row = Record<string, Value>>(
+    sql: string,
+    parameters?: readonly Parameter[],
+    options?: Options,
+  ): Promise<Table<Row>>;
+
+  /** Like `query`, for a statement of exactly one row; its last column comes as bytes. */
+  export function queryDocument(
+    sql: string,
+    parameters?: readonly Parameter[],
+    session?: Session,
+  ): Promise<Document>;
+
+  /**
+   * Rows as they arrive, with back-pressure to the server. Leaving the loop early cancels the
+   * statement.
+   */
+  export function stream<Row = Record<string, Value>>(
+    sql: string,
+    parameters?: readonly Parameter[],
+    options?: Options,
+  ): AsyncGenerator<Row, void, void>;
+
+  /**
+   * Several statements, all or nothing. Nothing is sent before the first; what is still open when
+   * the request ends is rolled back.
+   */
+  export class Transaction implements AsyncDisposable {
+    constructor(session?: Session);
+    query<Row = Record<string, Value>>(
+      sql: string,
+      parameters?: readonly Parameter[],
+      options?: Pick<Options, "rowsAsArrays">,
+    ): Promise<Table<Row>>;
+    queryDocument(sql: string, parameters?: readonly Parameter[]): Promise<Document>;
+    /** Resolves after Postgres has committed. */
+    commit(): Promise<void>;
+    /** Undoes everything. Harmless after the end. */
+    rollback(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+  }
+
+  /** Runs `work` and commits, or rolls back if it throws. */
+  export function transaction<Result>(
+    work: (tx: Transaction) => Result | Promise<Result>,
+    session?: Session,
+  ): Promise<Result>;
+  /** A transaction to commit by hand. */
+  export function transaction(session?: Session): Transaction;
+
+  /**
+   * How often `channel` was notified since the host began to listen, plus one for each time the
+   * listening connection was made anew. A cheap call, for caches that NOTIFY invalidates.
+   */
+  export function generation(channel: string): number;
+
+  /**
+   * The first value of `sql`, read as `service_role` and kept by the host until `channel` is
+   * notified. While a new one is being read the old one is served. Needs the service grant.
+   */
+  export function snapshot(channel: string, sql: string): Promise<{ generation: number; text: string }>;
+}
+
+declare namespace EdgeRuntime {
+  /** Keeps the isolate, and the request's identity, until `promise` settles, within the limits. */
+  function waitUntil<T>(promise: Promise<T>): Promise<T>;
+}
