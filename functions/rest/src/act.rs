@@ -1,0 +1,216 @@
+//! The component: requests from the host, statements to its database, answers back.
+//!
+//! An instance serves many requests one after another and keeps the decoded catalog between them.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use isobase_sdk::database::{self, Document, Error, Exhaustion, Parameter, Session, Value};
+use isobase_sdk::{Body, Method, Request, Response, caller, handler};
+
+use crate::catalog::{Catalog, catalog_sql};
+use crate::problem::{Problem, SqlFault};
+use crate::request::Incoming;
+use crate::respond::{Answer, AnswerBody, HeadValue};
+use crate::serve::{Host, HostError, Ran, Work, serve};
+use crate::settings::Settings;
+use crate::sql::{Bound, Statement};
+
+/// Notified by the database when its structure changes, as PostgREST listens to it.
+const CHANNEL: &str = "pgrst";
+
+handler!(answer);
+
+/// What outlives a request.
+struct Memory {
+    settings: Rc<Settings>,
+    catalog_sql: String,
+    /// With the generation of [`CHANNEL`] it was read at.
+    catalog: Option<(u64, Rc<Catalog>)>,
+}
+
+thread_local! {
+    static MEMORY: RefCell<Memory> = RefCell::new(Memory::from_environment());
+}
+
+impl Memory {
+    fn from_environment() -> Self {
+        let settings = Settings::from_environment(|name| std::env::var(name).ok());
+        Self { catalog_sql: catalog_sql(&settings), settings: Rc::new(settings), catalog: None }
+    }
+
+    /// The catalog as of now. While the host reads a newer one, the one at hand serves on.
+    fn catalog(&mut self) -> Result<Rc<Catalog>, Problem> {
+        let generation = database::generation(CHANNEL);
+        match &self.catalog {
+            Some((known, catalog)) if *known == generation => return Ok(catalog.clone()),
+            _ => {}
+        }
+        let snapshot = database::snapshot(CHANNEL, &self.catalog_sql).map_err(|_| Problem::no_catalog())?;
+        if let Some((known, catalog)) = &self.catalog
+            && *known == snapshot.generation
+        {
+            return Ok(catalog.clone());
+        }
+        let catalog = Rc::new(Catalog::decode(&snapshot.text).map_err(|_| Problem::no_catalog())?);
+        self.catalog = Some((snapshot.generation, catalog.clone()));
+        Ok(catalog)
+    }
+}
+
+fn answer(mut request: Request) -> Response {
+    let has_body = matches!(request.method(), Method::Post | Method::Put | Method::Patch);
+    let mut guest = Guest { body: has_body.then(|| request.take_body()), role: None, document: None };
+    let method = request.method().to_string();
+    let incoming = Incoming {
+        method: &method,
+        path: request.path(),
+        query: request.query(),
+        headers: request.headers(),
+    };
+    let known =
+        MEMORY.with_borrow_mut(|memory| memory.catalog().map(|catalog| (memory.settings.clone(), catalog)));
+    let answer = match known {
+        Ok((settings, catalog)) => serve(&incoming, &catalog, &settings, &mut guest),
+        Err(problem) => Answer::from(problem),
+    };
+    let response = match (answer.body, guest.document) {
+        (AnswerBody::Empty, _) | (AnswerBody::Document, None) => Response::new(answer.status),
+        (AnswerBody::Text(text), _) => Response::bytes(text).with_status(answer.status),
+        (AnswerBody::Document, Some(body)) => Response::document(body).with_status(answer.status),
+    };
+    answer.headers.into_iter().fold(response, |response, (name, value)| response.with_header(name, value))
+}
+
+/// The host behind one request.
+struct Guest {
+    body: Option<Body>,
+    role: Option<String>,
+    document: Option<database::Body>,
+}
+
+impl Guest {
+    fn parameters(&mut self, bound: Vec<Bound<'_>>) -> Vec<Parameter> {
+        bound
+            .into_iter()
+            .map(|value| match value {
+                Bound::Text(text) => Parameter::Text(text.into_owned()),
+                Bound::Bytes(bytes) => Parameter::Bytes(bytes.to_vec()),
+                Bound::Body => self.body.take().map_or(Parameter::Null, Parameter::from),
+            })
+            .collect()
+    }
+
+    fn keep(&mut self, document: Document) -> Vec<HeadValue> {
+        self.document = document.body;
+        document.head.into_iter().map(head_value).collect()
+    }
+
+    /// One transaction for all that belongs together; two flushes.
+    fn run_judged(&mut self, session: &Session, work: Work<'_>) -> Result<Ran, HostError> {
+        let transaction = session.begin();
+        if let Some(before) = work.before {
+            transaction.query(before, ()).map_err(failed)?;
+        }
+        let parameters = self.parameters(work.statement.parameters);
+        let document = transaction.query_document(work.statement.sql, parameters).map_err(failed)?;
+        let head = self.keep(document);
+        if let Some(judge) = work.judge
+            && let Err(problem) = judge(&head)
+        {
+            // The problem is what the client reads; a failing rollback would end in the same state.
+            let _ = transaction.rollback();
+            return Err(HostError::Problem(problem));
+        }
+        if work.rolls_back {
+            transaction.query("SET CONSTRAINTS ALL IMMEDIATE", ()).map_err(failed)?;
+            transaction.rollback().map_err(failed)?;
+        } else {
+            transaction.commit().map_err(failed)?;
+        }
+        Ok(Ran { head, explanation: None })
+    }
+}
+
+impl Host for Guest {
+    fn read_body(&mut self) -> Result<Vec<u8>, Problem> {
+        match self.body.take() {
+            Some(body) => body.read_all().map_err(|error| Problem::broken_body(&error.to_string())),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn run(&mut self, mut work: Work<'_>) -> Result<Ran, HostError> {
+        let session = session(&work);
+        let estimate = work.estimate.take();
+        let mut ran = if work.judge.is_some() || work.before.is_some() || work.rolls_back {
+            self.run_judged(&session, work)?
+        } else {
+            let parameters = self.parameters(work.statement.parameters);
+            let document = session.query_document(work.statement.sql, parameters).map_err(failed)?;
+            Ran { head: self.keep(document), explanation: None }
+        };
+        if let Some(estimate) = estimate {
+            ran.explanation = Some(self.first_text(&session, estimate)?);
+        }
+        Ok(ran)
+    }
+
+    fn read_text(&mut self, work: Work<'_>) -> Result<String, HostError> {
+        let session = session(&work);
+        self.first_text(&session, work.statement)
+    }
+
+    fn role(&mut self) -> Cow<'_, str> {
+        Cow::Borrowed(self.role.get_or_insert_with(|| caller::current().role))
+    }
+}
+
+impl Guest {
+    fn first_text(&mut self, session: &Session, statement: Statement<'_>) -> Result<String, HostError> {
+        let parameters = self.parameters(statement.parameters);
+        let table = session.query(statement.sql, parameters).map_err(failed)?;
+        let text = table.first().and_then(|row| row.get::<String>(0).ok());
+        text.ok_or_else(|| HostError::Problem(Problem::internal("A statement of one text returned none.")))
+    }
+}
+
+fn session(work: &Work<'_>) -> Session {
+    let session = Session::caller();
+    let session = if work.read_only { session.read_only() } else { session };
+    work.settings
+        .iter()
+        .fold(session, |session, (name, value)| session.setting(name.as_str(), value.as_str()))
+}
+
+fn head_value(value: Value) -> HeadValue {
+    match value {
+        Value::Null => HeadValue::Null,
+        Value::Boolean(value) => HeadValue::Integer(value.into()),
+        Value::Int32(value) => HeadValue::Integer(value.into()),
+        Value::Int64(value) => HeadValue::Integer(value),
+        Value::Float64(value) => HeadValue::Text(value.to_string()),
+        Value::Text(text) | Value::Json(text) => HeadValue::Text(text),
+        Value::Bytes(bytes) => HeadValue::Text(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
+fn failed(error: Error) -> HostError {
+    HostError::Problem(match error {
+        Error::Sql(fault) => {
+            return HostError::Sql(SqlFault {
+                sqlstate: fault.sqlstate,
+                message: fault.message,
+                detail: fault.detail,
+                hint: fault.hint,
+            });
+        }
+        Error::Exhausted(Exhaustion::WaitOver) => Problem::pool_timeout(),
+        Error::Exhausted(Exhaustion::QueueFull) => Problem::pool_full(),
+        Error::Unavailable(_) => Problem::database_unavailable(),
+        Error::TimedOut => Problem::timed_out(),
+        Error::Body(why) => Problem::broken_body(&why),
+        Error::Refused(why) | Error::Column(why) => Problem::refused(&why),
+    })
+}

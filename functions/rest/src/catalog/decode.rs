@@ -1,0 +1,132 @@
+//! From the catalog's JSON text to indexed structures.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::sql::quote_identifier;
+
+use super::relationship::{Computed, ForeignKey, Structure, Table, ViewColumn, build};
+use super::{Catalog, Column, Function, Parameter, Relation, Returns, TypeClass, TypeName};
+
+/// The columns of the catalog query; see `sql.rs` for the other half of this contract.
+#[derive(Deserialize)]
+struct Text {
+    relations: Vec<RelationText>,
+    foreign_keys: Vec<ForeignKey>,
+    view_keys: Vec<ViewColumn>,
+    view_tables: Vec<(Box<str>, Box<str>, Vec<Box<str>>)>,
+    functions: Vec<FunctionText>,
+    computed: Vec<Computed>,
+}
+
+/// Schema, name, whether it is a view, bits of what may be written, primary key, columns.
+type RelationText = (Box<str>, Box<str>, bool, i32, Vec<Box<str>>, Vec<ColumnText>);
+/// Name, the type's schema and name, the name of the type under a domain, default.
+type ColumnText = (Box<str>, Box<str>, Box<str>, Box<str>, Option<Box<str>>);
+/// Schema, name, parameters, set, composite, the result type's schema and name, volatility, settings.
+type FunctionText = (
+    Box<str>,
+    Box<str>,
+    Vec<ParameterText>,
+    bool,
+    bool,
+    Box<str>,
+    Box<str>,
+    Box<str>,
+    Option<Vec<(String, String)>>,
+);
+/// Name, type as shown, the type's schema and name, required, variadic.
+type ParameterText = (Box<str>, Box<str>, Box<str>, Box<str>, bool, bool);
+
+/// Bits of `pg_relation_is_updatable`: one shifted by Postgres' number of the command.
+const UPDATE: i32 = 1 << 2;
+const INSERT: i32 = 1 << 3;
+const DELETE: i32 = 1 << 4;
+
+pub(super) fn decode(json: &str) -> Result<Catalog, serde_json::Error> {
+    let text: Text = serde_json::from_str(json)?;
+    let mut catalog = Catalog::default();
+    let mut tables = HashMap::new();
+    for (schema, table, key) in text.view_tables {
+        tables.insert((schema, table), Table { is_view: false, exposed: false, primary_key: key });
+    }
+    for (schema, name, is_view, _, key, _) in &text.relations {
+        let table = Table { is_view: *is_view, exposed: true, primary_key: key.clone() };
+        tables.insert((schema.clone(), name.clone()), table);
+    }
+    let mut structure = Structure { tables, foreign_keys: text.foreign_keys, view_columns: text.view_keys };
+    structure.find_view_keys();
+    for (schema, name, _, writable, _, columns) in text.relations {
+        let primary_key = structure.primary_key(&schema, &name).to_vec();
+        let relation = Relation {
+            columns: columns.into_iter().map(column).collect(),
+            primary_key,
+            insertable: writable & INSERT != 0,
+            updatable: writable & UPDATE != 0,
+            deletable: writable & DELETE != 0,
+        };
+        catalog.schemas.entry(schema).or_default().relations.insert(name, relation);
+    }
+    for (schema, origin, relationships) in build(&structure, text.computed) {
+        catalog.schemas.entry(schema).or_default().relationships.insert(origin, relationships);
+    }
+    for function_text in text.functions {
+        let (schema, name, function) = function(function_text);
+        catalog.schemas.entry(schema).or_default().functions.entry(name).or_default().push(function);
+    }
+    for functions in catalog.schemas.values_mut().flat_map(|schema| schema.functions.values_mut()) {
+        functions.sort_by_cached_key(|function| {
+            let names =
+                function.parameters.iter().map(|parameter| parameter.name.clone()).collect::<Vec<_>>();
+            let types =
+                function.parameters.iter().map(|parameter| parameter.type_shown.clone()).collect::<Vec<_>>();
+            (names.len(), names, types)
+        });
+    }
+    Ok(catalog)
+}
+
+fn column((name, type_schema, type_name, base_type, default): ColumnText) -> Column {
+    let is_system = &*type_schema == "pg_catalog";
+    let class = match (&*type_name, &*base_type) {
+        ("json" | "jsonb", _) if is_system => TypeClass::Json,
+        (_, "tsvector") => TypeClass::TextSearch,
+        _ => TypeClass::Other,
+    };
+    Column { name, type_name: qualified(&type_schema, &type_name), class, default }
+}
+
+fn function(text: FunctionText) -> (Box<str>, Box<str>, Function) {
+    let (schema, name, parameters, returns_set, composite, type_schema, type_name, volatility, settings) =
+        text;
+    let returns = if composite {
+        Returns::Composite { relation: type_name }
+    } else if (&*type_schema, &*type_name) == ("pg_catalog", "void") && !returns_set {
+        Returns::Void
+    } else {
+        Returns::Scalar
+    };
+    let parameters = parameters
+        .into_iter()
+        .map(|(name, type_shown, type_schema, type_name, required, variadic)| Parameter {
+            name,
+            type_name: qualified(&type_schema, &type_name),
+            type_shown,
+            required,
+            variadic,
+        })
+        .collect();
+    let function = Function {
+        parameters,
+        returns,
+        returns_set,
+        volatile: &*volatility == "v",
+        settings: settings.unwrap_or_default(),
+    };
+    (schema, name, function)
+}
+
+fn qualified(schema: &str, name: &str) -> TypeName {
+    TypeName(format!("{}.{}", quote_identifier(schema), quote_identifier(name)).into())
+}

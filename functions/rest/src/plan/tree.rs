@@ -1,0 +1,226 @@
+//! The read tree: a relation and what is embedded in it.
+
+use std::borrow::Cow;
+
+use crate::catalog::{Catalog, Link, Relation, Relationship};
+use crate::problem::Problem;
+use crate::request::{Embed, Intent, Item, Logic, OrderTerm, RowRange, SelectedField};
+use crate::settings::Settings;
+
+use super::{embed, place};
+
+/// Where the rows of the root come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Relation,
+    /// The rows that a write or a call returned.
+    Result,
+}
+
+/// How an embed's columns reach its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spread {
+    /// Not spread: an object or an array of objects.
+    No,
+    /// Flattened into the parent.
+    ToOne,
+    /// Each column an array.
+    ToMany,
+}
+
+/// One level of a read.
+#[derive(Debug)]
+pub(crate) struct Node<'a> {
+    pub(crate) schema: &'a str,
+    /// The relation whose rows these are.
+    pub(crate) relation: &'a str,
+    /// Its columns; unknown for the result of some functions.
+    pub(crate) structure: Option<&'a Relation>,
+    pub(crate) source: Source,
+    /// How SQL calls these rows; the relation itself when there is none.
+    pub(crate) alias: Option<String>,
+    pub(crate) fields: Vec<&'a SelectedField<'a>>,
+    pub(crate) conditions: Vec<Cow<'a, Logic<'a>>>,
+    pub(crate) order: Vec<&'a OrderTerm<'a>>,
+    pub(crate) range: RowRange,
+    /// Set on all but the root.
+    pub(crate) join: Option<Join<'a>>,
+    pub(crate) children: Vec<Node<'a>>,
+}
+
+/// What ties an embed to its parent.
+#[derive(Debug)]
+pub(crate) struct Join<'a> {
+    pub(crate) embed: &'a Embed<'a>,
+    pub(crate) relationship: &'a Relationship,
+    pub(crate) spread: Spread,
+    /// The name of the joined subquery.
+    pub(crate) result: String,
+    /// For a junction: how SQL calls it.
+    pub(crate) junction: String,
+}
+
+/// What stands before the dot of a column.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Qualifier<'n> {
+    Alias(&'n str),
+    Relation { schema: &'n str, name: &'n str },
+}
+
+impl<'a> Node<'a> {
+    pub(crate) fn qualifier(&self) -> Qualifier<'_> {
+        match &self.alias {
+            Some(alias) => Qualifier::Alias(alias),
+            None => Qualifier::Relation { schema: self.schema, name: self.relation },
+        }
+    }
+
+    /// The child that the result, an order or a null filter calls `name`.
+    pub(crate) fn child(&self, name: &str) -> Option<&Node<'a>> {
+        self.children.iter().find(|child| child.join.as_ref().is_some_and(|join| join.name() == name))
+    }
+
+    pub(crate) fn has_aggregates(&self) -> bool {
+        self.fields.iter().any(|field| field.aggregate.is_some())
+    }
+}
+
+impl<'a> Join<'a> {
+    /// The embed's name in the result.
+    pub(crate) fn name(&self) -> &'a str {
+        self.embed.alias.as_deref().unwrap_or(&self.embed.target)
+    }
+
+    /// Shows nothing: it only filters.
+    pub(crate) fn is_silent(&self) -> bool {
+        shows_nothing(&self.embed.items)
+    }
+}
+
+fn shows_nothing(items: &[Item<'_>]) -> bool {
+    items.iter().all(|item| match item {
+        Item::Field(_) => false,
+        Item::Embed(embed) => shows_nothing(&embed.items),
+    })
+}
+
+/// The tree of `intent`'s select list over `relation`, with filters, orders and ranges in place.
+pub(super) fn build<'a>(
+    intent: &'a Intent<'a>,
+    relation: &'a str,
+    source: Source,
+    catalog: &'a Catalog,
+    settings: &Settings,
+) -> Result<Node<'a>, Problem> {
+    let alias = (source == Source::Result).then(|| relation.to_owned());
+    let mut root = Node {
+        schema: intent.schema,
+        relation,
+        structure: catalog.relation(intent.schema, relation),
+        source,
+        alias,
+        fields: Vec::new(),
+        conditions: Vec::new(),
+        order: Vec::new(),
+        range: RowRange::ALL,
+        join: None,
+        children: Vec::new(),
+    };
+    add_items(&mut root, &intent.query.select, catalog, 1)?;
+    place::place(&mut root, intent)?;
+    check_orders(&root)?;
+    check_aggregates(&root, settings)?;
+    if !intent.action.is_write() {
+        cap(&mut root, settings.rows_max);
+    }
+    Ok(root)
+}
+
+fn add_items<'a>(
+    node: &mut Node<'a>,
+    items: &'a [Item<'a>],
+    catalog: &'a Catalog,
+    depth: usize,
+) -> Result<(), Problem> {
+    for item in items {
+        match item {
+            Item::Field(field) => node.fields.push(field),
+            Item::Embed(embed) => {
+                let mut child = child(node, embed, catalog, depth)?;
+                add_items(&mut child, &embed.items, catalog, depth + 1)?;
+                node.children.push(child);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn child<'a>(
+    parent: &Node<'a>,
+    embed: &'a Embed<'a>,
+    catalog: &'a Catalog,
+    depth: usize,
+) -> Result<Node<'a>, Problem> {
+    let hint = embed.hint.as_deref();
+    let relationship = embed::find(catalog, parent.schema, parent.relation, &embed.target, hint)?;
+    let spread = match (embed.spread, relationship.is_to_one()) {
+        (false, _) => Spread::No,
+        (true, true) => Spread::ToOne,
+        (true, false) => Spread::ToMany,
+    };
+    let name = embed.alias.as_deref().unwrap_or(&embed.target);
+    let junction = match &relationship.link {
+        Link::Junction(junction) => format!("{}_{depth}_junction", junction.relation),
+        Link::Key { .. } | Link::Computed { .. } => String::new(),
+    };
+    let join =
+        Join { embed, relationship, spread, result: format!("{}_{name}_{depth}", parent.relation), junction };
+    Ok(Node {
+        schema: parent.schema,
+        relation: &relationship.foreign,
+        structure: catalog.relation(parent.schema, &relationship.foreign),
+        source: Source::Relation,
+        alias: Some(format!("{}_{depth}", relationship.foreign)),
+        fields: Vec::new(),
+        conditions: Vec::new(),
+        order: Vec::new(),
+        range: RowRange::ALL,
+        join: Some(join),
+        children: Vec::new(),
+    })
+}
+
+/// An order by an embed's column needs that embed, and one row of it.
+fn check_orders(node: &Node<'_>) -> Result<(), Problem> {
+    for name in node.order.iter().filter_map(|term| term.embed.as_deref()) {
+        let child = node.child(name).ok_or_else(|| Problem::not_embedded(name))?;
+        if !child.join.as_ref().is_some_and(|join| join.relationship.is_to_one()) {
+            return Err(Problem::related_order(node.relation, name));
+        }
+    }
+    node.children.iter().try_for_each(check_orders)
+}
+
+fn check_aggregates(node: &Node<'_>, settings: &Settings) -> Result<(), Problem> {
+    if node.has_aggregates() {
+        if !settings.aggregates_enabled {
+            return Err(Problem::aggregates_disabled());
+        }
+        match node.join.as_ref().map(|join| join.spread) {
+            Some(Spread::ToMany) => {
+                let details = "Aggregates are not implemented for one-to-many or many-to-many spreads.";
+                return Err(Problem::not_implemented(details));
+            }
+            Some(Spread::ToOne) => {
+                return Err(Problem::not_implemented("Aggregates are not implemented in spread embeds."));
+            }
+            Some(Spread::No) | None => {}
+        }
+    }
+    node.children.iter().try_for_each(|child| check_aggregates(child, settings))
+}
+
+fn cap(node: &mut Node<'_>, rows_max: Option<i64>) {
+    node.range = node.range.capped(rows_max);
+    node.children.iter_mut().for_each(|child| cap(child, rows_max));
+}

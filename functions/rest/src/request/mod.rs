@@ -1,0 +1,26 @@
+//! What a client asks for, before the database's structure is considered.
+
+mod body;
+mod csv;
+mod cursor;
+mod field;
+mod filter;
+mod intent;
+mod media;
+mod order;
+mod preferences;
+mod query;
+mod range;
+mod select;
+
+pub(crate) use body::{InvalidBody, Payload, read as read_body};
+pub(crate) use field::{Field, Operand};
+pub(crate) use filter::{Filter, Logic, Quantifier, Test};
+pub use intent::Incoming;
+pub(crate) use intent::{Action, Intent, Resource};
+pub(crate) use media::Media;
+pub(crate) use order::OrderTerm;
+pub(crate) use preferences::{Count, Handling, Missing, Preferences, Resolution, Return, TransactionEnd};
+pub(crate) use query::{Parameters, QueryFault, URL_RESERVED};
+pub(crate) use range::{RangeFault, RowRange};
+pub(crate) use select::{Embed, Item, SelectedField};

@@ -1,0 +1,101 @@
+//! `order=`: terms with direction and place of nulls.
+
+use std::borrow::Cow;
+
+use super::cursor::{Cursor, Miss, Parsed};
+use super::field::{Field, delimiter, field, field_name};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OrderTerm<'q> {
+    /// The embed whose column orders the parent: `order=client(name)`.
+    pub(crate) embed: Option<Cow<'q, str>>,
+    pub(crate) field: Field<'q>,
+    /// `ASC` or `DESC`.
+    pub(crate) direction: Option<&'static str>,
+    /// `NULLS FIRST` or `NULLS LAST`.
+    pub(crate) nulls: Option<&'static str>,
+}
+
+/// Terms separated by commas.
+pub(crate) fn terms<'q>(cursor: &mut Cursor<'q>) -> Parsed<Vec<OrderTerm<'q>>> {
+    let mut terms = vec![cursor.lexeme(term)?];
+    while cursor.optional(|cursor| cursor.literal(","))?.is_some() {
+        terms.push(cursor.lexeme(term)?);
+    }
+    Ok(terms)
+}
+
+fn term<'q>(cursor: &mut Cursor<'q>) -> Parsed<OrderTerm<'q>> {
+    cursor.either(
+        |cursor| {
+            cursor.attempt(|cursor| {
+                let embed = field_name(cursor)?;
+                cursor.literal("(")?;
+                let field = field(cursor)?;
+                cursor.literal(")")?;
+                finish(cursor, Some(embed), field)
+            })
+        },
+        |cursor| {
+            let field = field(cursor)?;
+            finish(cursor, None, field)
+        },
+    )
+}
+
+fn finish<'q>(
+    cursor: &mut Cursor<'q>,
+    embed: Option<Cow<'q, str>>,
+    field: Field<'q>,
+) -> Parsed<OrderTerm<'q>> {
+    let direction = word(cursor, &[("asc", "ASC"), ("desc", "DESC")])?;
+    let nulls = word(cursor, &[("nullsfirst", "NULLS FIRST"), ("nullslast", "NULLS LAST")])?;
+    if !cursor.sees(",") {
+        cursor.end()?;
+    }
+    Ok(OrderTerm { embed, field, direction, nulls })
+}
+
+/// `.name` for one of `names`.
+fn word(
+    cursor: &mut Cursor<'_>,
+    names: &'static [(&'static str, &'static str)],
+) -> Parsed<Option<&'static str>> {
+    for (name, sql) in names {
+        let found = cursor.optional(|cursor| {
+            cursor.attempt(|cursor| {
+                delimiter(cursor)?;
+                cursor.literal(name)
+            })
+        })?;
+        if found.is_some() {
+            return Ok(Some(sql));
+        }
+    }
+    Ok(None)
+}
+
+/// Names separated by commas: `columns=` and `on_conflict=`.
+pub(crate) fn names<'q>(cursor: &mut Cursor<'q>) -> Parsed<Vec<Cow<'q, str>>> {
+    let mut names = vec![field_name(cursor)?];
+    while cursor.optional(|cursor| cursor.lexeme(|cursor| cursor.literal(",")))?.is_some() {
+        names.push(field_name(cursor)?);
+    }
+    Ok(names)
+}
+
+/// `embed.path.column->json`: where a parameter applies.
+pub(crate) fn tree_path<'q>(cursor: &mut Cursor<'q>) -> Parsed<(Vec<Cow<'q, str>>, Field<'q>)> {
+    let mut path = dotted(cursor)?;
+    let name = path.pop().ok_or(Miss)?;
+    Ok((path, Field { name, path: super::field::json_path(cursor)? }))
+}
+
+/// Names separated by dots; at least one.
+pub(crate) fn dotted<'q>(cursor: &mut Cursor<'q>) -> Parsed<Vec<Cow<'q, str>>> {
+    let mut path = vec![field_name(cursor)?];
+    while cursor.optional(delimiter)?.is_some() {
+        path.push(field_name(cursor)?);
+    }
+    Ok(path)
+}

@@ -1,0 +1,205 @@
+//! A request from beginning to end: parse, plan, act, render.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use crate::catalog::Catalog;
+use crate::plan::{Operation, Plan, is_safe_call, plan};
+use crate::problem::{Problem, SqlFault};
+use crate::request::{Action, Incoming, Intent, Media, Parameters, Payload, TransactionEnd, read_body};
+use crate::respond::{Answer, Head, HeadColumns, HeadValue, check, open_api, respond};
+use crate::settings::Settings;
+use crate::sql::{Statement, quote_identifier, statement};
+
+/// What a request needs from outside.
+pub trait Host {
+    /// The whole body.
+    fn read_body(&mut self) -> Result<Vec<u8>, Problem>;
+
+    /// Runs `work`. The last column stays with the host, to be the body of the answer.
+    fn run(&mut self, work: Work<'_>) -> Result<Ran, HostError>;
+
+    /// Runs a statement of one text in a transaction of its own, without writing.
+    fn read_text(&mut self, work: Work<'_>) -> Result<String, HostError>;
+
+    /// The Postgres role of the caller.
+    fn role(&mut self) -> Cow<'_, str>;
+}
+
+/// A statement with the transaction it wants.
+pub struct Work<'w> {
+    pub read_only: bool,
+    /// Settings of the transaction, in this order.
+    pub settings: &'w [(String, String)],
+    /// To be run first, in the same transaction.
+    pub before: Option<String>,
+    pub statement: Statement<'w>,
+    /// To be run as well: an `EXPLAIN` of how many rows there are.
+    pub estimate: Option<Statement<'w>>,
+    /// `Some`: the transaction stays open until this has judged the head; an error rolls it back.
+    pub judge: Option<&'w Judge<'w>>,
+    /// Roll back even when all went well.
+    pub rolls_back: bool,
+}
+
+/// Looks at a statement's head before its transaction ends.
+pub type Judge<'w> = dyn Fn(&[HeadValue]) -> Result<(), Problem> + 'w;
+
+/// The outcome of [`Work`].
+pub struct Ran {
+    /// All columns but the last.
+    pub head: Vec<HeadValue>,
+    /// What `EXPLAIN` said, as JSON.
+    pub explanation: Option<String>,
+}
+
+/// Why [`Work`] failed.
+pub enum HostError {
+    Sql(SqlFault),
+    Problem(Problem),
+}
+
+/// Answers one request.
+pub fn serve(
+    incoming: &Incoming<'_>,
+    catalog: &Catalog,
+    settings: &Settings,
+    host: &mut impl Host,
+) -> Answer {
+    try_serve(incoming, catalog, settings, host).unwrap_or_else(Answer::from)
+}
+
+fn try_serve(
+    incoming: &Incoming<'_>,
+    catalog: &Catalog,
+    settings: &Settings,
+    host: &mut impl Host,
+) -> Result<Answer, Problem> {
+    let parameters = Parameters::decode(incoming.query);
+    let intent = Intent::parse(incoming, &parameters, settings)?;
+    let body = if intent.needs_body() { Some(host.read_body()?) } else { None };
+    let payload = match &body {
+        Some(bytes) => Some(read_body(bytes, &intent.content, intent.action.is_call())?),
+        None => intent.passes_body().then_some(Payload::Unread),
+    };
+    let plan = plan(&intent, payload.as_ref(), catalog, settings)?;
+    let transaction = transaction_settings(incoming, &intent, &plan.operation, settings);
+    let (columns, read_only) = match &plan.operation {
+        Operation::Describe(methods) => return Ok(Answer::allowed(methods)),
+        Operation::Root => {
+            let statement = open_api::statement(intent.schema);
+            let work = Work::reading(&transaction, statement);
+            let text = host.read_text(work).map_err(|error| problem(error, host, settings))?;
+            return Ok(Answer::open_api(open_api::document(&text, incoming, intent.schema)?, &intent));
+        }
+        Operation::Read { .. } => (HeadColumns::Read, true),
+        Operation::Write { .. } => (HeadColumns::Write, false),
+        Operation::Call { call, .. } => (HeadColumns::Read, is_safe_call(intent.action, call.function)),
+    };
+    let Some((statement, estimate)) = statement(&plan, &intent, settings) else {
+        return Err(Problem::internal("A request that needs rows has no statement."));
+    };
+    let judge = |head: &[HeadValue]| check(&plan, &intent, &Head::decode(columns, head.to_vec()));
+    let rolls_back = intent.preferences.transaction == Some(TransactionEnd::Rollback);
+    // Reads are judged afterwards, for nothing depends on how their transaction ends.
+    let judged = !read_only && (rolls_back || may_fail(&plan, &intent));
+    let work = Work {
+        read_only,
+        settings: &transaction,
+        before: settings.pre_request.as_deref().map(pre_request),
+        statement,
+        estimate,
+        judge: judged.then_some(&judge as &Judge<'_>),
+        rolls_back,
+    };
+    let ran = host.run(work).map_err(|error| problem(error, host, settings))?;
+    let mut head = Head::decode(columns, ran.head);
+    head.estimate = ran.explanation.as_deref().and_then(Head::planned_rows);
+    check(&plan, &intent, &head)?;
+    respond(&plan, &intent, incoming, &parameters, settings, &head)
+}
+
+impl<'w> Work<'w> {
+    fn reading(settings: &'w [(String, String)], statement: Statement<'w>) -> Self {
+        Self {
+            read_only: true,
+            settings,
+            before: None,
+            statement,
+            estimate: None,
+            judge: None,
+            rolls_back: false,
+        }
+    }
+}
+
+/// Whether the number of rows can still turn success into failure.
+fn may_fail(plan: &Plan<'_>, intent: &Intent<'_>) -> bool {
+    matches!(plan.media, Media::Object { .. })
+        || intent.action == Action::Replace
+        || intent.preferences.affected_max().is_some()
+}
+
+fn problem(error: HostError, host: &mut impl Host, settings: &Settings) -> Problem {
+    match error {
+        HostError::Sql(fault) => Problem::from_sql(&fault, host.role() != settings.anonymous_role),
+        HostError::Problem(problem) => problem,
+    }
+}
+
+/// `schema.function` as a call.
+fn pre_request(name: &str) -> String {
+    let parts = name.split('.').map(quote_identifier).collect::<Vec<_>>();
+    format!("select {}()", parts.join("."))
+}
+
+/// What SQL code can ask about the request, by `current_setting`. The host adds role and claims.
+fn transaction_settings(
+    incoming: &Incoming<'_>,
+    intent: &Intent<'_>,
+    operation: &Operation<'_>,
+    settings: &Settings,
+) -> Vec<(String, String)> {
+    let search_path = [intent.schema]
+        .into_iter()
+        .chain(settings.extra_search_path.iter().map(String::as_str))
+        .map(quote_identifier)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let mut transaction = vec![
+        ("search_path".to_owned(), search_path),
+        ("request.method".to_owned(), incoming.method.to_owned()),
+        ("request.path".to_owned(), incoming.path.to_owned()),
+        ("request.headers".to_owned(), headers(incoming)),
+        ("request.cookies".to_owned(), cookies(incoming)),
+    ];
+    if let Some(zone) = intent.preferences.timezone {
+        transaction.push(("timezone".to_owned(), zone.to_owned()));
+    }
+    if let Operation::Call { call, .. } = operation {
+        transaction.extend(call.function.settings.iter().cloned());
+    }
+    transaction
+}
+
+/// Headers that say nothing to SQL code, or hold the caller's API key.
+const HIDDEN_HEADERS: [&str; 2] = ["cookie", "apikey"];
+
+fn headers(incoming: &Incoming<'_>) -> String {
+    let mut object = Map::new();
+    for (name, value) in incoming.headers.iter().filter(|(name, _)| !HIDDEN_HEADERS.contains(&name.as_str()))
+    {
+        object.insert(name.to_ascii_lowercase(), String::from_utf8_lossy(value).into_owned().into());
+    }
+    Value::Object(object).to_string()
+}
+
+fn cookies(incoming: &Incoming<'_>) -> String {
+    let Some(header) = incoming.header("cookie") else { return "{}".to_owned() };
+    let mut object = Map::new();
+    for (name, value) in header.split(';').filter_map(|pair| pair.split_once('=')) {
+        object.insert(name.trim().to_owned(), value.trim().trim_matches('"').to_owned().into());
+    }
+    Value::Object(object).to_string()
+}

@@ -1,0 +1,60 @@
+//! What the operator decides about the data API.
+
+/// Names and defaults follow the local Supabase CLI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Schemas that requests may name; the first is the default. `PGRST_DB_SCHEMAS`.
+    pub schemas: Vec<String>,
+    /// Schemas searched after the request's own. `PGRST_DB_EXTRA_SEARCH_PATH`.
+    pub extra_search_path: Vec<String>,
+    /// Rows at most in one response and in one embed. `PGRST_DB_MAX_ROWS`.
+    pub rows_max: Option<i64>,
+    /// The role of callers without a token; decides between 401 and 403. `PGRST_DB_ANON_ROLE`.
+    pub anonymous_role: String,
+    /// Whether `sum()` and its kin are allowed. `PGRST_DB_AGGREGATES_ENABLED`.
+    pub aggregates_enabled: bool,
+    /// Whether `Prefer: tx=rollback` counts. `PGRST_DB_TX_END=commit-allow-override`.
+    pub transaction_end_allowed: bool,
+    /// Whether `/` describes the API. `PGRST_OPENAPI_MODE` other than `disabled`.
+    pub open_api_enabled: bool,
+    /// Called before every request's statement, in its transaction. `PGRST_DB_PRE_REQUEST`.
+    pub pre_request: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::from_environment(|_| None)
+    }
+}
+
+impl Settings {
+    /// Reads settings by the names PostgREST gives them; texts that say nothing leave the default.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let list = |name: &str, default: &str| {
+            let text = variable(name).unwrap_or_else(|| default.to_owned());
+            text.split(',')
+                .map(|item| item.trim().to_owned())
+                .filter(|item| !item.is_empty())
+                .collect::<Vec<_>>()
+        };
+        let flag = |name: &str| matches!(variable(name).as_deref(), Some("true" | "on" | "1"));
+        let mut schemas = list("PGRST_DB_SCHEMAS", "public,graphql_public");
+        if schemas.is_empty() {
+            schemas.push("public".to_owned());
+        }
+        Self {
+            schemas,
+            extra_search_path: list("PGRST_DB_EXTRA_SEARCH_PATH", "public,extensions"),
+            rows_max: match variable("PGRST_DB_MAX_ROWS") {
+                Some(text) => text.trim().parse().ok().filter(|rows| *rows > 0),
+                None => Some(1000),
+            },
+            anonymous_role: variable("PGRST_DB_ANON_ROLE").unwrap_or_else(|| "anon".to_owned()),
+            aggregates_enabled: flag("PGRST_DB_AGGREGATES_ENABLED"),
+            transaction_end_allowed: variable("PGRST_DB_TX_END")
+                .is_some_and(|end| end.ends_with("allow-override")),
+            open_api_enabled: variable("PGRST_OPENAPI_MODE").is_none_or(|mode| mode != "disabled"),
+            pre_request: variable("PGRST_DB_PRE_REQUEST").filter(|name| !name.is_empty()),
+        }
+    }
+}

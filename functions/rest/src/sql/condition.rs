@@ -1,0 +1,171 @@
+//! Fields, filters, logic and orders.
+
+use std::borrow::Cow;
+
+use crate::catalog::{Relation, TypeClass};
+use crate::plan::{Node, Qualifier};
+use crate::request::{Field, Filter, Logic, Operand, OrderTerm, Quantifier, Test};
+
+use super::{Sql, array_literal};
+
+/// Where the columns of a condition are found.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'n, 'a> {
+    pub(super) qualifier: Qualifier<'n>,
+    pub(super) structure: Option<&'a Relation>,
+    /// The tree level, whose embeds a null filter may name.
+    pub(super) node: Option<&'n Node<'a>>,
+    /// In a count query embeds are not joined, so a filter on one is a subquery.
+    pub(super) counting: bool,
+}
+
+impl<'n, 'a> Scope<'n, 'a> {
+    pub(super) fn of(node: &'n Node<'a>, counting: bool) -> Self {
+        Self { qualifier: node.qualifier(), structure: node.structure, node: Some(node), counting }
+    }
+
+    fn class(&self, column: &str) -> TypeClass {
+        self.structure
+            .and_then(|relation| relation.column(column))
+            .map_or(TypeClass::Other, |column| column.class)
+    }
+}
+
+impl<'a> Sql<'a> {
+    /// A column with its JSON path.
+    pub(super) fn field(&mut self, scope: Scope<'_, 'a>, field: &Field<'a>) -> &mut Self {
+        if field.path.is_empty() {
+            return self.column(scope.qualifier, &field.name);
+        }
+        if scope.class(&field.name) == TypeClass::Json {
+            self.column(scope.qualifier, &field.name);
+        } else {
+            self.push("to_jsonb(").column(scope.qualifier, &field.name).push(")");
+        }
+        for step in &field.path {
+            self.push(if step.as_text { "->>" } else { "->" });
+            match &step.operand {
+                Operand::Key(key) => self.text(key.clone()),
+                Operand::Index(index) => self.text(*index).push("::int"),
+            };
+        }
+        self
+    }
+
+    /// All conditions, after `WHERE`.
+    pub(super) fn conditions(
+        &mut self,
+        scope: Scope<'_, 'a>,
+        conditions: &[Cow<'a, Logic<'a>>],
+    ) -> &mut Self {
+        self.joined(" AND ", conditions, |sql, condition| {
+            sql.logic(scope, condition);
+        })
+    }
+
+    fn logic(&mut self, scope: Scope<'_, 'a>, logic: &Logic<'a>) {
+        match logic {
+            Logic::Filter(filter) => self.filter(scope, filter),
+            Logic::Group { negated, any, terms } => {
+                self.push(if *negated { "NOT (" } else { "(" });
+                let separator = if *any { " OR " } else { " AND " };
+                self.joined(separator, terms, |sql, term| sql.logic(scope, term)).push(")");
+            }
+        }
+    }
+
+    fn filter(&mut self, scope: Scope<'_, 'a>, filter: &Filter<'a>) {
+        if self.embed_filter(scope, filter) {
+            return;
+        }
+        if filter.negated {
+            self.push("NOT ");
+        }
+        let class = scope.class(&filter.field.name);
+        match &filter.test {
+            Test::Compare { operator, quantifier, value } => {
+                self.field(scope, &filter.field).push(" ").push(operator.sql).push(" ");
+                let value = if operator.starred && value.contains('*') {
+                    Cow::Owned(value.replace('*', "%"))
+                } else {
+                    value.clone()
+                };
+                match quantifier {
+                    Some(Quantifier::Any) => self.push("ANY(").text(value).push(")"),
+                    Some(Quantifier::All) => self.push("ALL(").text(value).push(")"),
+                    None => self.text(value),
+                };
+            }
+            Test::Is(keyword) => {
+                self.field(scope, &filter.field).push(" IS ").push(keyword);
+            }
+            Test::IsDistinctFrom(value) => {
+                self.field(scope, &filter.field).push(" IS DISTINCT FROM ").text(value.clone());
+            }
+            Test::In(values) => {
+                let empty = matches!(values.as_slice(), [only] if only.is_empty());
+                let values = values.iter().map(AsRef::as_ref).filter(|_| !empty);
+                self.field(scope, &filter.field).push(" = ANY(").text(array_literal(values)).push(")");
+            }
+            Test::FullText { function, language, value } => {
+                let direct = class == TypeClass::TextSearch && filter.field.path.is_empty();
+                if direct {
+                    self.field(scope, &filter.field);
+                } else {
+                    self.push("to_tsvector(").language(*language).field(scope, &filter.field).push(")");
+                }
+                self.push(" @@ ").push(function).push("(").language(*language).text(value.clone()).push(")");
+            }
+        }
+    }
+
+    fn language(&mut self, language: Option<&'a str>) -> &mut Self {
+        match language {
+            Some(language) => self.text(language).push(", "),
+            None => self,
+        }
+    }
+
+    /// `embed=is.null` and `embed=not.is.null` ask for parents without and with embedded rows.
+    fn embed_filter(&mut self, scope: Scope<'_, 'a>, filter: &Filter<'a>) -> bool {
+        let child = match (&filter.test, filter.field.path.is_empty()) {
+            (Test::Is("NULL"), true) => scope.node.and_then(|node| node.child(&filter.field.name)),
+            _ => None,
+        };
+        let Some((child, join)) = child.and_then(|child| child.join.as_ref().map(|join| (child, join)))
+        else {
+            return false;
+        };
+        if scope.counting {
+            self.push(if filter.negated { "EXISTS (" } else { "NOT EXISTS (" });
+            self.count_rows_of(child, Some((scope.qualifier, scope.node))).push(")");
+        } else {
+            self.identifier(&join.result);
+            self.push(if filter.negated { " IS DISTINCT FROM NULL" } else { " IS NOT DISTINCT FROM NULL" });
+        }
+        true
+    }
+
+    pub(super) fn order(&mut self, node: &Node<'a>) {
+        if node.order.is_empty() {
+            return;
+        }
+        self.push(" ORDER BY ");
+        self.joined(", ", &node.order, |sql, term| sql.order_term(node, term));
+    }
+
+    fn order_term(&mut self, node: &Node<'a>, term: &OrderTerm<'a>) {
+        let embed =
+            term.embed.as_deref().and_then(|name| node.child(name)).and_then(|child| child.join.as_ref());
+        match embed {
+            Some(join) => {
+                let qualifier = Qualifier::Alias(&join.result);
+                self.field(Scope { qualifier, structure: None, node: None, counting: false }, &term.field)
+            }
+            None => self.field(Scope::of(node, false), &term.field),
+        };
+        for word in [term.direction, term.nulls].into_iter().flatten() {
+            self.push(" ").push(word);
+        }
+    }
+}

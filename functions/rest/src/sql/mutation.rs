@@ -1,0 +1,115 @@
+//! `INSERT`, `UPDATE` and `DELETE`.
+
+use std::borrow::Cow;
+
+use crate::plan::{ColumnSource, Mutation, Qualifier, Target, Write};
+use crate::request::Logic;
+
+use super::Sql;
+use super::condition::Scope;
+
+/// Counts rows in a setting: up when one is about to be inserted, down when it turns out to exist.
+/// How PostgREST tells 201 from 200.
+const COUNT_INSERT: &str = "set_config('pgrst.inserted', (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) + 1)::text, true) <> '0'";
+const UNCOUNT_INSERT: &str = "set_config('pgrst.inserted', (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) - 1)::text, true) <> '-1'";
+
+impl<'a> Sql<'a> {
+    pub(super) fn write(&mut self, write: &Write<'a>) -> &mut Self {
+        match &write.mutation {
+            Mutation::Insert { columns, conflict, key } => {
+                self.insert(write, columns, conflict.as_ref(), key)
+            }
+            Mutation::Update { columns, .. } if columns.columns.is_empty() => {
+                return self.update_nothing(write);
+            }
+            Mutation::Update { columns, conditions } => self.update(write, columns, conditions),
+            Mutation::Delete { conditions } => {
+                self.push("DELETE FROM ").qualified(write.schema, write.relation);
+                self.filtered(write, conditions);
+            }
+        }
+        self.push(" RETURNING ");
+        self.returning(write, "1")
+    }
+
+    fn insert(
+        &mut self,
+        write: &Write<'a>,
+        source: &ColumnSource<'a>,
+        conflict: Option<&Target<'a>>,
+        key: &[Cow<'a, Logic<'a>>],
+    ) {
+        let columns = &source.columns;
+        self.push("INSERT INTO ").qualified(write.schema, write.relation).push(" ");
+        if !columns.is_empty() {
+            self.push("(");
+            self.joined(", ", columns, |sql, column| {
+                sql.identifier(&column.name);
+            });
+            self.push(") ");
+        }
+        let body = Qualifier::Alias("pgrst_body");
+        self.push("SELECT ");
+        self.joined(", ", columns, |sql, column| {
+            sql.column(body, &column.name);
+        });
+        self.push(" ").body_rows(source);
+        let merge = conflict.is_some_and(|target| target.merge);
+        if merge {
+            self.push(" WHERE ").push(COUNT_INSERT);
+        }
+        if !key.is_empty() {
+            let scope =
+                Scope { qualifier: body, structure: Some(write.structure), node: None, counting: false };
+            self.push(" AND ").conditions(scope, key);
+        }
+        let Some(target) = conflict.filter(|target| !target.columns.is_empty()) else { return };
+        self.push(" ON CONFLICT(");
+        self.joined(", ", &target.columns, |sql, column| {
+            sql.identifier(column);
+        });
+        if !merge || columns.is_empty() {
+            self.push(") DO NOTHING");
+            return;
+        }
+        self.push(") DO UPDATE SET ");
+        self.joined(", ", columns, |sql, column| {
+            sql.identifier(&column.name).push(" = EXCLUDED.").identifier(&column.name);
+        });
+        self.push(" WHERE ").push(UNCOUNT_INSERT);
+    }
+
+    fn update(&mut self, write: &Write<'a>, source: &ColumnSource<'a>, conditions: &[Cow<'a, Logic<'a>>]) {
+        self.push("UPDATE ").qualified(write.schema, write.relation).push(" SET ");
+        self.joined(", ", &source.columns, |sql, column| {
+            sql.identifier(&column.name).push(" = ").column(Qualifier::Alias("pgrst_body"), &column.name);
+        });
+        self.push(" ").body_rows(source);
+        self.filtered(write, conditions);
+    }
+
+    /// An update of no columns changes nothing, but still has columns to show.
+    fn update_nothing(&mut self, write: &Write<'a>) -> &mut Self {
+        self.push("SELECT ");
+        self.returning(write, "NULL");
+        self.push(" FROM ").qualified(write.schema, write.relation).push(" WHERE false")
+    }
+
+    fn filtered(&mut self, write: &Write<'a>, conditions: &[Cow<'a, Logic<'a>>]) {
+        if !conditions.is_empty() {
+            let qualifier = Qualifier::Relation { schema: write.schema, name: write.relation };
+            let scope = Scope { qualifier, structure: Some(write.structure), node: None, counting: false };
+            self.push(" WHERE ").conditions(scope, conditions);
+        }
+    }
+
+    fn returning(&mut self, write: &Write<'a>, otherwise: &str) -> &mut Self {
+        if write.returning.is_empty() {
+            return self.push(otherwise);
+        }
+        let qualifier = Qualifier::Relation { schema: write.schema, name: write.relation };
+        self.joined(", ", &write.returning, |sql, column| {
+            sql.column(qualifier, column);
+        })
+    }
+}

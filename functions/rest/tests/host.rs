@@ -1,0 +1,194 @@
+//! A host made of one database connection.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+
+use isobase_rest::{
+    Answer, AnswerBody, Bound, HeadValue, Host, HostError, Problem, Ran, SqlFault, Statement, Work,
+};
+use tokio::runtime::Runtime;
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, NoTls, Row};
+
+use crate::cluster::Cluster;
+use crate::scenario::Given;
+
+/// The connection, and what drives it.
+pub(crate) struct Bench {
+    runtime: Runtime,
+    client: Client,
+}
+
+impl Bench {
+    pub(crate) fn connect(cluster: &mut Cluster) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let url = cluster.url();
+        let client = cluster.when_ready(|| {
+            let (client, connection) = runtime.block_on(tokio_postgres::connect(&url, NoTls)).ok()?;
+            drop(runtime.handle().spawn(connection));
+            Some(client)
+        });
+        Self { runtime, client }
+    }
+
+    pub(crate) fn batch(&mut self, sql: &str) {
+        self.runtime.block_on(self.client.batch_execute(sql)).expect("the script runs");
+    }
+
+    pub(crate) fn first_text(&mut self, sql: &str) -> String {
+        self.runtime.block_on(self.client.query_one(sql, &[])).expect("one row").get(0)
+    }
+
+    fn row(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row, tokio_postgres::Error> {
+        self.runtime.block_on(self.client.query_one(sql, parameters))
+    }
+}
+
+/// The host of one request.
+pub(crate) struct Session<'b> {
+    bench: &'b mut Bench,
+    role: &'static str,
+    claims: &'static str,
+    body: &'b str,
+    document: Option<String>,
+}
+
+impl<'b> Session<'b> {
+    pub(crate) fn new(bench: &'b mut Bench, role: &'static str, claims: &'static str, body: &'b str) -> Self {
+        Self { bench, role, claims, body, document: None }
+    }
+
+    pub(crate) fn given(self, answer: Answer) -> Given {
+        let body = match answer.body {
+            AnswerBody::Empty => String::new(),
+            AnswerBody::Text(text) => text,
+            AnswerBody::Document => self.document.unwrap_or_default(),
+        };
+        Given { status: answer.status, headers: answer.headers, body }
+    }
+
+    fn open(&mut self, work: &Work<'_>) -> Result<(), HostError> {
+        let mode = if work.read_only { "begin read only" } else { "begin" };
+        self.bench.batch(mode);
+        let host = [("role", self.role), ("request.jwt.claims", self.claims)];
+        let settings = work.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in settings.chain(host) {
+            self.statement_row("select set_config($1, $2, true)", &[&name, &value])?;
+        }
+        if let Some(before) = &work.before {
+            self.statement_row(before, &[])?;
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, statement: &Statement<'_>) -> Result<Row, HostError> {
+        let parameters = statement
+            .parameters
+            .iter()
+            .map(|bound| match bound {
+                Bound::Text(text) => Untyped(text.as_bytes().to_vec(), Format::Text),
+                Bound::Body => Untyped(self.body.as_bytes().to_vec(), Format::Text),
+                Bound::Bytes(bytes) => Untyped(bytes.to_vec(), Format::Binary),
+            })
+            .collect::<Vec<_>>();
+        let parameters = parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect::<Vec<_>>();
+        self.statement_row(&statement.sql, &parameters)
+    }
+
+    fn statement_row(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row, HostError> {
+        self.bench.row(sql, parameters).map_err(|error| match error.as_db_error() {
+            Some(fault) => HostError::Sql(SqlFault {
+                sqlstate: fault.code().code().to_owned(),
+                message: fault.message().to_owned(),
+                detail: fault.detail().map(str::to_owned),
+                hint: fault.hint().map(str::to_owned),
+            }),
+            None => panic!("{error:?} in {sql}"),
+        })
+    }
+
+    fn run_open(&mut self, work: &Work<'_>) -> Result<Ran, HostError> {
+        self.open(work)?;
+        let row = self.row(&work.statement)?;
+        let last = row.len() - 1;
+        let head = (0..last).map(|index| head_value(&row, index)).collect::<Vec<_>>();
+        self.document = row.get::<_, Option<Raw>>(last).map(|raw| raw.0);
+        let explanation = match &work.estimate {
+            Some(estimate) => Some(self.row(estimate)?.get::<_, Raw>(0).0),
+            None => None,
+        };
+        if let Some(judge) = work.judge {
+            judge(&head).map_err(HostError::Problem)?;
+        }
+        Ok(Ran { head, explanation })
+    }
+}
+
+impl Host for Session<'_> {
+    fn read_body(&mut self) -> Result<Vec<u8>, Problem> {
+        Ok(self.body.as_bytes().to_vec())
+    }
+
+    fn run(&mut self, work: Work<'_>) -> Result<Ran, HostError> {
+        let ran = self.run_open(&work);
+        self.bench.batch(if ran.is_ok() && !work.rolls_back { "commit" } else { "rollback" });
+        ran
+    }
+
+    fn read_text(&mut self, work: Work<'_>) -> Result<String, HostError> {
+        let text =
+            self.open(&work).and_then(|()| self.row(&work.statement)).map(|row| row.get::<_, Raw>(0).0);
+        self.bench.batch("rollback");
+        text
+    }
+
+    fn role(&mut self) -> Cow<'_, str> {
+        Cow::Borrowed(self.role)
+    }
+}
+
+fn head_value(row: &Row, index: usize) -> HeadValue {
+    match *row.columns()[index].type_() {
+        Type::INT8 => row.get::<_, Option<i64>>(index).map_or(HeadValue::Null, HeadValue::Integer),
+        _ => row.get::<_, Option<String>>(index).map_or(HeadValue::Null, HeadValue::Text),
+    }
+}
+
+/// A value in the form it is sent, whatever type the server infers.
+#[derive(Debug)]
+struct Untyped(Vec<u8>, Format);
+
+impl ToSql for Untyped {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        out.extend_from_slice(&self.0);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        self.1
+    }
+
+    to_sql_checked!();
+}
+
+/// JSON or text, as text.
+struct Raw(String);
+
+impl<'r> FromSql<'r> for Raw {
+    fn from_sql(_: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(Self(std::str::from_utf8(raw)?.to_owned()))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}

@@ -1,0 +1,82 @@
+//! The data API's library against a real Postgres: all compatibility scenarios, without a host.
+
+mod cluster;
+mod host;
+#[path = "../../../tests/compat/scenario.rs"]
+mod scenario;
+
+use std::path::PathBuf;
+
+use isobase_rest::{Catalog, Incoming, Settings, catalog_sql, serve};
+
+use cluster::Cluster;
+use host::{Bench, Session};
+use scenario::{Caller, Given, Scenario, Setting};
+
+fn compat() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/compat/rest")
+}
+
+fn settings(setting: Option<Setting>) -> Settings {
+    let settings = Settings {
+        schemas: vec!["public".into(), "archive".into()],
+        extra_search_path: vec!["public".into()],
+        ..Settings::default()
+    };
+    match setting {
+        None => settings,
+        Some(Setting::Aggregates) => Settings { aggregates_enabled: true, ..settings },
+        Some(Setting::Rollback) => Settings { transaction_end_allowed: true, ..settings },
+        Some(Setting::Capped) => Settings { rows_max: Some(2), ..settings },
+        Some(Setting::Undescribed) => Settings { open_api_enabled: false, ..settings },
+    }
+}
+
+fn play(scenario: &Scenario, bench: &mut Bench, catalog: &Catalog) -> Given {
+    let (role, claims) = match scenario.caller {
+        Caller::Anon => ("anon", r#"{"role":"anon"}"#),
+        Caller::User => {
+            ("authenticated", r#"{"sub":"11111111-1111-1111-1111-111111111111","role":"authenticated"}"#)
+        }
+        Caller::Service => ("service_role", r#"{"role":"service_role"}"#),
+    };
+    let mut headers = scenario
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone().into_bytes()))
+        .collect::<Vec<_>>();
+    if !scenario.body.is_empty() && !headers.iter().any(|(name, _)| name == "content-type") {
+        headers.push(("content-type".into(), b"application/json".to_vec()));
+    }
+    let (path, query) = scenario.target().split_once('?').unwrap_or((scenario.target(), ""));
+    let incoming = Incoming { method: scenario.method(), path, query, headers: &headers };
+    let mut session = Session::new(bench, role, claims, &scenario.body);
+    let answer = serve(&incoming, catalog, &settings(scenario.setting), &mut session);
+    session.given(answer)
+}
+
+#[test]
+fn all_scenarios_hold() {
+    let mut cluster = Cluster::start();
+    let mut bench = Bench::connect(&mut cluster);
+    let fixture = std::fs::read_to_string(compat().join("fixture.sql")).expect("the fixture");
+    bench.batch(&fixture);
+    let text = bench.first_text(&catalog_sql(&settings(None)));
+    let catalog = Catalog::decode(&text).expect("a catalog");
+    let scenarios = scenario::load(&compat());
+    let only = std::env::var("SCENARIO").ok();
+    let mut failures = Vec::new();
+    let mut played = 0;
+    for scenario in
+        scenarios.iter().filter(|scenario| only.as_ref().is_none_or(|only| scenario.name.contains(only)))
+    {
+        let given = play(scenario, &mut bench, &catalog);
+        if scenario.writes() {
+            bench.batch("select public.compat_reset()");
+        }
+        played += 1;
+        failures.extend(scenario.mismatch(&given));
+    }
+    assert!(failures.is_empty(), "{} of {played} scenarios fail:\n\n{}", failures.len(), failures.join("\n"));
+    assert!(played > 0, "no scenario is called {only:?}");
+}
