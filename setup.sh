@@ -60,8 +60,11 @@ if [ "$want" != run ] && [ ! -d tests/clients/node_modules/@supabase/supabase-js
     say "installing the JavaScript clients of the end-to-end tests"
     npm --prefix tests/clients ci --no-audit --no-fund --loglevel=error >&2
 fi
-if [ "$want" = bench ] && [ ! -d tests/bench/peers/node_modules/workerd ]; then
-    say "installing the peers to compare with (deno, workerd, @supabase/lite)"
-    npm --prefix tests/bench/peers ci --no-audit --no-fund --loglevel=error >&2
+if [ "$want" = bench ]; then
+    if [ ! -d tests/bench/peers/node_modules/@supabase/lite ]; then
+        say "installing the peers to compare with (deno, workerd, @supabase/lite)"
+        npm --prefix tests/bench/peers ci --no-audit --no-fund --loglevel=error >&2
+    fi
+    bash tests/bench/wasmtime.sh || say "going on without wasmtime"
 fi
 say "ready"

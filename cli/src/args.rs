@@ -1,0 +1,104 @@
+//! The command line: names and flags as people know them from the Supabase CLI.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// One binary that runs a whole Supabase-compatible backend.
+#[derive(Debug, Parser)]
+#[command(name = "isobase", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write supabase/config.toml for a new project
+    Init(ProjectArguments),
+    /// Start Postgres and the gateway for this project and serve its functions
+    Start(StartArguments),
+    /// Stop what `start` started; data stays
+    Stop(ProjectArguments),
+    /// Show URLs and keys of the running project
+    Status(StatusArguments),
+    /// Work with functions
+    #[command(subcommand)]
+    Functions(FunctionsCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FunctionsCommand {
+    /// Write a new function under supabase/functions
+    New(NewFunctionArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProjectArguments {
+    /// The project's folder: the one that holds `supabase/`
+    #[arg(long, default_value = ".", value_name = "FOLDER")]
+    pub(crate) workdir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StartArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    /// Address of the gateway; 0.0.0.0 opens it to the network
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub(crate) host: IpAddr,
+    /// Port of the gateway [default: `api.port` of config.toml, 54321]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Port of the managed Postgres [default: `db.port` of config.toml, 54322]
+    #[arg(long)]
+    pub(crate) db_port: Option<u16>,
+    /// Port of metrics and health, on 127.0.0.1 [default: 54328]
+    #[arg(long)]
+    pub(crate) admin_port: Option<u16>,
+    /// Use this Postgres instead of a managed one: postgresql://user:password@host:port/database
+    #[arg(long, env = "ISOBASE_DB_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) db_url: Option<String>,
+    /// Return once everything is up, and go on in the background
+    #[arg(long, short)]
+    pub(crate) detach: bool,
+    /// What to log: error, warn, info, debug, or directives such as isobase_pool=debug
+    #[arg(long, env = "ISOBASE_LOG", default_value = "info", value_name = "LEVEL")]
+    pub(crate) log: String,
+    /// How to log [default: text at a terminal, json elsewhere]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    #[arg(long, short, default_value = "pretty", value_name = "FORMAT")]
+    pub(crate) output: StatusFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum StatusFormat {
+    Pretty,
+    Env,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewFunctionArguments {
+    /// Name of the function, as in its URL
+    pub(crate) slug: String,
+    /// A Rust crate compiled to WebAssembly instead of a TypeScript file
+    #[arg(long)]
+    pub(crate) wasm: bool,
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+}

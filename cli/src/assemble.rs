@@ -1,0 +1,319 @@
+//! The only file that names every room. It constructs and connects; it decides nothing.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, anyhow};
+use isobase_base::observe::Observer;
+use isobase_base::progress::SharedProgress;
+use isobase_base::project::{Project, process_variables};
+use isobase_base::task::{self, TaskKind};
+use isobase_base::{
+    Access, Client, Context, DatabaseGrant, FunctionSlug, Principal, RequestId, Target, TargetKind, TraceContext, limits,
+};
+use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
+use isobase_deploy::{Sources, SourcesConfig};
+use isobase_engine::{Artifact, Capabilities, Function, FunctionVersion, Limits, Publication, Publish, Reuse};
+use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
+use isobase_pool::{Pool, PoolConfig};
+use isobase_postgres::{Cluster, ClusterConfig, foreign, project, schema};
+use isobase_v8::{V8Config, V8Engine};
+use isobase_wasm::{WasmConfig, WasmEngine};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::StartArguments;
+use crate::keys::ProjectKeys;
+use crate::run_state::RunState;
+use crate::{BadConfig, sdk, well_known};
+
+/// Everything that runs, in the order it is taken down.
+pub(crate) struct Host {
+    shutdown: CancellationToken,
+    gateway: JoinHandle<()>,
+    admin_shutdown: CancellationToken,
+    admin: JoinHandle<()>,
+    sources: Sources,
+    pool: Arc<Pool>,
+    database: Database,
+    cluster: Option<Arc<Cluster>>,
+    state: RunState,
+}
+
+/// Where Postgres is and how to reach it as whom.
+struct Store {
+    cluster: Option<Arc<Cluster>>,
+    owner_url: String,
+    authenticator_url: String,
+    public_url: String,
+}
+
+impl Host {
+    pub(crate) async fn start(arguments: StartArguments, progress: SharedProgress) -> anyhow::Result<Self> {
+        progress.step("Reading the project");
+        let workdir = arguments.project.workdir.clone();
+        let project = Project::load(&workdir, &process_variables()).context(BadConfig)?;
+        for warning in &project.warnings {
+            progress.note(&warning.to_string());
+        }
+        let keys = ProjectKeys::of(&project.settings)?;
+        let observer = Observer::default();
+        // Ports first: a taken one should not cost a start of Postgres.
+        let listener = bind(arguments.host, arguments.port.unwrap_or(project.settings.api.port), "api.port or --port").await?;
+        let admin_port = arguments.admin_port.unwrap_or(well_known::ADMIN_PORT);
+        let admin_listener = bind(IpAddr::from([127, 0, 0, 1]), admin_port, "--admin-port").await?;
+        let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
+
+        let store = Store::open(&arguments, &project, &progress, &observer).await?;
+        progress.step("Opening the database");
+        let database = Database::open(DatabaseConfig::from_url(&store.authenticator_url)?, observer.clone()).await?;
+        let state = run_state(&keys, address, admin_address, &store);
+
+        progress.step("Starting the engines");
+        sdk::unpack(&workdir)?;
+        let pool = start_engines(&database, &observer).await?;
+        publish_rest(&pool, &project);
+        progress.step("Loading the functions");
+        let mut sources = SourcesConfig::new(project.clone());
+        sources.environment = function_environment(&state);
+        let sources = Sources::open(sources, pool.clone()).await?;
+        pool.prewarm(&rest()).await?;
+
+        let gateway = Gateway::new(gateway_config(&keys)?, pool.clone(), observer.clone()).context(BadConfig)?;
+        let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let admin = Admin::new(observer, ready_check(store.cluster.clone(), database.clone()));
+        Ok(Self {
+            gateway: serve("gateway", gateway.serve(vec![listener], shutdown.clone())),
+            admin: serve("admin", admin.serve(admin_listener, admin_shutdown.clone())),
+            shutdown,
+            admin_shutdown,
+            sources,
+            pool,
+            database,
+            cluster: store.cluster,
+            state,
+        })
+    }
+
+    pub(crate) fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// The user functions served now.
+    pub(crate) fn functions(&self) -> Vec<String> {
+        let mut slugs: Vec<_> = self
+            .pool
+            .status()
+            .into_iter()
+            .filter(|lane| lane.target.kind() == TargetKind::User)
+            .map(|lane| lane.target.slug().to_string())
+            .collect();
+        slugs.sort();
+        slugs
+    }
+
+    /// A table or view that the data API serves to anybody: something to try.
+    pub(crate) async fn readable_table(&self) -> Option<String> {
+        const SQL: &str = "select relname::text from pg_class \
+            where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v') \
+            and has_table_privilege(oid, 'select') order by relname limit 1";
+        let context = Context {
+            request_id: RequestId::generate(),
+            trace: TraceContext::generate(),
+            principal: Principal::anon(),
+            deadline: Instant::now() + limits::DATABASE_ACQUIRE_TIMEOUT,
+            client: Client { address: IpAddr::from([127, 0, 0, 1]) },
+        };
+        let door = self.database.session_door(context, DatabaseGrant::Caller);
+        let table = door.query(&Session::default(), Statement::new(SQL, Vec::new())).await.ok()?;
+        match table.rows.into_iter().next()?.into_iter().next()? {
+            Value::Text(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Requests in flight finish, then functions end, then the database.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        _ = self.gateway.await;
+        self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
+        drop(self.sources);
+        self.database.close().await;
+        self.admin_shutdown.cancel();
+        _ = self.admin.await;
+        if let Some(cluster) = self.cluster.and_then(Arc::into_inner) {
+            cluster.stop().await;
+        }
+    }
+}
+
+impl Store {
+    async fn open(
+        arguments: &StartArguments,
+        found: &Project,
+        progress: &SharedProgress,
+        observer: &Observer,
+    ) -> anyhow::Result<Self> {
+        let settings = &found.settings;
+        let workdir = &arguments.project.workdir;
+        let auto_expose = settings.api.auto_expose_new_tables;
+        let store = match &arguments.db_url {
+            Some(url) => {
+                progress.step("Preparing the database");
+                schema::apply(url, &foreign::base_schema(auto_expose), &**progress).await?;
+                let authenticator_url = foreign::authenticator(url).await?;
+                Self { cluster: None, owner_url: url.clone(), authenticator_url, public_url: url.clone() }
+            }
+            None => {
+                let mut config = ClusterConfig::new(workdir);
+                config.port = arguments.db_port.unwrap_or(settings.database.port);
+                config.postgres_password = well_known::DATABASE_PASSWORD.into();
+                let cluster = Cluster::start(config, progress.clone(), observer.clone()).await?;
+                progress.step("Preparing the database");
+                schema::apply(cluster.superuser_url(), &cluster.base_schema(auto_expose), &**progress).await?;
+                Self {
+                    owner_url: cluster.postgres_url().into(),
+                    authenticator_url: cluster.authenticator_url().into(),
+                    public_url: cluster.tcp_url().into(),
+                    cluster: Some(Arc::new(cluster)),
+                }
+            }
+        };
+        progress.step("Applying the project's migrations");
+        let mut sql = project::ProjectSql::new(workdir);
+        sql.migrations_enabled = settings.database.migrations.enabled;
+        sql.seed_enabled = settings.database.seed.enabled;
+        sql.seed_paths.clone_from(&settings.database.seed.sql_paths);
+        project::apply(&store.owner_url, &sql, &**progress).await?;
+        Ok(store)
+    }
+}
+
+async fn bind(host: IpAddr, port: u16, setting: &str) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::new(host, port);
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow!("port {port} is taken by another program; stop it or choose another with {setting}")
+        }
+        _ => anyhow!(error).context(format!("could not listen on {address} ({setting})")),
+    })
+}
+
+fn run_state(keys: &ProjectKeys, address: SocketAddr, admin: SocketAddr, store: &Store) -> RunState {
+    RunState {
+        pid: i32::try_from(std::process::id()).unwrap_or(i32::MAX),
+        version: env!("CARGO_PKG_VERSION").into(),
+        api_url: format!("http://{address}"),
+        admin_url: format!("http://{admin}"),
+        db_url: store.public_url.clone(),
+        publishable_key: keys.publishable_key.clone(),
+        secret_key: keys.secret_key.clone(),
+        jwt_secret: keys.jwt_secret.clone(),
+        anon_key: keys.anon_key.clone(),
+        service_role_key: keys.service_role_key.clone(),
+    }
+}
+
+/// Compiled code and the V8 snapshot: the same for all projects of a user, so kept once.
+fn cache_folder() -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("ISOBASE_CACHE_DIR")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("isobase")))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache/isobase")))
+        .unwrap_or_else(|| std::env::temp_dir().join("isobase-cache"))
+}
+
+async fn start_engines(database: &Database, observer: &Observer) -> anyhow::Result<Arc<Pool>> {
+    let cache_dir = cache_folder();
+    let v8 = V8Config {
+        cache_dir: cache_dir.clone(),
+        prewarmed: V8Config::PREWARMED,
+        database: Some(database.clone()),
+        observer: observer.clone(),
+    };
+    let wasm =
+        WasmConfig { cache_dir: Some(cache_dir), database: Some(database.clone()), observer: observer.clone() };
+    let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;
+    let wasm = WasmEngine::new(wasm).context("wasmtime did not start")?;
+    Ok(Arc::new(Pool::new(vec![v8, wasm], PoolConfig::default(), observer.clone())))
+}
+
+fn rest() -> Target {
+    Target::builtin(FunctionSlug::parse("rest").expect("a valid slug"))
+}
+
+/// The data API is a function like any other; only where its code comes from differs.
+fn publish_rest(pool: &Pool, project: &Project) {
+    let api = &project.settings.api;
+    let environment = BTreeMap::from([
+        ("PGRST_DB_SCHEMAS".into(), api.schemas.join(",")),
+        ("PGRST_DB_EXTRA_SEARCH_PATH".into(), api.extra_search_path.join(",")),
+        ("PGRST_DB_MAX_ROWS".into(), api.max_rows.to_string()),
+    ]);
+    let function = Function {
+        target: rest(),
+        version: FunctionVersion::default(),
+        artifact: Artifact::Component { bytes: isobase_artifacts::REST.into(), reuse: Reuse::Sequential },
+        limits: Limits::default(),
+        capabilities: Capabilities { database: DatabaseGrant::Service },
+        environment,
+    };
+    pool.publish(Publication {
+        target: rest(),
+        access: Access { verify_jwt: false },
+        function: Ok(Arc::new(function)),
+    });
+}
+
+/// The names that the Supabase CLI gives every function it serves.
+fn function_environment(state: &RunState) -> BTreeMap<String, String> {
+    let named = |key: &str| serde_json::json!({ "default": key }).to_string();
+    BTreeMap::from([
+        ("SUPABASE_URL".into(), state.api_url.clone()),
+        ("SUPABASE_ANON_KEY".into(), state.anon_key.clone()),
+        ("SUPABASE_SERVICE_ROLE_KEY".into(), state.service_role_key.clone()),
+        ("SUPABASE_DB_URL".into(), state.db_url.clone()),
+        ("SUPABASE_PUBLISHABLE_KEYS".into(), named(&state.publishable_key)),
+        ("SUPABASE_SECRET_KEYS".into(), named(&state.secret_key)),
+        ("SUPABASE_JWKS".into(), format!("{{\"keys\":[{}]}}", well_known::SIGNING_KEY)),
+    ])
+}
+
+fn gateway_config(keys: &ProjectKeys) -> anyhow::Result<GatewayConfig> {
+    let keys = gateway_keys::KeyConfig {
+        jwt_secret: Some(keys.jwt_secret.clone()),
+        anon_key: Some(keys.anon_key.clone()),
+        service_role_key: Some(keys.service_role_key.clone()),
+        publishable_keys: vec![keys.publishable_key.clone()],
+        secret_keys: vec![keys.secret_key.clone()],
+        jwks: gateway_keys::parse_jwks(&format!("[{}]", well_known::SIGNING_KEY))?,
+        ..Default::default()
+    };
+    Ok(GatewayConfig { keys, ..Default::default() })
+}
+
+fn ready_check(cluster: Option<Arc<Cluster>>, database: Database) -> isobase_gateway::ReadyCheck {
+    let cluster = cluster.map(|cluster| Arc::downgrade(&cluster));
+    Arc::new(move || {
+        let up = |cluster: &std::sync::Weak<Cluster>| cluster.upgrade().is_some_and(|cluster| cluster.is_up());
+        if cluster.as_ref().is_some_and(|cluster| !up(cluster)) {
+            return Err("Postgres is down".into());
+        }
+        if database.status().waiting >= limits::DATABASE_WAITERS_MAX {
+            return Err("too many requests wait for a database connection".into());
+        }
+        Ok(())
+    })
+}
+
+fn serve(name: &'static str, serving: impl Future<Output = isobase_gateway::Drained> + Send + 'static) -> JoinHandle<()> {
+    task::spawn(TaskKind::Service, name, async move {
+        if let isobase_gateway::Drained::Cut { connections } = serving.await {
+            tracing::warn!(name, connections, "connections were cut at the end of the drain");
+        }
+    })
+}

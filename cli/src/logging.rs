@@ -1,0 +1,27 @@
+//! Where log lines go. Text for a person at a terminal, JSON for a collector.
+
+use std::io::IsTerminal;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use crate::BadConfig;
+use crate::args::LogFormat;
+
+/// Installs the subscriber. `directives` is what `--log` gives, in `tracing-subscriber`'s syntax.
+pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder()
+        .parse(directives)
+        .with_context(|| {
+            format!("--log {directives:?} is not a level (error, warn, info, debug, trace) or a list of target=level")
+        })
+        .context(BadConfig)?;
+    let at_terminal = std::io::stderr().is_terminal();
+    let format = format.unwrap_or(if at_terminal { LogFormat::Text } else { LogFormat::Json });
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.with_ansi(at_terminal).with_target(false).init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+    }
+    Ok(())
+}

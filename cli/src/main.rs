@@ -1,0 +1,52 @@
+//! The `isobase` binary: a table of contents. Each command is a file under `commands/`; what
+//! `start` builds is in `assemble.rs`, the only file that names every room.
+
+mod args;
+mod assemble;
+mod banner;
+mod commands;
+mod keys;
+mod logging;
+mod run_state;
+mod sdk;
+mod terminal;
+mod well_known;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Arguments, Command, FunctionsCommand};
+
+/// A setting or argument is wrong: `EX_USAGE` of sysexits.h.
+const EXIT_BAD_CONFIG: u8 = 64;
+/// What was asked could not be done.
+const EXIT_FAILED: u8 = 1;
+
+/// Marks an error as the caller's: bad arguments or bad configuration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BadConfig;
+
+impl std::fmt::Display for BadConfig {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the configuration is not usable")
+    }
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Init(arguments) => commands::init::run(&arguments),
+        Command::Start(arguments) => commands::start::run(arguments),
+        Command::Stop(arguments) => commands::stop::run(&arguments),
+        Command::Status(arguments) => commands::status::run(&arguments),
+        Command::Functions(FunctionsCommand::New(arguments)) => commands::functions_new::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::error(&error);
+            let bad_config = error.downcast_ref::<BadConfig>().is_some();
+            ExitCode::from(if bad_config { EXIT_BAD_CONFIG } else { EXIT_FAILED })
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The folders that are measured: copies of `tests/bench/project`, or a project of many functions.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// Functions of the project on which first requests and memory are measured.
+pub(crate) const FUNCTIONS: usize = 200;
+
+/// A project folder that goes with its guard, and room beside it for logs and peers.
+#[derive(Debug)]
+pub(crate) struct Workplace {
+    folder: TempDir,
+}
+
+impl Workplace {
+    /// The fixture. Its WASM function builds on the SDK that the binary itself unpacks.
+    pub(crate) async fn fixture(binary: &Path) -> anyhow::Result<Self> {
+        let workplace = Self::empty()?;
+        let mut new = Command::new(binary);
+        new.args(["functions", "new", "hello-wasm", "--wasm", "--workdir"]).arg(workplace.project());
+        let output = new.kill_on_drop(true).output().await.context("isobase did not start")?;
+        if !output.status.success() {
+            bail!("isobase functions new: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        copy(&source("project"), &workplace.project())?;
+        Ok(workplace)
+    }
+
+    /// `count` TypeScript functions `hello-0` …, each its own file and so its own isolate.
+    pub(crate) fn many_functions(count: usize) -> anyhow::Result<Self> {
+        let workplace = Self::empty()?;
+        let supabase = workplace.project().join("supabase");
+        fs::create_dir_all(&supabase)?;
+        fs::copy(source("project/supabase/config.toml"), supabase.join("config.toml"))?;
+        let hello = fs::read_to_string(source("project/supabase/functions/hello/index.ts"))?;
+        for index in 0..count {
+            let folder = supabase.join(format!("functions/hello-{index}"));
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("index.ts"), &hello)?;
+        }
+        Ok(workplace)
+    }
+
+    fn empty() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("isobase-bench-").tempdir();
+        let workplace = Self { folder: folder.context("no temporary folder could be made")? };
+        fs::create_dir_all(workplace.project())?;
+        Ok(workplace)
+    }
+
+    pub(crate) fn project(&self) -> PathBuf {
+        self.folder.path().join("project")
+    }
+
+    /// A file or folder beside the project.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// A file of `tests/bench`.
+pub(crate) fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("bench").join(name)
+}
+
+/// Ports that nobody listens on now; all different, because they are held together.
+pub(crate) fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
+    let mut held = Vec::with_capacity(COUNT);
+    let mut ports = [0; COUNT];
+    for port in &mut ports {
+        let listener = TcpListener::bind("127.0.0.1:0").context("no free port")?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    let entries = fs::read_dir(from).with_context(|| format!("could not read {}", from.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target)
+                .with_context(|| format!("could not write {}", target.display()))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Load from outside: wrk on HTTP, pgbench on Postgres; and how contenders take turns.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::process::Command;
+
+use crate::options::Options;
+use crate::report::progress;
+
+/// A short run before the first that counts: connections, caches and compilers settle.
+const WARM_UP: Duration = Duration::from_secs(1);
+/// Beyond its length, before a run counts as stuck.
+const RUN_SLACK: Duration = Duration::from_secs(30);
+
+/// Who takes part in a comparison, and how it is loaded.
+#[derive(Debug)]
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    pub(crate) load: Load,
+}
+
+#[derive(Debug)]
+pub(crate) enum Load {
+    Wrk(Wrk),
+    Pgbench(Pgbench),
+}
+
+/// One thread of load: more would only take cores from what is loaded.
+#[derive(Debug)]
+pub(crate) struct Wrk {
+    pub(crate) port: u16,
+    pub(crate) path: String,
+    pub(crate) connections: u32,
+    pub(crate) token: Option<String>,
+    pub(crate) script: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pgbench {
+    pub(crate) url: String,
+    pub(crate) script: PathBuf,
+    /// `extended` parses each statement each time, as a server without a cache must; `prepared` once.
+    pub(crate) protocol: &'static str,
+    pub(crate) connections: u32,
+}
+
+/// Alternating runs; the median of each contender in requests (or transactions) per second.
+pub(crate) async fn alternate(contenders: &[Contender], options: &Options) -> anyhow::Result<Vec<f64>> {
+    for contender in contenders {
+        contender.run(WARM_UP).await?;
+    }
+    let mut runs = vec![Vec::new(); contenders.len()];
+    for round in 1..=options.rounds {
+        for (contender, runs) in contenders.iter().zip(&mut runs) {
+            let speed = contender.run(options.run_length()).await?;
+            progress(&format!("  round {round}/{}: {} {speed:.0}/s", options.rounds, contender.name));
+            runs.push(speed);
+        }
+    }
+    Ok(runs.into_iter().map(median).collect())
+}
+
+/// The middle one; of an even number, the upper of the two.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+impl Contender {
+    async fn run(&self, length: Duration) -> anyhow::Result<f64> {
+        let speed = match &self.load {
+            Load::Wrk(wrk) => wrk.run(length).await,
+            Load::Pgbench(pgbench) => pgbench.run(length).await,
+        };
+        speed.with_context(|| format!("a run of {} failed", self.name))
+    }
+}
+
+impl Wrk {
+    async fn run(&self, length: Duration) -> anyhow::Result<f64> {
+        let mut command = Command::new("wrk");
+        command.args(["-t1", &format!("-c{}", self.connections), &format!("-d{}s", length.as_secs())]);
+        if let Some(token) = &self.token {
+            command.args(["-H", &format!("Authorization: Bearer {token}")]);
+        }
+        if let Some(script) = &self.script {
+            command.arg("-s").arg(script);
+        }
+        command.arg(format!("http://127.0.0.1:{}{}", self.port, self.path));
+        let output = output(&mut command, length).await?;
+        // wrk counts answers that are errors as requests like any other.
+        for trouble in ["Non-2xx or 3xx responses:", "Socket errors:"] {
+            if let Some(line) = output.lines().find(|line| line.trim_start().starts_with(trouble)) {
+                bail!("{}", line.trim());
+            }
+        }
+        number_after(&output, "Requests/sec:")
+    }
+}
+
+impl Pgbench {
+    async fn run(&self, length: Duration) -> anyhow::Result<f64> {
+        let mut command = Command::new("pgbench");
+        command.args(["-n", "-M", self.protocol, "-j", "2", "-c", &self.connections.to_string()]);
+        command.args(["-T", &length.as_secs().to_string(), "-f"]).arg(&self.script).arg(&self.url);
+        let output = output(&mut command, length).await?;
+        if number_after(&output, "number of failed transactions:")? > 0.0 {
+            bail!("transactions failed:\n{output}");
+        }
+        number_after(&output, "tps =")
+    }
+}
+
+async fn output(command: &mut Command, length: Duration) -> anyhow::Result<String> {
+    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    command.kill_on_drop(true).stdin(Stdio::null());
+    let output = tokio::time::timeout(length + RUN_SLACK, command.output()).await;
+    let output = output.with_context(|| format!("{name} did not end in time"))?;
+    let output = output.with_context(|| format!("{name} did not start"))?;
+    if !output.status.success() {
+        bail!("{name} ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The first number after `label`.
+fn number_after(text: &str, label: &str) -> anyhow::Result<f64> {
+    let rest = text.split_once(label).map(|(_, rest)| rest.trim_start());
+    let word = rest.and_then(|rest| rest.split_whitespace().next());
+    word.and_then(|word| word.parse().ok()).with_context(|| format!("no {label} in:\n{text}"))
+}
+
+/// Whether a program can be called by its name.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(OsStr::new(program)).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found() {
+        assert_eq!(
+            number_after("Requests/sec:  19729.16\nTransfer/sec: 1.56MB", "Requests/sec:").unwrap(),
+            19729.16
+        );
+        let pgbench =
+            "number of failed transactions: 0 (0.000%)\ntps = 5025.3 (without initial connection time)";
+        assert_eq!(number_after(pgbench, "number of failed transactions:").unwrap(), 0.0);
+        assert_eq!(number_after(pgbench, "tps =").unwrap(), 5025.3);
+        assert!(number_after("nothing", "tps =").is_err());
+    }
+
+    #[test]
+    fn the_median_ignores_order() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), 3.0);
+        assert!(median(Vec::new()).is_nan());
+    }
+}

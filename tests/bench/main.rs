@@ -1,0 +1,109 @@
+//! `make bench`: isobase beside its peers, on this machine, in one run.
+//!
+//! Each figure is a ratio: short runs of isobase and of the peer alternate, and the medians are
+//! compared. The load generator runs on the same machine as what it loads, so the absolute numbers
+//! are small and say little; the ratios hold.
+//!
+//! A peer that is not installed is left out with a line that says how to get it. Everything that is
+//! started here is stopped at the end, after a failure and after Ctrl-C as well.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that a person runs at a terminal")]
+
+mod cold_start;
+mod data_api;
+mod fixture;
+mod http;
+mod load;
+mod memory;
+mod options;
+mod peers;
+mod product;
+mod reload;
+mod report;
+mod running;
+mod start;
+mod token;
+mod typescript;
+mod wasm;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::fixture::Workplace;
+use crate::options::{FigureName, Options};
+use crate::product::Product;
+use crate::report::Report;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(until_interrupted(&options)),
+        Err(error) => Err(error).context("the async runtime did not start"),
+    };
+    match outcome {
+        Ok(report) => {
+            print!("{}", if options.json { report.json() } else { report.table() });
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("[bench] error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the figures; a signal drops them, and with them every process they started.
+async fn until_interrupted(options: &Options) -> anyhow::Result<Report> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        report = run(options) => report,
+        _ = interrupt.recv() => anyhow::bail!("interrupted; everything that ran was stopped"),
+        _ = terminate.recv() => anyhow::bail!("asked to end; everything that ran was stopped"),
+    }
+}
+
+async fn run(options: &Options) -> anyhow::Result<Report> {
+    let binary = options.binary()?;
+    let mut report = Report::new(options);
+    if options.wants_any(&[FigureName::DataApi, FigureName::Typescript, FigureName::Wasm, FigureName::Start])
+    {
+        let workplace = Workplace::fixture(&binary).await?;
+        let product = Product::start(&binary, &workplace).await?;
+        if options.wants(FigureName::DataApi) {
+            report.take("data-api", data_api::measure(&product, &workplace, options).await);
+        }
+        if options.wants(FigureName::Typescript) {
+            report.take("typescript", typescript::measure(&product, &workplace, options).await);
+        }
+        if options.wants(FigureName::Wasm) {
+            report.take("wasm", wasm::measure(&product, &workplace, options).await);
+        }
+        product.stop().await?;
+        if options.wants(FigureName::Start) {
+            report.take("start", start::measure(&binary, &workplace, options).await);
+        }
+    }
+    if options.wants_any(&[FigureName::ColdStart, FigureName::Reload, FigureName::Memory]) {
+        let workplace = Workplace::many_functions(fixture::FUNCTIONS)?;
+        if options.wants_any(&[FigureName::ColdStart, FigureName::Reload]) {
+            let product = Product::start(&binary, &workplace).await?;
+            if options.wants(FigureName::ColdStart) {
+                report.take("cold-start", cold_start::measure(&product).await);
+            }
+            if options.wants(FigureName::Reload) {
+                report.take("reload", reload::measure(&product, &workplace).await);
+            }
+            product.stop().await?;
+        }
+        if options.wants(FigureName::Memory) {
+            let product = Product::start(&binary, &workplace).await?;
+            report.take("memory", memory::measure(&product).await);
+            product.stop().await?;
+        }
+    }
+    Ok(report)
+}

@@ -1,0 +1,70 @@
+//! The command line of the bench.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
+
+/// Compare isobase with its peers, each as a ratio in one run
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+pub(crate) struct Options {
+    /// The isobase to measure [default: the one beside this program]
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// Print JSON instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only these figures [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "FIGURE,…")]
+    only: Vec<FigureName>,
+    /// Runs of each contender; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=25))]
+    pub(crate) rounds: u32,
+    /// Length of one run
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FigureName {
+    /// One row by primary key under RLS, against pgbench and @supabase/lite
+    DataApi,
+    /// A TypeScript hello, against Deno and workerd
+    Typescript,
+    /// A WASM hello, against wasmtime serve
+    Wasm,
+    /// The whole stack's second start, and its memory at rest
+    Start,
+    /// The first request of a TypeScript function
+    ColdStart,
+    /// A saved file of a TypeScript function until it is served
+    Reload,
+    /// The memory of one warm TypeScript function
+    Memory,
+}
+
+impl Options {
+    pub(crate) fn binary(&self) -> anyhow::Result<PathBuf> {
+        let beside = || Some(std::env::current_exe().ok()?.parent()?.join("isobase"));
+        let binary =
+            self.binary.clone().or_else(beside).context("the folder of this program is not known")?;
+        let found = binary.canonicalize();
+        found.with_context(|| {
+            format!("no isobase at {}; build it, or name one with --binary", binary.display())
+        })
+    }
+
+    pub(crate) fn wants(&self, figure: FigureName) -> bool {
+        self.only.is_empty() || self.only.contains(&figure)
+    }
+
+    pub(crate) fn wants_any(&self, figures: &[FigureName]) -> bool {
+        figures.iter().any(|figure| self.wants(*figure))
+    }
+
+    pub(crate) fn run_length(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}

@@ -1,0 +1,181 @@
+//! What was measured, as a table and as JSON.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::options::Options;
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    /// What isobase did, in `unit`.
+    pub(crate) ours: f64,
+    pub(crate) unit: Unit,
+    /// Who did the same in the same run, and how much of it.
+    pub(crate) peer: Option<(&'static str, f64)>,
+    pub(crate) goal: Goal,
+    /// How it was measured, in one sentence.
+    pub(crate) how: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unit {
+    RequestsPerSecond,
+    Milliseconds,
+    Mebibytes,
+}
+
+/// When a figure is good enough.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Goal {
+    /// At least this many times the peer.
+    Ratio(f64),
+    /// No more than this, in the figure's unit.
+    AtMost(f64),
+    /// Only for comparison.
+    Information,
+}
+
+#[derive(Debug)]
+pub(crate) struct Report {
+    setting: String,
+    figures: Vec<Figure>,
+    /// Peers that were not there and figures that could not be taken, with the reason.
+    left_out: Vec<String>,
+}
+
+/// What one figure's module hands back.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    pub(crate) figures: Vec<Figure>,
+    pub(crate) left_out: Vec<String>,
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::RequestsPerSecond => format!("{value:.0}/s"),
+            Self::Milliseconds => format!("{value:.1} ms"),
+            Self::Mebibytes => format!("{value:.1} MiB"),
+        }
+    }
+
+    fn symbol(self) -> &'static str {
+        match self {
+            Self::RequestsPerSecond => "requests/s",
+            Self::Milliseconds => "ms",
+            Self::Mebibytes => "MiB",
+        }
+    }
+}
+
+impl Figure {
+    fn ratio(&self) -> Option<f64> {
+        self.peer.map(|(_, peer)| self.ours / peer)
+    }
+
+    /// `None` where there is nothing to reach.
+    fn is_reached(&self) -> Option<bool> {
+        match self.goal {
+            Goal::Ratio(goal) => self.ratio().map(|ratio| ratio >= goal),
+            Goal::AtMost(goal) => Some(self.ours <= goal),
+            Goal::Information => None,
+        }
+    }
+
+    fn goal(&self) -> String {
+        let mark = match self.is_reached() {
+            Some(true) => "✓",
+            Some(false) => "✗",
+            None => "",
+        };
+        match self.goal {
+            Goal::Ratio(goal) => format!("≥ {goal:.2}× {mark}"),
+            Goal::AtMost(goal) => format!("≤ {} {mark}", self.unit.show(goal)),
+            Goal::Information => "–".into(),
+        }
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let peer =
+            self.peer.map_or("–".into(), |(name, value)| format!("{name} {}", self.unit.show(value)));
+        let ratio = self.ratio().map_or("–".into(), |ratio| format!("{ratio:.2}×"));
+        [self.name.clone(), self.unit.show(self.ours), peer, ratio, self.goal(), self.how.clone()]
+    }
+
+    fn json(&self) -> Value {
+        let goal = match self.goal {
+            Goal::Ratio(value) => json!({ "ratio_at_least": value }),
+            Goal::AtMost(value) => json!({ "at_most": value }),
+            Goal::Information => Value::Null,
+        };
+        json!({
+            "figure": self.name,
+            "unit": self.unit.symbol(),
+            "isobase": self.ours,
+            "peer": self.peer.map(|(name, _)| name),
+            "peer_value": self.peer.map(|(_, value)| value),
+            "ratio": self.ratio(),
+            "goal": goal,
+            "reached": self.is_reached(),
+            "how": self.how,
+        })
+    }
+}
+
+impl Report {
+    pub(crate) fn new(options: &Options) -> Self {
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let setting = format!(
+            "{cores} cores, shared by what is measured, Postgres and the load generator; loopback; runs of {} s, \
+             alternating, median of {}",
+            options.run_length().as_secs(),
+            options.rounds
+        );
+        Self { setting, figures: Vec::new(), left_out: Vec::new() }
+    }
+
+    /// A figure that fails is named and does not take the others with it.
+    pub(crate) fn take(&mut self, name: &str, measured: anyhow::Result<Measured>) {
+        match measured {
+            Ok(measured) => {
+                self.figures.extend(measured.figures);
+                self.left_out.extend(measured.left_out);
+            }
+            Err(error) => {
+                eprintln!("[bench] {name} failed: {error:#}");
+                self.left_out.push(format!("{name}: failed: {error:#}"));
+            }
+        }
+    }
+
+    pub(crate) fn table(&self) -> String {
+        let heads = ["figure", "isobase", "peer", "ratio", "goal", "how"].map(str::to_owned);
+        let rows: Vec<_> = std::iter::once(heads).chain(self.figures.iter().map(Figure::cells)).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<_> = (0..6).map(width).collect();
+        let mut text = format!("{}\n\n", self.setting);
+        for row in &rows {
+            let line: Vec<_> =
+                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            _ = writeln!(text, "{}", line.join("  ").trim_end());
+        }
+        for line in &self.left_out {
+            _ = writeln!(text, "\nnot measured: {line}");
+        }
+        text
+    }
+
+    pub(crate) fn json(&self) -> String {
+        let figures: Vec<_> = self.figures.iter().map(Figure::json).collect();
+        let report = json!({ "setting": self.setting, "figures": figures, "not_measured": self.left_out });
+        format!("{report:#}\n")
+    }
+}
+
+/// A line that says what goes on, on standard error so that `--json` stays JSON.
+pub(crate) fn progress(line: &str) {
+    eprintln!("[bench] {line}");
+}

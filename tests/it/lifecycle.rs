@@ -1,0 +1,54 @@
+//! Start, stop, start again; two at once; a foreign Postgres.
+
+use crate::app::{ALICE, Project};
+
+#[tokio::test]
+async fn the_quickstart_starts_stops_and_keeps_its_data() {
+    let app = Project::quickstart().start().await;
+    let created = app.user(ALICE, "POST", "/rest/v1/todos").json(&serde_json::json!({ "title": "stay" })).send().await;
+    assert_eq!(created.status, 201, "{}", created.text());
+
+    let app = app.stop().await.start().await;
+    let found = app.user(ALICE, "GET", "/rest/v1/todos?title=eq.stay&select=title").send().await;
+    assert_eq!(found.json(), serde_json::json!([{ "title": "stay" }]));
+}
+
+#[tokio::test]
+async fn a_second_start_on_the_same_folder_is_refused() {
+    let app = Project::empty().start().await;
+    let output = app.project.command(&["start", "--port", "0"]).output().await.unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert!(text.contains(&app.process_id().to_string()), "names the process: {text}");
+    assert_eq!(app.call("GET", "/functions/v1/_internal/health").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named() {
+    let project = Project::empty();
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", project.api_port())).unwrap();
+    let mut child = project.spawn();
+    assert!(!child.wait().await.unwrap().success());
+    let log = project.log();
+    assert!(log.contains(&project.api_port().to_string()) && log.contains("api.port"), "{log}");
+}
+
+#[tokio::test]
+async fn a_postgres_of_your_own_serves_as_well() {
+    let owner = Project::empty().start().await;
+    let url = owner.value("DB_URL").to_owned();
+    let guest = Project::quickstart().with_db_url(&url).start().await;
+    let found = guest.anon("GET", "/rest/v1/todos?select=title&order=title").send().await;
+    assert_eq!(found.json(), serde_json::json!([{ "title": "Read the README" }, { "title": "Share this list" }]));
+}
+
+#[tokio::test]
+async fn health_and_metrics_are_on_the_admin_port() {
+    let app = Project::empty().start().await;
+    assert_eq!(app.admin("/live").send().await.status, 200);
+    assert_eq!(app.admin("/ready").send().await.status, 200);
+    app.anon("GET", "/rest/v1/nothing_here").send().await;
+    let metrics = app.admin("/metrics").send().await.text();
+    assert!(metrics.contains("isobase_requests_total{surface=\"rest\""), "{metrics}");
+    assert_eq!(app.call("GET", "/metrics").send().await.status, 404, "not on the public port");
+}

@@ -1,0 +1,11 @@
+//! End-to-end tests: the real binary, a real Postgres, real clients. One module per surface.
+
+mod app;
+mod client;
+mod commands;
+mod faults;
+mod functions;
+mod lifecycle;
+mod limits;
+mod rest;
+mod supabase_js;
