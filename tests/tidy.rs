@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use syn::spanned::Spanned;
 use syn::visit::Visit;
@@ -57,7 +58,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
-const VAGUE_NAMES: &[&str] = &["utils", "util", "common", "helpers", "helper", "types", "misc", "shared", "stuff"];
+const VAGUE_NAMES: &[&str] =
+    &["utils", "util", "common", "helpers", "helper", "types", "misc", "shared", "stuff"];
 
 #[derive(serde::Deserialize)]
 struct Ratchet {
@@ -99,13 +101,33 @@ fn sources(extension: &str) -> Vec<PathBuf> {
     found.into_iter().map(|path| path.strip_prefix(&root).expect("under the root").to_owned()).collect()
 }
 
-fn metadata() -> cargo_metadata::Metadata {
-    cargo_metadata::MetadataCommand::new()
-        .manifest_path(root().join("Cargo.toml"))
-        .no_deps()
-        .other_options(["--offline".to_owned()])
-        .exec()
-        .expect("cargo metadata works in the checkout")
+/// What `cargo metadata` says of our packages, as far as we read it.
+#[derive(serde::Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(serde::Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(serde::Deserialize)]
+struct Dependency {
+    name: String,
+    /// `null` for what the package itself needs, else `dev` or `build`.
+    kind: Option<String>,
+}
+
+fn metadata() -> Metadata {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON")
 }
 
 #[test]
@@ -118,7 +140,7 @@ fn crates_name_only_whom_they_may() {
             writeln!(faults, "{name}: a new crate; give it a line in EDGES").unwrap();
             continue;
         };
-        let normal = package.dependencies.iter().filter(|edge| edge.kind == cargo_metadata::DependencyKind::Normal);
+        let normal = package.dependencies.iter().filter(|edge| edge.kind.is_none());
         for dependency in normal {
             let target = dependency.name.as_str();
             if target.starts_with("isobase") && !edges.contains(&target) {
@@ -219,7 +241,9 @@ fn dependencies_are_sorted() {
                 inside = line.contains("dependencies");
                 previous = None;
             } else if inside && let Some((name, _)) = line.split_once([' ', '=', '.']) {
-                if !line.starts_with([' ', '#', ']', '}']) && previous.as_deref().is_some_and(|before| before > name) {
+                if !line.starts_with([' ', '#', ']', '}'])
+                    && previous.as_deref().is_some_and(|before| before > name)
+                {
                     writeln!(faults, "{}: {name} comes too late", path.display()).unwrap();
                 }
                 if !line.starts_with([' ', '#', ']', '}']) {
@@ -235,9 +259,13 @@ fn dependencies_are_sorted() {
 fn the_readme_shows_only_commands_that_exist() {
     let readme = fs::read_to_string(root().join("README.md")).expect("README.md is there");
     let makefile = fs::read_to_string(root().join("Makefile")).expect("Makefile is there");
-    let targets: BTreeSet<&str> =
-        makefile.lines().filter_map(|line| line.split_once(": ##").or(line.split_once(':'))).map(|(name, _)| name).collect();
-    let arguments = fs::read_to_string(root().join("cli/src/args.rs")).expect("the argument definitions are there");
+    let targets: BTreeSet<&str> = makefile
+        .lines()
+        .filter_map(|line| line.split_once(": ##").or(line.split_once(':')))
+        .map(|(name, _)| name)
+        .collect();
+    let arguments =
+        fs::read_to_string(root().join("cli/src/args.rs")).expect("the argument definitions are there");
     let mut faults = String::new();
     let mut in_shell = false;
     for line in readme.lines() {
@@ -250,7 +278,9 @@ fn the_readme_shows_only_commands_that_exist() {
             (true, ["make", target, ..]) if !targets.contains(target) => {
                 writeln!(faults, "make {target} is not in the Makefile").unwrap();
             }
-            (true, ["isobase", command, ..]) if !command.starts_with('-') && !arguments.contains(&variant(command)) => {
+            (true, ["isobase", command, ..])
+                if !command.starts_with('-') && !arguments.contains(&variant(command)) =>
+            {
                 writeln!(faults, "isobase {command} is not a command").unwrap();
             }
             _ => {}

@@ -12,11 +12,14 @@ use isobase_base::progress::SharedProgress;
 use isobase_base::project::{Project, process_variables};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{
-    Access, Client, Context, DatabaseGrant, FunctionSlug, Principal, RequestId, Target, TargetKind, TraceContext, limits,
+    Access, Client, Context, DatabaseGrant, FunctionSlug, Principal, RequestId, Target, TargetKind,
+    TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
 use isobase_deploy::{Sources, SourcesConfig};
-use isobase_engine::{Artifact, Capabilities, Function, FunctionVersion, Limits, Publication, Publish, Reuse};
+use isobase_engine::{
+    Artifact, Capabilities, Function, FunctionVersion, Limits, Publication, Publish, Reuse,
+};
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, foreign, project, schema};
@@ -63,14 +66,17 @@ impl Host {
         let keys = ProjectKeys::of(&project.settings)?;
         let observer = Observer::default();
         // Ports first: a taken one should not cost a start of Postgres.
-        let listener = bind(arguments.host, arguments.port.unwrap_or(project.settings.api.port), "api.port or --port").await?;
+        let listener =
+            bind(arguments.host, arguments.port.unwrap_or(project.settings.api.port), "api.port or --port")
+                .await?;
         let admin_port = arguments.admin_port.unwrap_or(well_known::ADMIN_PORT);
         let admin_listener = bind(IpAddr::from([127, 0, 0, 1]), admin_port, "--admin-port").await?;
         let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
         let store = Store::open(&arguments, &project, &progress, &observer).await?;
         progress.step("Opening the database");
-        let database = Database::open(DatabaseConfig::from_url(&store.authenticator_url)?, observer.clone()).await?;
+        let database =
+            Database::open(DatabaseConfig::from_url(&store.authenticator_url)?, observer.clone()).await?;
         let state = run_state(&keys, address, admin_address, &store);
 
         progress.step("Starting the engines");
@@ -83,7 +89,8 @@ impl Host {
         let sources = Sources::open(sources, pool.clone()).await?;
         pool.prewarm(&rest()).await?;
 
-        let gateway = Gateway::new(gateway_config(&keys)?, pool.clone(), observer.clone()).context(BadConfig)?;
+        let gateway =
+            Gateway::new(gateway_config(&keys)?, pool.clone(), observer.clone()).context(BadConfig)?;
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
         let admin = Admin::new(observer, ready_check(store.cluster.clone(), database.clone()));
         Ok(Self {
@@ -174,7 +181,8 @@ impl Store {
                 config.postgres_password = well_known::DATABASE_PASSWORD.into();
                 let cluster = Cluster::start(config, progress.clone(), observer.clone()).await?;
                 progress.step("Preparing the database");
-                schema::apply(cluster.superuser_url(), &cluster.base_schema(auto_expose), &**progress).await?;
+                schema::apply(cluster.superuser_url(), &cluster.base_schema(auto_expose), &**progress)
+                    .await?;
                 Self {
                     owner_url: cluster.postgres_url().into(),
                     authenticator_url: cluster.authenticator_url().into(),
@@ -235,8 +243,11 @@ async fn start_engines(database: &Database, observer: &Observer) -> anyhow::Resu
         database: Some(database.clone()),
         observer: observer.clone(),
     };
-    let wasm =
-        WasmConfig { cache_dir: Some(cache_dir), database: Some(database.clone()), observer: observer.clone() };
+    let wasm = WasmConfig {
+        cache_dir: Some(cache_dir),
+        database: Some(database.clone()),
+        observer: observer.clone(),
+    };
     let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;
     let wasm = WasmEngine::new(wasm).context("wasmtime did not start")?;
     Ok(Arc::new(Pool::new(vec![v8, wasm], PoolConfig::default(), observer.clone())))
@@ -299,7 +310,8 @@ fn gateway_config(keys: &ProjectKeys) -> anyhow::Result<GatewayConfig> {
 fn ready_check(cluster: Option<Arc<Cluster>>, database: Database) -> isobase_gateway::ReadyCheck {
     let cluster = cluster.map(|cluster| Arc::downgrade(&cluster));
     Arc::new(move || {
-        let up = |cluster: &std::sync::Weak<Cluster>| cluster.upgrade().is_some_and(|cluster| cluster.is_up());
+        let up =
+            |cluster: &std::sync::Weak<Cluster>| cluster.upgrade().is_some_and(|cluster| cluster.is_up());
         if cluster.as_ref().is_some_and(|cluster| !up(cluster)) {
             return Err("Postgres is down".into());
         }
@@ -310,7 +322,10 @@ fn ready_check(cluster: Option<Arc<Cluster>>, database: Database) -> isobase_gat
     })
 }
 
-fn serve(name: &'static str, serving: impl Future<Output = isobase_gateway::Drained> + Send + 'static) -> JoinHandle<()> {
+fn serve(
+    name: &'static str,
+    serving: impl Future<Output = isobase_gateway::Drained> + Send + 'static,
+) -> JoinHandle<()> {
     task::spawn(TaskKind::Service, name, async move {
         if let isobase_gateway::Drained::Cut { connections } = serving.await {
             tracing::warn!(name, connections, "connections were cut at the end of the drain");

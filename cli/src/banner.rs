@@ -26,7 +26,8 @@ pub(crate) fn addresses(state: &RunState) -> String {
 
 /// The whole block. `functions` are the slugs that are served, `table` one that REST can read.
 pub(crate) fn ready(state: &RunState, functions: &[String], table: Option<&str>, took: Duration) -> String {
-    let mut text = format!("\nisobase {} is up after {} ms\n\n{}\n", state.version, took.as_millis(), addresses(state));
+    let mut text =
+        format!("\nisobase {} is up after {} ms\n\n{}\n", state.version, took.as_millis(), addresses(state));
     let key = &state.publishable_key;
     let mut try_line = |line: String| writeln!(text, "{line}").expect("writing to a string cannot fail");
     if table.is_some() || !functions.is_empty() {

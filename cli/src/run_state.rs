@@ -41,7 +41,8 @@ impl RunState {
         let unfinished = path.with_extension("tmp");
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        let mut target = options.open(&unfinished).with_context(|| format!("could not write {}", unfinished.display()))?;
+        let mut target =
+            options.open(&unfinished).with_context(|| format!("could not write {}", unfinished.display()))?;
         target.write_all(&serde_json::to_vec_pretty(self)?)?;
         fs::rename(&unfinished, &path).with_context(|| format!("could not write {}", path.display()))
     }

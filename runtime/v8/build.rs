@@ -13,7 +13,8 @@ use std::process::Command;
 use std::{env, fs};
 
 /// The crates whose JavaScript is embedded; the specifier of a file is `ext:<crate>/<file>`.
-const CRATES: [&str; 6] = ["deno_crypto", "deno_fetch", "deno_net", "deno_web", "deno_webidl", "deno_websocket"];
+const CRATES: [&str; 6] =
+    ["deno_crypto", "deno_fetch", "deno_net", "deno_web", "deno_webidl", "deno_websocket"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -31,7 +32,8 @@ fn main() {
         }
     }
     for (specifier, path) in files {
-        writeln!(table, "    ({specifier:?}, include_str!({:?})),", path.display().to_string()).expect("a string");
+        writeln!(table, "    ({specifier:?}, include_str!({:?})),", path.display().to_string())
+            .expect("a string");
     }
     table.push_str("];\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("platform.rs");
@@ -51,7 +53,10 @@ fn in_registry(lock: &str, name: &str) -> Option<PathBuf> {
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))?;
     let registries = fs::read_dir(home.join("registry/src")).ok()?;
-    registries.flatten().map(|registry| registry.path().join(format!("{name}-{version}"))).find(|path| path.is_dir())
+    registries
+        .flatten()
+        .map(|registry| registry.path().join(format!("{name}-{version}")))
+        .find(|path| path.is_dir())
 }
 
 fn by_metadata(name: &str) -> Option<PathBuf> {

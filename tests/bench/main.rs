@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(report) => {
             print!("{}", if options.json { report.json() } else { report.table() });
-            ExitCode::SUCCESS
+            if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             eprintln!("[bench] error: {error:#}");

@@ -44,6 +44,8 @@ pub(crate) struct Report {
     figures: Vec<Figure>,
     /// Peers that were not there and figures that could not be taken, with the reason.
     left_out: Vec<String>,
+    /// Whether a figure of ours could not be taken.
+    failed: bool,
 }
 
 /// What one figure's module hands back.
@@ -134,7 +136,7 @@ impl Report {
             options.run_length().as_secs(),
             options.rounds
         );
-        Self { setting, figures: Vec::new(), left_out: Vec::new() }
+        Self { setting, figures: Vec::new(), left_out: Vec::new(), failed: false }
     }
 
     /// A figure that fails is named and does not take the others with it.
@@ -147,8 +149,14 @@ impl Report {
             Err(error) => {
                 eprintln!("[bench] {name} failed: {error:#}");
                 self.left_out.push(format!("{name}: failed: {error:#}"));
+                self.failed = true;
             }
         }
+    }
+
+    /// A figure that was taken but misses its goal is a result; one that could not be taken is not.
+    pub(crate) fn is_complete(&self) -> bool {
+        !self.failed
     }
 
     pub(crate) fn table(&self) -> String {
@@ -162,8 +170,11 @@ impl Report {
                 row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
             _ = writeln!(text, "{}", line.join("  ").trim_end());
         }
+        if !self.left_out.is_empty() {
+            text.push('\n');
+        }
         for line in &self.left_out {
-            _ = writeln!(text, "\nnot measured: {line}");
+            _ = writeln!(text, "not measured: {line}");
         }
         text
     }
@@ -178,4 +189,57 @@ impl Report {
 /// A line that says what goes on, on standard error so that `--json` stays JSON.
 pub(crate) fn progress(line: &str) {
     eprintln!("[bench] {line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn figure(ours: f64, unit: Unit, peer: Option<(&'static str, f64)>, goal: Goal) -> Figure {
+        Figure { name: "a figure".into(), ours, unit, peer, goal, how: "somehow".into() }
+    }
+
+    fn report() -> Report {
+        let requests = Unit::RequestsPerSecond;
+        Report {
+            setting: "the setting".into(),
+            figures: vec![
+                figure(3000.0, requests, Some(("peer", 2000.0)), Goal::Ratio(1.2)),
+                figure(1000.0, requests, Some(("longer peer", 2000.0)), Goal::Ratio(1.2)),
+                figure(1000.0, requests, Some(("peer", 2000.0)), Goal::Information),
+                figure(2.94, Unit::Milliseconds, None, Goal::AtMost(3.0)),
+            ],
+            left_out: vec!["another peer is not installed".into()],
+            failed: false,
+        }
+    }
+
+    #[test]
+    fn the_table_lines_up() {
+        expect![[r#"
+            the setting
+
+            figure    isobase  peer                ratio  goal        how
+            a figure  3000/s   peer 2000/s         1.50×  ≥ 1.20× ✓   somehow
+            a figure  1000/s   longer peer 2000/s  0.50×  ≥ 1.20× ✗   somehow
+            a figure  1000/s   peer 2000/s         0.50×  –           somehow
+            a figure  2.9 ms   –                   –      ≤ 3.0 ms ✓  somehow
+
+            not measured: another peer is not installed
+        "#]]
+        .assert_eq(&report().table());
+    }
+
+    #[test]
+    fn json_has_the_numbers_themselves() {
+        let json: Value = serde_json::from_str(&report().json()).unwrap();
+        assert_eq!(json["figures"][0]["ratio"], 1.5);
+        assert_eq!(json["figures"][1]["reached"], false);
+        assert_eq!(json["figures"][2]["goal"], Value::Null);
+        assert_eq!(json["figures"][3]["isobase"], 2.94);
+        assert_eq!(json["figures"][3]["goal"]["at_most"], 3.0);
+        assert_eq!(json["not_measured"][0], "another peer is not installed");
+    }
 }

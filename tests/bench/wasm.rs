@@ -1,5 +1,7 @@
-//! A WASM function that says hello, a fresh instance for every request on both sides; the very same
-//! component under isobase and under `wasmtime serve`.
+//! A WASM function that says hello, a fresh instance for every request on both sides.
+//!
+//! `hello-wasi` is plain wasi:http, so the very same component runs under isobase and under
+//! `wasmtime serve`; `hello-wasm` is what a user writes with isobase's SDK.
 
 use anyhow::Context;
 
@@ -12,8 +14,9 @@ use crate::report::{Figure, Goal, Measured, Unit, progress};
 use crate::token;
 use crate::typescript::hello;
 
-const PATH: &str = "/functions/v1/hello-wasm";
-const COMPONENT: &str = ".isobase/wasm-target/wasm32-wasip2/release/hello_wasm.wasm";
+const PLAIN: &str = "/functions/v1/hello-wasi";
+const WITH_SDK: &str = "/functions/v1/hello-wasm";
+const COMPONENT: &str = ".isobase/wasm-target/wasm32-wasip2/release/hello_wasi.wasm";
 const GOAL: f64 = 1.0;
 
 pub(crate) async fn measure(
@@ -28,8 +31,9 @@ pub(crate) async fn measure(
         return Ok(measured);
     }
     let token = product.token(token::USER)?;
-    product.client(&token).expect("isobase", PATH, |body| body == "hello").await?;
-
+    for path in [PLAIN, WITH_SDK] {
+        product.client(&token).expect("isobase", path, |body| body == "hello").await?;
+    }
     let component = workplace.project().join(COMPONENT);
     let component =
         component.canonicalize().with_context(|| format!("no component at {}", component.display()))?;
@@ -41,18 +45,20 @@ pub(crate) async fn measure(
         }
     };
     let contenders = [
-        Contender { name: "isobase", load: Load::Wrk(hello(product.port, PATH, Some(&token))) },
+        Contender { name: "isobase", load: Load::Wrk(hello(product.port, PLAIN, Some(&token))) },
+        Contender { name: "isobase, SDK", load: Load::Wrk(hello(product.port, WITH_SDK, Some(&token))) },
         Contender { name: "wasmtime serve", load: Load::Wrk(hello(peer.port, "/", None)) },
     ];
     let speeds = alternate(&contenders, options).await?;
-    measured.figures.push(Figure {
-        name: "WASM hello, fresh instance".into(),
-        ours: speeds[0],
+    let figure = |name: &str, ours, how: &str| Figure {
+        name: name.into(),
+        ours,
         unit: Unit::RequestsPerSecond,
-        peer: Some(("wasmtime serve", speeds[1])),
+        peer: Some(("wasmtime serve", speeds[2])),
         goal: Goal::Ratio(GOAL),
-        how: "wrk -t1 -c32; one component; isobase behind its gateway with a user's JWT, the peer bare"
-            .into(),
-    });
+        how: format!("wrk -t1 -c32; {how}; isobase behind its gateway with a user's JWT, the peer bare"),
+    };
+    measured.figures.push(figure("WASM hello, plain wasi:http", speeds[0], "one component on both"));
+    measured.figures.push(figure("WASM hello, isobase's SDK", speeds[1], "the peer runs plain wasi:http"));
     Ok(measured)
 }

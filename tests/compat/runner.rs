@@ -15,30 +15,30 @@ use hyper_util::rt::TokioExecutor;
 use super::scenario::{Caller, Given, Scenario, load};
 
 /// Credentials of the three callers.
-pub struct Keys {
+pub(crate) struct Keys {
     /// Sent as `apikey` by all callers.
-    pub anon: String,
+    pub(crate) anon: String,
     /// The token of the user 11111111-1111-1111-1111-111111111111, role `authenticated`.
-    pub user: String,
-    pub service: String,
+    pub(crate) user: String,
+    pub(crate) service: String,
 }
 
 /// How the run went.
 #[derive(Debug, Default)]
-pub struct Report {
-    pub passed: usize,
+pub(crate) struct Report {
+    pub(crate) passed: usize,
     /// Need a setting that the server was not started with.
-    pub skipped: Vec<String>,
+    pub(crate) skipped: Vec<String>,
     /// Failed, and a reason is on file.
-    pub known: Vec<String>,
+    pub(crate) known: Vec<String>,
     /// Failed without a reason: name, and what was different.
-    pub failed: Vec<(String, String)>,
+    pub(crate) failed: Vec<(String, String)>,
     /// On file as failing but passed: to be taken off the list.
-    pub healed: Vec<String>,
+    pub(crate) healed: Vec<String>,
 }
 
 impl Report {
-    pub fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         self.failed.is_empty() && self.healed.is_empty()
     }
 }
@@ -46,7 +46,7 @@ impl Report {
 /// Plays all scenarios in `folder` against `base_url`, the API's root, e.g. `http://127.0.0.1:54321/rest/v1`.
 ///
 /// `known_failures` maps names to reasons.
-pub async fn run_all(
+pub(crate) async fn run_all(
     base_url: &str,
     keys: &Keys,
     folder: &Path,

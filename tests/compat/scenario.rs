@@ -13,35 +13,35 @@ use serde_json::Value;
 /// One request and its answer.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// Unique within all files.
-    pub name: String,
+    pub(crate) name: String,
     /// `GET /items?select=id`: method, path below the API's root and query, as sent.
-    pub request: String,
+    pub(crate) request: String,
     #[serde(default)]
-    pub caller: Caller,
+    pub(crate) caller: Caller,
     #[serde(default)]
-    pub headers: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>,
     #[serde(default)]
-    pub body: String,
-    pub status: u16,
+    pub(crate) body: String,
+    pub(crate) status: u16,
     /// Headers that must have this value; an empty value means there is no such header.
     #[serde(default)]
-    pub answers: BTreeMap<String, String>,
+    pub(crate) answers: BTreeMap<String, String>,
     /// The body as JSON: whitespace and the order of keys do not count.
-    pub json: Option<String>,
+    pub(crate) json: Option<String>,
     /// The body byte by byte.
-    pub text: Option<String>,
+    pub(crate) text: Option<String>,
     /// Members that the body, a JSON object, must have; others may be there.
-    pub has: Option<String>,
+    pub(crate) has: Option<String>,
     /// A setting that is not the default, which the server must have been started with.
-    pub setting: Option<Setting>,
+    pub(crate) setting: Option<Setting>,
 }
 
 /// Whose key or token is sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Caller {
+pub(crate) enum Caller {
     #[default]
     Anon,
     /// The user 11111111-1111-1111-1111-111111111111.
@@ -52,7 +52,7 @@ pub enum Caller {
 /// What the server must allow for the scenario to make sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Setting {
+pub(crate) enum Setting {
     /// `sum()` and its kin.
     Aggregates,
     /// `Prefer: tx=rollback`.
@@ -65,11 +65,11 @@ pub enum Setting {
 
 /// What a server answered.
 #[derive(Debug, Clone)]
-pub struct Given {
-    pub status: u16,
+pub(crate) struct Given {
+    pub(crate) status: u16,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +82,7 @@ struct File {
 ///
 /// # Panics
 /// When a file cannot be read or two scenarios share a name: the data is part of the test.
-pub fn load(folder: &Path) -> Vec<Scenario> {
+pub(crate) fn load(folder: &Path) -> Vec<Scenario> {
     let mut paths = std::fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.expect("a readable folder").path())
@@ -104,22 +104,22 @@ pub fn load(folder: &Path) -> Vec<Scenario> {
 }
 
 impl Scenario {
-    pub fn method(&self) -> &str {
+    pub(crate) fn method(&self) -> &str {
         self.request.split_once(' ').map_or("GET", |(method, _)| method)
     }
 
     /// Path and query.
-    pub fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         self.request.split_once(' ').map_or(self.request.as_str(), |(_, target)| target)
     }
 
     /// Whether the rows may differ afterwards.
-    pub fn writes(&self) -> bool {
+    pub(crate) fn writes(&self) -> bool {
         !matches!(self.method(), "GET" | "HEAD" | "OPTIONS")
     }
 
     /// What is not as expected; `None` when all is.
-    pub fn mismatch(&self, given: &Given) -> Option<String> {
+    pub(crate) fn mismatch(&self, given: &Given) -> Option<String> {
         let mut report = String::new();
         if given.status != self.status {
             let _ = writeln!(report, "  status {} instead of {}", given.status, self.status);

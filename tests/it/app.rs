@@ -131,7 +131,14 @@ impl Project {
         let log = fs::File::options().append(true).create(true).open(self.log_path()).expect("a log file");
         let Ports { api, database, admin } = self.ports;
         let mut command = self.command(&["start", "--log", "debug", "--log-format", "json"]);
-        command.args(["--port", &api.to_string(), "--db-port", &database.to_string(), "--admin-port", &admin.to_string()]);
+        command.args([
+            "--port",
+            &api.to_string(),
+            "--db-port",
+            &database.to_string(),
+            "--admin-port",
+            &admin.to_string(),
+        ]);
         if let Some(url) = &self.db_url {
             command.args(["--db-url", url]);
         }
@@ -211,8 +218,9 @@ impl App {
     }
 
     pub(crate) fn token(&self, subject: &str) -> String {
-        let claims = json!({ "sub": subject, "role": "authenticated", "aud": "authenticated", "exp": 1_983_812_996 });
-        isobase_gateway::keys::sign_hs256(self.value("JWT_SECRET").as_bytes(), &claims).expect("claims can be signed")
+        let claims =
+            json!({ "sub": subject, "role": "authenticated", "aud": "authenticated", "exp": 1_983_812_996 });
+        isobase_gateway::keys::sign_hs256(self.value("JWT_SECRET"), &claims)
     }
 
     pub(crate) fn process_id(&self) -> i32 {
@@ -221,8 +229,9 @@ impl App {
 
     /// A connection as the project's owner, past REST and the pool.
     pub(crate) async fn sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        let (client, connection) =
-            tokio_postgres::connect(self.value("DB_URL"), tokio_postgres::NoTls).await.expect("Postgres accepts");
+        let (client, connection) = tokio_postgres::connect(self.value("DB_URL"), tokio_postgres::NoTls)
+            .await
+            .expect("Postgres accepts");
         let driver = task::spawn(TaskKind::Request, "test connection", async {
             _ = connection.await;
         });

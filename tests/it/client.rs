@@ -44,7 +44,8 @@ impl HttpClient {
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
-        let response: Response<_> = self.inner.request(request).await.map_err(|error| format!("{error:?}"))?;
+        let response: Response<_> =
+            self.inner.request(request).await.map_err(|error| format!("{error:?}"))?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
         Ok(Answer { status: head.status, headers: head.headers, body })

@@ -41,7 +41,11 @@ async fn postgres_process(app: &App) -> i32 {
         .or_else(|_| std::fs::read_to_string(app.project.path().join(".isobase/postgres/postmaster.pid")))
         .expect("the postmaster can be found");
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
-    parent.unwrap_or_else(|| status.lines().next().expect("a first line")).trim().parse().expect("a process id")
+    parent
+        .unwrap_or_else(|| status.lines().next().expect("a first line"))
+        .trim()
+        .parse()
+        .expect("a process id")
 }
 
 #[tokio::test]
@@ -71,7 +75,8 @@ async fn killing_postgres_under_load_loses_nothing_acknowledged() {
 
 fn postgres_process_changed(app: &App, before: i32) -> bool {
     let file = app.project.path().join(".isobase/postgres/postmaster.pid");
-    let now = std::fs::read_to_string(file).ok().and_then(|text| text.lines().next()?.trim().parse::<i32>().ok());
+    let now =
+        std::fs::read_to_string(file).ok().and_then(|text| text.lines().next()?.trim().parse::<i32>().ok());
     now.is_some_and(|now| now != before)
 }
 

@@ -5,7 +5,8 @@ use crate::app::{ALICE, Project};
 #[tokio::test]
 async fn the_quickstart_starts_stops_and_keeps_its_data() {
     let app = Project::quickstart().start().await;
-    let created = app.user(ALICE, "POST", "/rest/v1/todos").json(&serde_json::json!({ "title": "stay" })).send().await;
+    let created =
+        app.user(ALICE, "POST", "/rest/v1/todos").json(&serde_json::json!({ "title": "stay" })).send().await;
     assert_eq!(created.status, 201, "{}", created.text());
 
     let app = app.stop().await.start().await;
@@ -39,7 +40,10 @@ async fn a_postgres_of_your_own_serves_as_well() {
     let url = owner.value("DB_URL").to_owned();
     let guest = Project::quickstart().with_db_url(&url).start().await;
     let found = guest.anon("GET", "/rest/v1/todos?select=title&order=title").send().await;
-    assert_eq!(found.json(), serde_json::json!([{ "title": "Read the README" }, { "title": "Share this list" }]));
+    assert_eq!(
+        found.json(),
+        serde_json::json!([{ "title": "Read the README" }, { "title": "Share this list" }])
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod app;
 mod client;
 mod commands;
+mod compat;
 mod faults;
 mod functions;
 mod lifecycle;

@@ -22,7 +22,8 @@ async fn row_level_security_decides_for_every_caller() {
     let denied = app.anon("POST", "/rest/v1/todos").json(&json!({ "title": "x", "owner": BOB })).send().await;
     assert_eq!(denied.status, 401, "{}", denied.text());
     assert_eq!(denied.json()["code"], "42501");
-    let forged = app.user(ALICE, "POST", "/rest/v1/todos").json(&json!({ "title": "x", "owner": BOB })).send().await;
+    let forged =
+        app.user(ALICE, "POST", "/rest/v1/todos").json(&json!({ "title": "x", "owner": BOB })).send().await;
     assert_eq!(forged.status, 403, "{}", forged.text());
 }
 
@@ -35,9 +36,15 @@ async fn writes_read_back_what_they_did() {
         .json(&json!([{ "title": "one" }, { "title": "two" }]))
         .send()
         .await;
-    assert_eq!((created.status.as_u16(), created.json()), (201, json!([
-        { "title": "one", "done": false }, { "title": "two", "done": false }
-    ])));
+    assert_eq!(
+        (created.status.as_u16(), created.json()),
+        (
+            201,
+            json!([
+                { "title": "one", "done": false }, { "title": "two", "done": false }
+            ])
+        )
+    );
     let updated = app
         .user(ALICE, "PATCH", "/rest/v1/todos?title=eq.one&select=title,done")
         .header("prefer", "return=representation")

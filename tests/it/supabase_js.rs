@@ -23,7 +23,8 @@ async fn supabase_js_works_unmodified() {
         .output()
         .await
         .expect("node runs");
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}\n{}", app.project.log());
     assert!(text.contains("all checks passed"), "{text}");
 }

@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &NewFunctionArguments) -> anyhow::Result<()> {
     write_new(&entry, &named(if arguments.wasm { RUST_SOURCE } else { TYPESCRIPT }))?;
     let progress = TerminalProgress::new();
     progress.note(&format!("wrote {}", entry.display()));
-    progress.note(&format!("served at /functions/v1/{slug} by: isobase start --workdir {}", workdir.display()));
+    progress
+        .note(&format!("served at /functions/v1/{slug} by: isobase start --workdir {}", workdir.display()));
     Ok(())
 }

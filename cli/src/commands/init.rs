@@ -47,7 +47,11 @@ fn project_id(workdir: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let kept: String = name
         .chars()
-        .map(|character| if character.is_ascii_alphanumeric() || "_-.".contains(character) { character } else { '_' })
+        .map(
+            |character| {
+                if character.is_ascii_alphanumeric() || "_-.".contains(character) { character } else { '_' }
+            },
+        )
         .collect();
     if kept.is_empty() { "project".into() } else { kept }
 }

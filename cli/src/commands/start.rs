@@ -64,7 +64,8 @@ fn detach(arguments: &StartArguments) -> anyhow::Result<()> {
     let folder = state_folder(workdir);
     fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
     let log_path = folder.join("isobase.log");
-    let log = fs::File::create(&log_path).with_context(|| format!("could not write {}", log_path.display()))?;
+    let log =
+        fs::File::create(&log_path).with_context(|| format!("could not write {}", log_path.display()))?;
     let program = std::env::current_exe().context("could not find this program's own file")?;
     let mut child = Command::new(program)
         .args(std::env::args_os().skip(1).filter(|argument| argument != "--detach" && argument != "-d"))

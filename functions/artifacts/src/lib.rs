@@ -5,3 +5,11 @@
 
 /// The data API, `/rest/v1`.
 pub const REST: &[u8] = include_bytes!(env!("ISOBASE_REST"));
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn built_ins_are_components() {
+        assert!(super::REST.starts_with(b"\0asm\x0d\0\x01\0"));
+    }
+}

@@ -124,7 +124,6 @@ impl Guest {
             return Err(HostError::Problem(problem));
         }
         if work.rolls_back {
-            transaction.query("SET CONSTRAINTS ALL IMMEDIATE", ()).map_err(failed)?;
             transaction.rollback().map_err(failed)?;
         } else {
             transaction.commit().map_err(failed)?;

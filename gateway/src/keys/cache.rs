@@ -52,3 +52,32 @@ impl Expiry<[u8; 32], Verified> for AtTokenExpiry {
         Some(expires_at.duration_since(SystemTime::now()).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::TokenCache;
+    use crate::keys::claims::Verified;
+    use isobase_base::{Principal, limits};
+
+    #[test]
+    fn what_is_remembered_ends_with_its_token() {
+        let cache = TokenCache::new();
+        let key = TokenCache::key("a.b.c");
+        let expires_at = 4_000_000_000;
+        let verified =
+            Verified { principal: Principal::anon(), expires_at: Some(expires_at), is_api_key: false };
+        cache.insert(key, verified);
+        let end = expires_at + limits::TOKEN_CLOCK_SKEW.as_secs();
+        assert!(cache.get(&key, end - 1).is_some());
+        assert!(cache.get(&key, end).is_none(), "asked with a clock that has moved on");
+        assert!(cache.get(&TokenCache::key("a.b.d"), 0).is_none());
+    }
+
+    #[test]
+    fn a_dead_token_is_not_kept() {
+        let cache = TokenCache::new();
+        let key = TokenCache::key("a.b.c");
+        cache.insert(key, Verified { principal: Principal::anon(), expires_at: Some(1), is_api_key: false });
+        assert!(cache.get(&key, 0).is_none(), "the cache's own clock is the real one");
+    }
+}

@@ -53,6 +53,13 @@ pub(super) async fn run<S: Service>(stream: TcpStream, peer: Peer, seat: Seat, s
             }
             () = watch.as_mut() => match activity.judge(&shared.limits) {
                 Verdict::Fine { next_look } => watch.as_mut().reset(next_look.into()),
+                // Politely first (HTTP/2 says goodbye), so that a request on its way is answered or
+                // sent again; what is still there after another while is dropped.
+                Verdict::Idle if !is_draining => {
+                    is_draining = true;
+                    connection.as_mut().graceful_shutdown();
+                    watch.as_mut().reset((std::time::Instant::now() + shared.limits.header_read_timeout).into());
+                }
                 Verdict::Idle => return,
                 Verdict::TooSlow => {
                     shared.observer.record(Observation::Connection { event: ConnectionEvent::TooSlow });

@@ -3,10 +3,12 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use isobase_base::limits;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 
 use super::accept::Seat;
 use super::activity::Activity;
@@ -16,12 +18,40 @@ use super::activity::Activity;
 pub(super) struct Socket {
     stream: TcpStream,
     activity: Arc<Activity>,
+    linger: Option<Linger>,
     _seat: Seat,
+}
+
+/// The end of a connection: nothing more is written, what comes is thrown away for a while.
+struct Linger {
+    deadline: Pin<Box<Sleep>>,
+    bytes_left: usize,
+}
+
+impl Linger {
+    fn begin() -> Self {
+        Self { deadline: Box::pin(sleep(limits::LINGER_TIMEOUT)), bytes_left: limits::LINGER_BYTES_MAX }
+    }
+
+    /// Ready when the peer has closed too, or a bound is reached.
+    fn poll(&mut self, stream: &mut TcpStream, context: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [0; 8 * 1024];
+        while self.bytes_left > 0 && self.deadline.as_mut().poll(context).is_pending() {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {
+                    self.bytes_left = self.bytes_left.saturating_sub(buffer.filled().len());
+                }
+                Ok(()) | Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    }
 }
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, seat: Seat) -> Self {
-        Self { stream, activity, _seat: seat }
+        Self { stream, activity, linger: None, _seat: seat }
     }
 
     fn note_write(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -76,6 +106,11 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let this = &mut *self;
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+        }
+        let linger = this.linger.get_or_insert_with(Linger::begin);
+        linger.poll(&mut this.stream, context).map(Ok)
     }
 }

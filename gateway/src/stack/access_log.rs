@@ -6,8 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body::{Frame, SizeHint};
 use isobase_base::observe::{Observation, Observer};
 use isobase_base::{Body, BodyError, Principal, RequestId, TraceContext};
@@ -16,6 +15,8 @@ use isobase_base::{Body, BodyError, Principal, RequestId, TraceContext};
 pub(crate) struct AccessLog {
     observer: Observer,
     pub(super) request_id: RequestId,
+    /// The id as it goes into headers.
+    pub(super) request_id_text: HeaderValue,
     pub(super) trace: TraceContext,
     pub(super) surface: &'static str,
     pub(super) principal: Option<Principal>,
@@ -28,19 +29,21 @@ pub(crate) struct AccessLog {
 
 impl AccessLog {
     /// The id is always new: one taken from a client could be chosen to mislead (log forging).
-    pub(super) fn begin(observer: &Observer, parts: &Parts) -> Self {
-        let traceparent = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
+    pub(super) fn begin<B>(observer: &Observer, request: &Request<B>) -> Self {
+        let request_id = RequestId::generate();
+        let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
         Self {
             observer: observer.clone(),
-            request_id: RequestId::generate(),
+            request_id,
+            request_id_text: HeaderValue::try_from(request_id.to_string()).expect("a UUID is plain ASCII"),
             trace: traceparent.and_then(TraceContext::continue_from).unwrap_or_else(TraceContext::generate),
             surface: "none",
             principal: None,
             // Until there is a response, the end can only mean that the client went away. The code
             // is the one nginx made customary.
             status: StatusCode::from_u16(499).expect("499 is a valid status"),
-            method: parts.method.clone(),
-            uri: parts.uri.clone(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
             began: Instant::now(),
             bytes: 0,
         }

@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use isobase_base::{Access, Principal};
 
 use super::credentials::{Bearer, Credentials, Unclear};
-use crate::keys::{Algorithm, ApiKeyKind, KeySet, Reason, TokenError, Verified, looks_opaque};
+use crate::keys::{Algorithm, ApiKeyKind, KeySet, Reason, TokenError, looks_opaque};
 use crate::refusal::Refusal;
 
 /// Why a caller is not let in.
@@ -29,29 +29,6 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn anonymous() -> Self {
         Self { principal: Principal::anon(), api_key: None }
-    }
-}
-
-/// A presented string once it is known to be good.
-enum Proof {
-    Opaque(ApiKeyKind),
-    Token(Verified),
-}
-
-impl Proof {
-    fn check(keys: &KeySet, text: &str) -> Result<Self, Denied> {
-        if looks_opaque(text) {
-            keys.api_key(text).map(Self::Opaque).ok_or(Denied::UnknownApiKey)
-        } else {
-            keys.verify(text).map(Self::Token).map_err(Denied::Token)
-        }
-    }
-
-    fn into_caller(self) -> Caller {
-        match self {
-            Self::Opaque(kind) => Caller { principal: kind.principal(), api_key: Some(kind) },
-            Self::Token(verified) => Caller { principal: verified.principal, api_key: None },
-        }
     }
 }
 
@@ -87,12 +64,22 @@ pub(super) fn for_data_api(
             return Err(Denied::UnknownApiKey);
         }
     }
-    let proof = match (credentials.bearer, &credentials.apikey) {
-        (Bearer::Token(token), _) => Proof::check(keys, token)?,
-        (Bearer::Absent, Some(key)) => Proof::check(keys, key)?,
-        (Bearer::Absent, None) => return Ok(Caller::anonymous()),
+    // As Kong does for the local stack: an API key that is a token counts as one where no other is.
+    let token = match credentials.bearer {
+        Bearer::Token(_) => credentials.token(),
+        Bearer::Absent => credentials.apikey.as_deref().filter(|key| !looks_opaque(key)),
     };
-    Ok(Caller { api_key: opaque, ..proof.into_caller() })
+    Ok(caller(keys, token, opaque)?.unwrap_or_else(Caller::anonymous))
+}
+
+/// The caller that a token or, without one, an opaque key makes.
+fn caller(keys: &KeySet, token: Option<&str>, opaque: Option<ApiKeyKind>) -> Result<Option<Caller>, Denied> {
+    let principal = match (token, opaque) {
+        (Some(token), _) => keys.verify(token).map_err(Denied::Token)?.principal,
+        (None, Some(kind)) => kind.principal(),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Caller { principal, api_key: opaque }))
 }
 
 /// A function: with `verify_jwt` a token of this project in `Authorization`, the anonymous key
@@ -107,13 +94,7 @@ pub(super) fn for_function(
     let is_checked = access.verify_jwt && method != Method::OPTIONS;
     let outcome = Credentials::find(headers, None).map_err(Denied::Unclear).and_then(|credentials| {
         let opaque = opaque_key(keys, &credentials)?;
-        match (credentials.bearer, opaque) {
-            (Bearer::Token(token), _) => {
-                Proof::check(keys, token).map(|proof| Caller { api_key: opaque, ..proof.into_caller() })
-            }
-            (Bearer::Absent, Some(kind)) => Ok(Proof::Opaque(kind).into_caller()),
-            (Bearer::Absent, None) => Err(Denied::Missing),
-        }
+        caller(keys, credentials.token(), opaque)?.ok_or(Denied::Missing)
     });
     match outcome {
         Err(denied) if is_checked => Err(denied),

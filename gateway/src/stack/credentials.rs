@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use http::header::{AUTHORIZATION, HeaderMap};
 use percent_encoding::percent_decode_str;
 
+use crate::keys::looks_opaque;
+
 /// Why the credentials cannot even be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unclear {
@@ -43,6 +45,14 @@ impl<'a> Credentials<'a> {
             }
         }
         Ok(Self { bearer, apikey: apikey.filter(|key| !key.is_empty()) })
+    }
+
+    /// The text in `Authorization` that claims to be a token.
+    pub(super) fn token(&self) -> Option<&'a str> {
+        match self.bearer {
+            Bearer::Token(token) if !looks_opaque(token) => Some(token),
+            Bearer::Token(_) | Bearer::Absent => None,
+        }
     }
 }
 

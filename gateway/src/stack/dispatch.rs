@@ -123,8 +123,16 @@ fn upgrade_of<B>(request: &mut Request<B>) -> Upgrade {
 
 #[cfg(test)]
 mod tests {
-    use super::check_length;
+    use super::{check_length, until_head};
+    use http::StatusCode;
     use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+
+    #[tokio::test]
+    async fn a_function_that_never_answers_is_504() {
+        let outcome = until_head(std::future::pending(), None, 0, std::time::Instant::now()).await;
+        let refusal = outcome.expect_err("no answer");
+        assert_eq!((refusal.status, refusal.code), (StatusCode::GATEWAY_TIMEOUT, "IDLE_TIMEOUT"));
+    }
 
     #[test]
     fn a_content_length_that_lies_is_dropped() {

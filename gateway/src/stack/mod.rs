@@ -1,10 +1,11 @@
 //! What happens to a request, in order. The order is the design; each step says why it stands there.
 //!
 //! 1. **Access log**: first, so that whatever happens is observed, and dropped last.
-//! 2. **Head** and **path**: nothing is decided by input that could be read in two ways.
+//! 2. **Path**: before the route, which must not be chosen by what could be read in two ways.
 //! 3. **Route**: from here on the surface's own words and bounds hold, for errors too.
-//! 4. **CORS**: before keys, because browsers send preflights without any. (It follows the route
-//!    because each surface has its own policy; finding the route has no effect of its own.)
+//! 4. **CORS** and **head**: before keys, because browsers send preflights without any, and because
+//!    a page can read a refusal only if it is marked. They follow the route
+//!    because each surface has its own policy; finding the route has no effect of its own.
 //! 5. **Key or token**: before the body, so that a stranger cannot make the host read one.
 //!    A limit on a caller's rate belongs right after it, where the caller is known.
 //! 6. **Body bound**: before the function, which must never see a byte too many.
@@ -27,7 +28,7 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use isobase_base::{Body, Client, Context, Target};
 
 pub(crate) use access_log::Answer;
@@ -61,39 +62,26 @@ where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Display,
 {
-    let (parts, body) = request.into_parts();
-    let mut log = AccessLog::begin(&gateway.observer, &parts);
-    let uri = parts.uri.clone();
+    let uri = request.uri().clone();
+    let mut log = AccessLog::begin(&gateway.observer, &request);
     let mut response = match path::normalise(uri.path()) {
-        Ok(path) => match locate(gateway, &parts, &path) {
-            Ok(place) => answer_at(gateway, peer, place, Request::from_parts(parts, body), &mut log).await,
-            Err((refusal, dialect)) => refusal.into_response(dialect),
+        Ok(path) => match routes::find(&path) {
+            Some((route, rest)) => answer_at(gateway, peer, route, rest, request, &mut log).await,
+            None => own::not_found().into_response(Dialect::Plain),
         },
         Err(path::Ambiguous) => own::invalid_url().into_response(Dialect::Plain),
     };
     log.status = response.status();
-    if let Ok(id) = HeaderValue::try_from(log.request_id.to_string()) {
-        response.headers_mut().insert(SB_REQUEST_ID, id);
-    }
+    response.headers_mut().insert(SB_REQUEST_ID, log.request_id_text.clone());
     response.map(|body| Answer::new(body, log))
 }
 
-fn locate<'a>(gateway: &Gateway, parts: &Parts, path: &'a str) -> Result<Place<'a>, (Refusal, Dialect)> {
-    let Some((route, rest)) = routes::find(path) else {
-        let message = "No API is at this path; there are /rest/v1 and /functions/v1";
-        return Err((Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message), Dialect::Plain));
-    };
-    match head::check(parts, gateway.config.limits.header_bytes_max) {
-        Ok(authority) => Ok(Place { route, rest, authority }),
-        Err(refusal) => Err((refusal, route.dialect)),
-    }
-}
-
-/// Layer 4 and, around it, the surface's words for a refusal.
+/// Everything from the route on, in the words of its surface and readable for the page that asked.
 async fn answer_at<B>(
     gateway: &Gateway,
     peer: &Peer,
-    place: Place<'_>,
+    route: &'static Route,
+    rest: &str,
     request: Request<B>,
     log: &mut AccessLog,
 ) -> Response<Body>
@@ -101,39 +89,36 @@ where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Display,
 {
-    let route = place.route;
     log.surface = route.surface;
-    let (parts, body) = request.into_parts();
     let cross_origin = match route.cross_origin {
-        CrossOrigin::Gateway => cors::decide(&parts.headers, &gateway.config.cors_origins),
+        CrossOrigin::Gateway => cors::decide(request.headers(), &gateway.config.cors_origins),
         // Only for the gateway's own refusals: without it a page cannot read why it was refused.
-        CrossOrigin::Function => cors::decide(&parts.headers, &[]),
+        CrossOrigin::Function => cors::decide(request.headers(), &[]),
     };
     if route.cross_origin == CrossOrigin::Gateway
-        && let Some(response) = cors::preflight(&parts, &cross_origin)
+        && let Some(response) = cors::preflight(&request, &cross_origin)
     {
         return response;
     }
-    match admit(gateway, peer, &place, Request::from_parts(parts, body), log).await {
-        Ok(mut response) => {
-            if route.cross_origin == CrossOrigin::Gateway {
-                cors::mark(response.headers_mut(), &cross_origin);
-            }
-            response
-        }
-        Err(refusal) => {
-            let mut response = refusal.into_response(route.dialect);
-            cors::mark(response.headers_mut(), &cross_origin);
-            response
-        }
+    let admitted = match head::check(&request, gateway.config.limits.header_bytes_max) {
+        Ok(authority) => admit(gateway, peer, Place { route, rest, authority }, request, log).await,
+        Err(refusal) => Err(refusal),
+    };
+    let (mut response, is_marked) = match admitted {
+        Ok(response) => (response, route.cross_origin == CrossOrigin::Gateway),
+        Err(refusal) => (refusal.into_response(route.dialect), true),
+    };
+    if is_marked {
+        cors::mark(response.headers_mut(), &cross_origin);
     }
+    response
 }
 
 /// Layers 5 to 7.
 async fn admit<B>(
     gateway: &Gateway,
     peer: &Peer,
-    place: &Place<'_>,
+    place: Place<'_>,
     request: Request<B>,
     log: &mut AccessLog,
 ) -> Result<Response<Body>, Refusal>
@@ -158,9 +143,8 @@ where
     forward::clean_request(&mut parts.headers, offers_upgrade);
     origin.tell(&mut parts.headers, peer, &place.authority, route.prefix);
     tell_identity(gateway, &mut parts.headers, log, caller.api_key.filter(|_| is_function));
-    parts.uri =
-        forward::seen_uri(&parts.uri, place.rest, origin.scheme(), place.authority.clone(), !is_function)
-            .map_err(|_| own::invalid_url())?;
+    parts.uri = forward::seen_uri(&parts.uri, place.rest, origin.scheme(), place.authority, !is_function)
+        .map_err(|_| own::invalid_url())?;
     let context = Context {
         request_id: log.request_id,
         trace: log.trace,
@@ -197,9 +181,7 @@ fn authenticate(gateway: &Gateway, route: &Route, target: &Target, parts: &Parts
 
 /// Request id, trace and API key, which a function may log, pass on and check.
 fn tell_identity(gateway: &Gateway, headers: &mut HeaderMap, log: &AccessLog, api_key: Option<ApiKeyKind>) {
-    if let Ok(value) = HeaderValue::try_from(log.request_id.to_string()) {
-        headers.insert(SB_REQUEST_ID, value);
-    }
+    headers.insert(SB_REQUEST_ID, log.request_id_text.clone());
     if let Ok(value) = HeaderValue::try_from(log.trace.to_string()) {
         headers.insert(TRACEPARENT, value);
     }

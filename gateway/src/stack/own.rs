@@ -40,6 +40,11 @@ pub(super) fn not_built(route: &Route) -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "feature_disabled", message)
 }
 
+pub(super) fn not_found() -> Refusal {
+    let message = "No API is at this path; there are /rest/v1 and /functions/v1";
+    Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+}
+
 pub(super) fn invalid_url() -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, "INVALID_URL", "The path of the request is not valid")
 }

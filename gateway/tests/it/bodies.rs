@@ -27,6 +27,18 @@ async fn a_length_over_the_bound_is_refused_before_the_body_comes() {
     assert_eq!(gateway.invoked(), 0);
 }
 
+/// The client is still sending when it is refused; a reset would take the answer from it.
+#[tokio::test]
+async fn a_refused_upload_learns_why() {
+    let gateway = TestGateway::with(bounded).await;
+    for _ in 0..10 {
+        let mut wire = Wire::open(gateway.address).await;
+        wire.write(request("POST /functions/v1/sink", &["Content-Length: 8000000"])).await;
+        wire.write(vec![b'x'; 8_000_000]).await;
+        assert_eq!(wire.reply().await.unwrap().status, 413);
+    }
+}
+
 #[tokio::test]
 async fn the_bound_itself_is_allowed() {
     let gateway = TestGateway::with(bounded).await;

@@ -69,8 +69,8 @@ async fn what_is_not_there_is_said_in_the_surface_s_words() {
         table.push_str(&format!("{line} -> {} {}\n", reply.status, reply.text()));
     }
     expect![[r#"
-        GET / -> 404 {"code":"NOT_FOUND","message":"No API lives at this path"}
-        GET /rest/v2/todos -> 404 {"code":"NOT_FOUND","message":"No API lives at this path"}
+        GET / -> 404 {"code":"NOT_FOUND","message":"No API is at this path; there are /rest/v1 and /functions/v1"}
+        GET /rest/v2/todos -> 404 {"code":"NOT_FOUND","message":"No API is at this path; there are /rest/v1 and /functions/v1"}
         POST /auth/v1/token?grant_type=password -> 404 {"code":404,"error_code":"feature_disabled","msg":"This version of isobase has no auth API yet","message":"This version of isobase has no auth API yet"}
         GET /storage/v1/object/a/b -> 404 {"statusCode":"404","error":"feature_disabled","message":"This version of isobase has no storage API yet"}
         GET /realtime/v1/websocket -> 404 {"code":"feature_disabled","message":"This version of isobase has no realtime API yet"}

@@ -175,7 +175,9 @@ mod tests {
     use bytes::Bytes;
 
     fn stream_of(chunks: &'static [&'static str]) -> Body {
-        Body::from_stream(futures::stream::iter(chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes())))))
+        Body::from_stream(futures::stream::iter(
+            chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))),
+        ))
     }
 
     #[tokio::test]

@@ -31,6 +31,11 @@ pub const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Without the peer taking a byte of a response. Beyond it a reader that stopped would hold a
 /// function's invocation for free.
 pub const RESPONSE_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long, and for how many bytes, a closing connection still takes what the client was sending:
+/// closing on unread bytes resets the connection, and the client would lose the answer (a 413, say)
+/// that it has not read yet.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// First and longest pause of the accept loop after the process ran out of file descriptors.
 pub const ACCEPT_BACKOFF_MIN: Duration = Duration::from_millis(5);
 pub const ACCEPT_BACKOFF_MAX: Duration = Duration::from_secs(1);
@@ -71,7 +76,8 @@ pub const JWT_SECRET_BYTES_MIN: usize = 32;
 
 // ---- The database ----------------------------------------------------------------------------
 
-/// Connections of the pool. Postgres' own default limit is 100 and migrations need some too.
+/// Connections of the pool, beside one that listens. Postgres' own default limit is 100 and
+/// migrations need some too.
 pub const DATABASE_CONNECTIONS_MAX: usize = 20;
 /// Requests waiting for a connection; the next is refused with 503 at once.
 pub const DATABASE_WAITERS_MAX: usize = 2_000;

@@ -21,8 +21,7 @@ impl TraceContext {
     /// header is not of the form `00-<32 hex>-<16 hex>-<2 hex>` with non-zero ids.
     pub fn continue_from(traceparent: &str) -> Option<Self> {
         let mut parts = traceparent.split('-');
-        let (version, trace, span, flags) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let version: [u8; 1] = decode_hex(version)?;
         let only_known_parts = version[0] != 0 || parts.next().is_none();
         if version[0] == 0xff || !only_known_parts {
@@ -59,7 +58,11 @@ fn random_span() -> [u8; 8] {
 
 fn encode_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
 }
 
 /// Lower-case hex only, as the recommendation demands.

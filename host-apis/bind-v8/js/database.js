@@ -78,7 +78,7 @@ function arrayLiteral(array) {
   return `{${ArrayPrototypeJoin(elements, ",")}}`;
 }
 
-/** `[identity, access mode, timeout in ms or -1, setting, value, …]`. */
+/** `[identity, access mode, timeout in ms or -1, setting, value, ...]`. */
 function session(options) {
   const flat = [
     options?.identity ?? "caller",

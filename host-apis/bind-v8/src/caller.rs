@@ -59,9 +59,8 @@ impl Callers {
         let Some(database) = &self.database else {
             return Err(QueryError::refused("this host runs without a database"));
         };
-        let door = caller
-            .door
-            .get_or_insert_with(|| database.session_door(caller.context.clone(), self.grant));
+        let door =
+            caller.door.get_or_insert_with(|| database.session_door(caller.context.clone(), self.grant));
         Ok(door.clone())
     }
 

@@ -47,10 +47,8 @@ deno_core::extension!(
         database::op_isobase_db_transaction_document,
         database::op_isobase_db_transaction_query,
     ],
-    lazy_loaded_js = [
-        "ext:isobase_host/caller.js" = "js/caller.js",
-        "ext:isobase_host/database.js" = "js/database.js",
-    ],
+    lazy_loaded_js =
+        ["ext:isobase_host/caller.js" = "js/caller.js", "ext:isobase_host/database.js" = "js/database.js",],
     synthetic_esm = [
         "isobase:host/caller" = "ext:isobase_host/caller.js",
         "isobase:host/database" = "ext:isobase_host/database.js",

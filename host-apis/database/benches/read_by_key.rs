@@ -40,11 +40,14 @@ fn main() {
         let (rate, median, p99) = runtime.block_on(measure(&cluster, Duration::from_secs(seconds)));
         let extended = pgbench(&cluster, "extended", seconds);
         let prepared = pgbench(&cluster, "prepared", seconds);
+        let pipelined = runtime.block_on(pipelined(&cluster, Duration::from_secs(seconds)));
         println!(
             "round {round}: door {rate:.0}/s (p50 {median:?}, p99 {p99:?}) | pgbench extended {extended:.0}/s, \
-             prepared {prepared:.0}/s | ratio {:.2} and {:.2}",
+             prepared {prepared:.0}/s | tokio-postgres, four statements pipelined {pipelined:.0}/s | \
+             door is {:.2}, {:.2} and {:.2} times these",
             rate / extended,
-            rate / prepared
+            rate / prepared,
+            rate / pipelined
         );
     }
 }
@@ -111,6 +114,58 @@ fn door(database: &Database, principal: &Principal) -> Door {
         client: Client { address: std::net::Ipv4Addr::LOCALHOST.into() },
     };
     database.session_door(context, DatabaseGrant::Caller)
+}
+
+/// The same four statements through tokio-postgres, prepared and sent without waiting for each
+/// other: what the door would be built on otherwise.
+async fn pipelined(cluster: &Cluster, span: Duration) -> f64 {
+    let until = Instant::now() + span;
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let url = cluster.socket_url();
+            tokio::spawn(async move { call_pipelined(&url, caller as i32, until).await })
+        })
+        .collect();
+    let mut count = 0;
+    for caller in callers {
+        count += caller.await.unwrap();
+    }
+    f64::from(count) / span.as_secs_f64()
+}
+
+async fn call_pipelined(url: &str, caller: i32, until: Instant) -> u32 {
+    const SETTINGS: &str = "select set_config('search_path', $1, true), set_config('role', $2, true), \
+        set_config('request.jwt.claims', $3, true), set_config('request.method', $4, true), \
+        set_config('request.path', $5, true), set_config('request.headers', $6, true), \
+        set_config('request.cookies', $7, true)";
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(async move { connection.await.unwrap() });
+    let begin = client.prepare("begin read only").await.unwrap();
+    let settings = client.prepare(SETTINGS).await.unwrap();
+    client.batch_execute("begin; set local role authenticated").await.unwrap();
+    let read = client.prepare(READ).await.unwrap();
+    client.batch_execute("commit").await.unwrap();
+    let commit = client.prepare("commit").await.unwrap();
+    let claims = serde_json::json!({ "sub": SUBJECT, "role": "authenticated" }).to_string();
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
+        [&"public", &"authenticated", &claims, &"GET", &"/items", &"{}", &"{}"];
+    let (mut id, mut count) = (caller * 997, 0);
+    while Instant::now() < until {
+        id = (id * 31 + 17).rem_euclid(100_000);
+        let key: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&(id + 1)];
+        let (begun, set, rows, committed) = tokio::join!(
+            client.execute(&begin, &[]),
+            client.query(&settings, &values),
+            client.query(&read, &key),
+            client.execute(&commit, &[]),
+        );
+        assert_eq!(rows.unwrap().len(), 1);
+        begun.unwrap();
+        set.unwrap();
+        committed.unwrap();
+        count += 1;
+    }
+    count
 }
 
 fn pgbench(cluster: &Cluster, protocol: &str, seconds: u64) -> f64 {

@@ -44,7 +44,8 @@ impl Channels {
         if let Some(generation) = generations.get(channel) {
             return Some(generation.subscribe());
         }
-        let well_formed = !channel.is_empty() && channel.len() <= CHANNEL_BYTES_MAX && !channel.contains('\0');
+        let well_formed =
+            !channel.is_empty() && channel.len() <= CHANNEL_BYTES_MAX && !channel.contains('\0');
         if !well_formed || generations.len() >= DATABASE_CHANNELS_MAX {
             return None;
         }
@@ -95,7 +96,10 @@ pub(crate) async fn listen(channels: Arc<Channels>, pool: Arc<Pool>, stop: Cance
 }
 
 /// Listens on one connection until it fails.
-async fn serve(channels: &Channels, connection: &mut Connection) -> Result<std::convert::Infallible, Trouble> {
+async fn serve(
+    channels: &Channels,
+    connection: &mut Connection,
+) -> Result<std::convert::Infallible, Trouble> {
     let mut listening = HashSet::new();
     loop {
         for channel in channels.not_in(&listening) {

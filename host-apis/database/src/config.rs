@@ -46,11 +46,14 @@ impl DatabaseConfig {
     /// Supabase's `authenticator`. TLS is not spoken yet, so `sslmode=require` is refused.
     pub fn from_url(url: &str) -> Result<Self, OpenError> {
         let parsed = tokio_postgres::Config::from_str(url).map_err(|error| {
-            let source = std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
+            let source =
+                std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
             OpenError::Config(format!("{error}{source}"))
         })?;
         if parsed.get_ssl_mode() == SslMode::Require {
-            return Err(OpenError::Config("sslmode=require needs TLS, which is not supported yet".to_owned()));
+            return Err(OpenError::Config(
+                "sslmode=require needs TLS, which is not supported yet".to_owned(),
+            ));
         }
         let user = parsed.get_user().ok_or_else(|| OpenError::Config("it names no user".to_owned()))?;
         let addresses = addresses(&parsed);
@@ -107,7 +110,10 @@ fn addresses(parsed: &tokio_postgres::Config) -> Vec<Address> {
         Host::Unix(folder) => Address::unix(folder, port(index)),
     };
     if parsed.get_hosts().is_empty() {
-        let of_ip = |(index, ip): (usize, &std::net::IpAddr)| Address::Tcp { host: ip.to_string(), port: port(index) };
+        let of_ip = |(index, ip): (usize, &std::net::IpAddr)| Address::Tcp {
+            host: ip.to_string(),
+            port: port(index),
+        };
         return parsed.get_hostaddrs().iter().enumerate().map(of_ip).collect();
     }
     parsed.get_hosts().iter().enumerate().map(of_host).collect()

@@ -48,9 +48,9 @@ impl Database {
         let refused = |error: &dyn std::fmt::Display| OpenError::Connect(error.to_string());
         let mut connection = pool.connect_once().await.map_err(|error| refused(&error))?;
         check_version(&connection.server_version)?;
-        let roles = roles::read(&mut connection)
-            .await
-            .map_err(|trouble| OpenError::Connect(format!("cannot read the roles: {}", Error::from(trouble))))?;
+        let roles = roles::read(&mut connection).await.map_err(|trouble| {
+            OpenError::Connect(format!("cannot read the roles: {}", Error::from(trouble)))
+        })?;
         pool.adopt(connection);
         let core = Arc::new(Core {
             pool,
@@ -60,7 +60,8 @@ impl Database {
             snapshots: Snapshots::default(),
             stop: CancellationToken::new(),
         });
-        let listener = channels::listen(Arc::clone(&core.channels), Arc::clone(&core.pool), core.stop.clone());
+        let listener =
+            channels::listen(Arc::clone(&core.channels), Arc::clone(&core.pool), core.stop.clone());
         task::spawn(task::TaskKind::Service, "database listen", listener);
         task::spawn(task::TaskKind::Service, "database roles", follow_roles(Arc::clone(&core)));
         Ok(Self { core })
@@ -112,6 +113,8 @@ fn check_version(version: &str) -> Result<(), OpenError> {
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     match digits.parse::<u32>() {
         Ok(major) if major >= SERVER_MAJOR_MIN => Ok(()),
-        _ => Err(OpenError::Connect(format!("the server is Postgres {version}; {SERVER_MAJOR_MIN} or newer is needed"))),
+        _ => Err(OpenError::Connect(format!(
+            "the server is Postgres {version}; {SERVER_MAJOR_MIN} or newer is needed"
+        ))),
     }
 }

@@ -122,7 +122,8 @@ fn escaped(mut text: &[u8]) -> Option<Vec<u8>> {
                 rest
             }
             (b'\\', [a, b, c, rest @ ..]) => {
-                let octal = u32::from(digit(*a, 8)?) << 6 | u32::from(digit(*b, 8)?) << 3 | u32::from(digit(*c, 8)?);
+                let octal =
+                    u32::from(digit(*a, 8)?) << 6 | u32::from(digit(*b, 8)?) << 3 | u32::from(digit(*c, 8)?);
                 bytes.push(u8::try_from(octal).ok()?);
                 rest
             }

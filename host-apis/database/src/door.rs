@@ -81,7 +81,9 @@ impl Door {
     /// is notified. While a new one is being read the old one is served. Needs the service grant.
     pub async fn snapshot(&self, channel: &str, sql: &str) -> Result<Arc<Snapshot>, Error> {
         if self.grant != DatabaseGrant::Service {
-            return Err(Error::Refused("snapshots are read as service_role, which is not granted".to_owned()));
+            return Err(Error::Refused(
+                "snapshots are read as service_role, which is not granted".to_owned(),
+            ));
         }
         self.bounded(self.core.snapshots.get(self, channel, sql)).await
     }
@@ -209,7 +211,9 @@ pub(crate) fn check_statement(statement: &Statement) -> Result<(), Error> {
         return Err(Error::Refused(format!("a statement is longer than {DATABASE_SQL_BYTES_MAX} bytes")));
     }
     if statement.parameters.len() > DATABASE_PARAMETERS_MAX {
-        return Err(Error::Refused(format!("a statement has more than {DATABASE_PARAMETERS_MAX} parameters")));
+        return Err(Error::Refused(format!(
+            "a statement has more than {DATABASE_PARAMETERS_MAX} parameters"
+        )));
     }
     Ok(())
 }

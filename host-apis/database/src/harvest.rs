@@ -38,7 +38,11 @@ impl Harvest {
     }
 
     /// Reads a flight to its end. Whatever an earlier attempt brought is forgotten.
-    pub(crate) async fn gather(&mut self, connection: &mut Connection, flight: &mut Flight) -> Result<(), Trouble> {
+    pub(crate) async fn gather(
+        &mut self,
+        connection: &mut Connection,
+        flight: &mut Flight,
+    ) -> Result<(), Trouble> {
         *self = match self {
             Self::Table(_) => Self::table(),
             Self::Document(_) => Self::document(),
@@ -82,9 +86,9 @@ impl OneRow {
     pub(crate) fn finish(self) -> Result<Document, Error> {
         match (self.row, self.count) {
             (Some((head, body)), 1) => Ok(Document { head, body }),
-            (_, count) => {
-                Err(Error::Refused(format!("a document is a statement of exactly one row; this one returned {count}")))
-            }
+            (_, count) => Err(Error::Refused(format!(
+                "a document is a statement of exactly one row; this one returned {count}"
+            ))),
         }
     }
 }

@@ -78,7 +78,8 @@ impl RowStream {
         let (rows, flow) = self
             .door
             .bounded(async move {
-                let (rows, ended) = flow.batch(count).await.map_err(|trouble| explain(trouble, bound, begun))?;
+                let (rows, ended) =
+                    flow.batch(count).await.map_err(|trouble| explain(trouble, bound, begun))?;
                 Ok((rows, (!ended).then_some(flow)))
             })
             .await?;
@@ -94,7 +95,12 @@ struct Beginning {
     first: Option<DataRowBody>,
 }
 
-async fn begin(door: &Door, connection: &mut Connection, load: Load<'_>, sql: &str) -> Result<Beginning, Trouble> {
+async fn begin(
+    door: &Door,
+    connection: &mut Connection,
+    load: Load<'_>,
+    sql: &str,
+) -> Result<Beginning, Trouble> {
     // The columns, with the names of their types, must be known before the first row is handed
     // out, and while rows flow nothing else can be asked.
     let shape = match connection.shape_of(sql) {

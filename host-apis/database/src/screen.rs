@@ -62,9 +62,18 @@ const HOSTS_OWN: [&str; 25] = [
     "unlisten",
     "vacuum",
 ];
-/// Functions that change the session, or run SQL that the host has not seen.
-const STEERING: [&str; 7] =
-    ["set_config", "query_to_xml", "cursor_to_xml", "ts_stat", "ts_rewrite", "dblink", "u&\""];
+/// Names of what changes the session, runs SQL that the host has not seen, or shows the SQL of
+/// other callers on the same connection; and the way to write such a name in disguise.
+const STEERING: [&str; 8] = [
+    "set_config",
+    "query_to_xml",
+    "cursor_to_xml",
+    "ts_stat",
+    "ts_rewrite",
+    "dblink",
+    "pg_prepared_statement",
+    "u&\"",
+];
 
 /// Screens `sql`, or says why nobody may run it.
 pub(crate) fn screen(sql: &str) -> Result<Screening, String> {
@@ -82,7 +91,7 @@ pub(crate) fn screen(sql: &str) -> Result<Screening, String> {
     let callers = if !plain && !is_one_of(&CALLERS) {
         Err("only service_role may run statements of this kind")
     } else if STEERING.iter().any(|name| holds(name)) {
-        Err("the statement names a function that could change who the session is; use the session's settings")
+        Err("the statement names a function that steers or shows the session; use the session's settings")
     } else if holds("pg_settings") && holds("update") {
         Err("pg_settings may not be written to; use the session's settings")
     } else {
@@ -186,7 +195,9 @@ mod tests {
         ] {
             assert!(screen(sql).unwrap().callers.is_err(), "{sql}");
         }
-        for sql in ["select * from items", "with x as (select 1) select * from x", "call p()", "explain select 1"] {
+        for sql in
+            ["select * from items", "with x as (select 1) select * from x", "call p()", "explain select 1"]
+        {
             assert_eq!(screen(sql).unwrap().callers, Ok(()), "{sql}");
         }
     }

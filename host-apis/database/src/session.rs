@@ -75,7 +75,8 @@ fn check_setting(name: &str, value: &str) -> Result<(), Error> {
         return Err(Error::Refused(format!("{shown:?} is not the name of a setting")));
     }
     let is = |reserved: &str| name.eq_ignore_ascii_case(reserved);
-    let of_claims = name.get(..CLAIMS_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(CLAIMS_PREFIX));
+    let of_claims =
+        name.get(..CLAIMS_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(CLAIMS_PREFIX));
     if of_claims || RESERVED.iter().any(|reserved| is(reserved)) {
         return Err(Error::Refused(format!("setting {name} is the host's own")));
     }

@@ -91,11 +91,9 @@ impl Kept {
     }
 
     async fn read(&self, door: &Door, channel: &str, sql: &str) -> Result<Arc<Snapshot>, Error> {
-        let mut watched = door
-            .core
-            .channels
-            .subscribe(channel)
-            .ok_or_else(|| Error::Refused("the channel's name is not valid, or too many are in use".to_owned()))?;
+        let mut watched = door.core.channels.subscribe(channel).ok_or_else(|| {
+            Error::Refused("the channel's name is not valid, or too many are in use".to_owned())
+        })?;
         // Only what is read after listening began is known to be notified of its changes.
         let generation = *watched
             .wait_for(|generation| *generation > 0)

@@ -19,7 +19,11 @@ pub(crate) struct TypeNames {
 impl TypeNames {
     /// The columns of a result, asking the server for what is not known. The connection must be
     /// between flights, and its transaction, if one is open, must not have failed.
-    pub(crate) async fn columns(&self, shape: &Shape, connection: &mut Connection) -> Result<Vec<Column>, Trouble> {
+    pub(crate) async fn columns(
+        &self,
+        shape: &Shape,
+        connection: &mut Connection,
+    ) -> Result<Vec<Column>, Trouble> {
         let unknown: Vec<String> =
             shape.oids.iter().filter(|oid| self.name(**oid).is_none()).map(Oid::to_string).collect();
         if !unknown.is_empty() {

@@ -55,10 +55,16 @@ grant all on schema auth to supabase_auth_admin, dashboard_user;
 grant all on schema storage to supabase_storage_admin, dashboard_user;
 grant all on schema realtime to supabase_realtime_admin, dashboard_user;
 
--- What extensions bring is for people to use and to hand on.
-grant all on all tables in schema extensions to postgres with grant option;
-grant all on all routines in schema extensions to postgres with grant option;
-grant all on all sequences in schema extensions to postgres with grant option;
-alter default privileges in schema extensions grant all on tables to postgres with grant option;
-alter default privileges in schema extensions grant all on routines to postgres with grant option;
-alter default privileges in schema extensions grant all on sequences to postgres with grant option;
+-- What extensions bring is for people to use and to hand on. Nobody can grant that to himself.
+do $$
+begin
+  if current_user <> 'postgres' then
+    grant all on all tables in schema extensions to postgres with grant option;
+    grant all on all routines in schema extensions to postgres with grant option;
+    grant all on all sequences in schema extensions to postgres with grant option;
+    alter default privileges in schema extensions grant all on tables to postgres with grant option;
+    alter default privileges in schema extensions grant all on routines to postgres with grant option;
+    alter default privileges in schema extensions grant all on sequences to postgres with grant option;
+  end if;
+end
+$$;

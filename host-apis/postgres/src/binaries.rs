@@ -2,7 +2,8 @@
 //!
 //! Looked at in this order: the explicit setting (and then nothing else), every folder of `PATH`,
 //! what `pg_config --bindir` says, and the folders where distributions put Postgres, newest version
-//! first. A lone `pg_ctl` or `psql` on the path is not an installation.
+//! first. A lone `pg_ctl` or `psql` on the path is not an installation. Data of one major version can
+//! only be served by that version, so where there is data the search goes on until it is found.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -52,29 +53,32 @@ pub enum BinariesError {
 }
 
 impl Binaries {
-    /// Finds an installation; `setting` is the folder an operator named.
+    /// Finds an installation; `setting` is the folder an operator named, `major` the version that
+    /// existing data needs. If there are only others, the first of them.
     ///
     /// Runs the candidates' `postgres --version`, so call it off the async threads.
-    pub fn find(setting: Option<&Path>) -> Result<Self, BinariesError> {
+    pub fn find(setting: Option<&Path>, major: Option<u32>) -> Result<Self, BinariesError> {
         if let Some(folder) = setting {
             return Self::inspect(folder)
                 .map_err(|why| BinariesError::Setting { folder: folder.to_owned(), why });
         }
         let mut looked_at = String::new();
+        let mut other = None;
         for (origin, folders) in places() {
             if folders.is_empty() {
                 let _ = writeln!(looked_at, "  {origin}: nothing there");
             }
             for folder in folders {
                 match Self::inspect(&folder) {
-                    Ok(found) => return Ok(found),
+                    Ok(found) if major.is_none_or(|major| major == found.major) => return Ok(found),
+                    Ok(found) => other = other.or(Some(found)),
                     Err(why) => {
                         let _ = writeln!(looked_at, "  {origin}: {}: {why}", folder.display());
                     }
                 }
             }
         }
-        Err(BinariesError::NotFound { looked_at })
+        other.ok_or(BinariesError::NotFound { looked_at })
     }
 
     pub fn initdb(&self) -> PathBuf {
@@ -201,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_wrong_setting_says_what_is_missing() {
-        let error = Binaries::find(Some(Path::new("/usr/share"))).unwrap_err();
+        let error = Binaries::find(Some(Path::new("/usr/share")), None).unwrap_err();
         assert!(matches!(error, BinariesError::Setting { .. }));
         assert_eq!(error.to_string(), "the Postgres folder /usr/share cannot be used: has no `initdb`");
     }

@@ -1,15 +1,20 @@
 //! One session for schema work: opened with a bound on the wait, its connection driven by a named
-//! task, its server notices kept out of the way.
+//! task, the server's warnings kept for whoever reports to a person.
 //!
 //! Requests never come here; they have a pool of their own in `host-apis/database`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::poll_fn;
 use isobase_base::limits::POSTGRES_CONNECT_TIMEOUT;
 use isobase_base::task::{self, TaskKind};
 use tokio::task::JoinHandle;
+use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+
+/// Warnings kept between two calls of [`Session::warnings`]; a statement in a loop can make any
+/// number of them.
+const WARNINGS_MAX: usize = 20;
 
 /// A database that could not be reached. The URL is never part of the text: it holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +37,31 @@ impl ConnectError {
             Self::Url(_) | Self::TimedOut { .. } => None,
         }
     }
+
+    /// What the server or the socket said, on one line.
+    pub(crate) fn answer(&self) -> String {
+        match self {
+            Self::Refused { source, .. } => match source.as_db_error() {
+                Some(said) => said.message().to_owned(),
+                None => source.to_string(),
+            },
+            Self::Url(_) | Self::TimedOut { .. } => self.to_string(),
+        }
+    }
 }
 
 /// An open session. Dropping it closes the connection.
 pub(crate) struct Session {
     pub(crate) client: Client,
+    warnings: Arc<Mutex<Vec<String>>>,
     driver: JoinHandle<()>,
+}
+
+impl Session {
+    /// What the server has warned of since the last call.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Drop for Session {
@@ -56,12 +80,12 @@ pub(crate) async fn open(url: &str) -> Result<Session, ConnectError> {
         Ok(Err(error)) => return Err(ConnectError::Refused { place, source: Arc::new(error) }),
         Ok(Ok(connected)) => connected,
     };
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let heard = warnings.clone();
     let driver = task::spawn(TaskKind::Request, "schema session", async move {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             match message {
-                Ok(AsyncMessage::Notice(notice)) => {
-                    tracing::debug!(target: "isobase::postgres::notice", "{}: {}", notice.severity(), notice.message());
-                }
+                Ok(AsyncMessage::Notice(notice)) => keep(&notice, &heard),
                 Ok(_other) => {}
                 Err(error) => {
                     tracing::debug!(%error, "schema session ended");
@@ -70,7 +94,18 @@ pub(crate) async fn open(url: &str) -> Result<Session, ConnectError> {
             }
         }
     });
-    Ok(Session { client, driver })
+    Ok(Session { client, warnings, driver })
+}
+
+fn keep(notice: &DbError, warnings: &Mutex<Vec<String>>) {
+    let text = format!("{}: {}", notice.severity(), notice.message());
+    tracing::debug!(target: "isobase::postgres::notice", "{text}");
+    if notice.parsed_severity() == Some(Severity::Warning) {
+        let mut warnings = warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.len() < WARNINGS_MAX {
+            warnings.push(text);
+        }
+    }
 }
 
 /// Host, port and database for a person to read, without the password.

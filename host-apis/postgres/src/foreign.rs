@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use postgres_protocol::password::scram_sha_256;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
@@ -50,8 +51,9 @@ pub async fn authenticator(owner_url: &str) -> Result<String, ForeignError> {
     let session = connect::open(owner_url).await?;
     let owner: Config = owner_url.parse().map_err(|error| ConnectError::Url(std::sync::Arc::new(error)))?;
     let password = derived_password(owner.get_password().ok_or(ForeignError::NoPassword)?);
-    // A password is hexadecimal, so it needs no quoting; the text is never logged.
-    let set_password = format!("alter role {AUTHENTICATOR} password '{password}'");
+    // Hashed here: neither the wire nor the server's log ever holds the password.
+    let hash = scram_sha_256(password.as_bytes());
+    let set_password = format!("alter role {AUTHENTICATOR} password '{hash}'");
     session.client.batch_execute(PREPARE).await.map_err(ForeignError::Prepare)?;
     session.client.batch_execute(&set_password).await.map_err(ForeignError::Prepare)?;
     Ok(address(&owner, &password))

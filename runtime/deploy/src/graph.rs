@@ -79,7 +79,8 @@ impl Loader<'_> {
     fn module(&mut self, pending: &Pending, number: usize, found: &mut Found) -> Result<Module, SourceFault> {
         let path = &pending.path;
         let Some(specifier) = self.folders.specifier(path) else {
-            let message = format!("{} is outside of the project", path.display());
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let message = format!("{name} is outside of the project");
             return Err(pending
                 .blame(message)
                 .hint("move it into the project, for example to functions/_shared"));

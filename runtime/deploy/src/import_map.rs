@@ -56,8 +56,8 @@ pub(crate) enum Address {
 
 impl ImportMap {
     /// Finds the map of a function: the one its settings name, else `deno.json`, `deno.jsonc` or
-    /// `import_map.json` beside its entrypoint, else `import_map.json` beside all functions, which
-    /// older projects share. None is no error.
+    /// `import_map.json` beside its entrypoint, else one of these beside all functions, where older
+    /// projects share one. None is no error.
     pub(crate) fn find(
         named: Option<&Path>,
         entry_folder: &Path,
@@ -74,11 +74,12 @@ impl ImportMap {
             }
             return Self::load(path, probes, &show);
         }
-        let beside = ["deno.json", "deno.jsonc", "import_map.json"].map(|name| entry_folder.join(name));
-        let shared = [functions_folder.join("import_map.json")];
-        for path in beside.iter().chain(&shared) {
-            if probes.is_file(path) {
-                return Self::load(path, probes, &show);
+        for folder in [entry_folder, functions_folder] {
+            for name in ["deno.json", "deno.jsonc", "import_map.json"] {
+                let path = folder.join(name);
+                if probes.is_file(&path) {
+                    return Self::load(&path, probes, &show);
+                }
             }
         }
         Ok(Self::default())

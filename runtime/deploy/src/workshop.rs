@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use isobase_base::limits::SOURCE_COMPONENT_BYTES_MAX;
-use isobase_base::project::{FunctionSettings, Project, ProjectError, parse_dotenv};
+use isobase_base::project::{FunctionSettings, ProjectError};
 use isobase_base::{Access, Failure, FunctionSlug, Target};
 use isobase_engine::{Artifact, Publish, Reuse};
 use parking_lot::Mutex;
@@ -73,7 +73,7 @@ impl Workshop {
             project: absolute(&config.project.root),
             functions: absolute(&config.functions_folder),
         };
-        let environment = functions_environment(&config.project, config.env_file.as_deref())?;
+        let environment = functions_environment(&config)?;
         let (scripts, known, versions) = Default::default();
         Ok(Self { config, folders, publish, crates, watcher, environment, scripts, known, versions, status })
     }
@@ -277,14 +277,11 @@ impl Workshop {
 
     fn reload_settings(&mut self) {
         let reloaded = self.config.project.reload().and_then(|project| {
-            let environment = functions_environment(&project, self.config.env_file.as_deref())?;
-            Ok((project, environment))
+            let config = SourcesConfig { project, ..self.config.clone() };
+            Ok((functions_environment(&config)?, config))
         });
         match reloaded {
-            Ok((project, environment)) => {
-                self.config.project = project;
-                self.environment = environment;
-            }
+            Ok((environment, config)) => (self.environment, self.config) = (environment, config),
             Err(error) => tracing::warn!("the settings stay as they were: {error}"),
         }
     }
@@ -329,19 +326,11 @@ fn component(bytes: Bytes) -> Artifact {
     Artifact::Component { bytes, reuse: Reuse::Fresh }
 }
 
-fn functions_environment(
-    project: &Project,
-    env_file: Option<&Path>,
-) -> Result<BTreeMap<String, String>, ProjectError> {
-    let Some(path) = env_file else { return project.functions_environment() };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ProjectError::Unreadable { path: path.to_path_buf(), error })?;
-    let variables =
-        parse_dotenv(&text).map_err(|error| ProjectError::Dotenv { path: path.to_path_buf(), error })?;
-    let mut environment = project.settings.edge_runtime.secrets.clone();
-    environment.extend(variables);
-    environment.retain(|name, _| !name.starts_with("SUPABASE_"));
-    Ok(environment)
+fn functions_environment(config: &SourcesConfig) -> Result<BTreeMap<String, String>, ProjectError> {
+    match &config.env_file {
+        Some(path) => config.project.functions_environment_from(path),
+        None => config.project.functions_environment(),
+    }
 }
 
 fn crashed(panic: &(dyn Any + Send)) -> SourceFault {

@@ -70,7 +70,9 @@ pub struct Capabilities {
 impl fmt::Debug for Artifact {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Component { bytes, reuse } => write!(formatter, "Component({} bytes, {reuse:?})", bytes.len()),
+            Self::Component { bytes, reuse } => {
+                write!(formatter, "Component({} bytes, {reuse:?})", bytes.len())
+            }
             Self::Modules(modules) => write!(formatter, "Modules({})", modules.len()),
         }
     }

@@ -10,7 +10,8 @@ use isobase_engine::{Engine, Function};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::lane::{FailedBoot, Lane, Retry};
+use crate::decisions::{FailedBoot, Retry};
+use crate::lane::Lane;
 use crate::pool::Host;
 use crate::seats::Booted;
 use isobase_base::limits::POOL_ROOM_RETRY;

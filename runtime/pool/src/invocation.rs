@@ -11,8 +11,9 @@ use isobase_base::observe::Observation;
 use isobase_base::{Body, Context, Failure, FailureKind, RequestId};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::decisions::Wait;
 use crate::held;
-use crate::lane::{Admission, Lane, Place, Wait};
+use crate::lane::{Admission, Lane, Place};
 
 /// An invocation that has a place in a worker. Ends, and is recorded, exactly once: by `end`, or
 /// when dropped because the caller went away.

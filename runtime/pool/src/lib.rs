@@ -6,7 +6,7 @@
 //!
 //! In the order a request meets them:
 //! - [`Pool`] finds the *lane* of the target, without a lock shared by functions;
-//! - the lane (`lane.rs`) gives it a place in the least loaded worker, or a place in a bounded
+//! - the lane (`lane.rs`, its rules in `decisions.rs`) gives it a place in the least loaded worker, or a place in a bounded
 //!   queue while another worker boots (`boot.rs`: single-flight, bounded per function and in
 //!   total, room made by evicting the worker that was idle longest);
 //! - the invocation (`invocation.rs`) runs under its clocks, and keeps its place until the last
@@ -29,6 +29,7 @@
 
 mod boot;
 mod config;
+mod decisions;
 mod held;
 mod housekeeping;
 mod invocation;

@@ -45,6 +45,7 @@ step() {
 }
 failed() {
     tail -n 15 "$logs/$1.log" | cut -c 1-240 | sed 's/^/[v8]   /' >&2
+    ! grep -qi 'killed' "$logs/$1.log" || say "a program was killed, often for lack of memory; ISOBASE_V8_JOBS=1 needs the least"
     fail "the step '$1' failed; its log: $logs/$1.log. Run make v8 again to go on from here."
 }
 

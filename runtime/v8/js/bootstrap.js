@@ -9,6 +9,9 @@ const {
 } = primordials;
 const { op_isobase_log, op_isobase_v8_version, op_set_format_exception_callback } = core.ops;
 
+/** No more of a line is copied into the host, which cuts it to its own bound in bytes. */
+const LINE_LENGTH_MAX = 10_000;
+
 delete Intl.v8BreakIterator; // Not a standard.
 
 const event = core.loadExtScript("ext:deno_web/02_event.js");
@@ -27,10 +30,10 @@ ObjectDefineProperties(Symbol, {
   metadata: { __proto__: null, value: SymbolMetadata, enumerable: false, writable: false, configurable: false },
 });
 
-/** One line of the guest's console. Levels are the console's: 0 debug … 3 error. */
+/** One line of the guest's console. Levels are the console's: 0 debug ... 3 error. */
 function log(message, level) {
-  const id = serve.currentInvocation();
-  op_isobase_log(id === undefined ? 0 : id, level, message);
+  const line = message.length > LINE_LENGTH_MAX ? StringPrototypeSlice(message, 0, LINE_LENGTH_MAX) : message;
+  op_isobase_log(serve.currentInvocation() ?? 0, level, line);
 }
 
 /** How a thrown value that is not an Error reads in a log. */

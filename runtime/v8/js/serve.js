@@ -8,13 +8,14 @@
 const { core, internals, primordials } = __bootstrap;
 const {
   op_isobase_body_stream, op_isobase_body_take, op_isobase_body_take_text, op_isobase_fail,
-  op_isobase_is_cancelled, op_isobase_keep, op_isobase_let_go, op_isobase_log_error, op_isobase_registered,
+  op_isobase_keep, op_isobase_let_go, op_isobase_log_error, op_isobase_registered,
   op_isobase_remote_address, op_isobase_request_header, op_isobase_request_headers, op_isobase_request_url,
   op_isobase_respond_bytes, op_isobase_respond_empty, op_isobase_respond_stream, op_isobase_respond_text,
+  op_isobase_watch_cancel,
 } = core.ops;
 const {
   ArrayPrototypePush, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, ObjectPrototypeIsPrototypeOf,
-  Promise, PromisePrototypeThen, PromiseResolve, SafeMap, Symbol, SymbolAsyncDispose, TypeError,
+  Promise, PromisePrototypeThen, PromiseResolve, SafeMap, SymbolAsyncDispose, SymbolFor, TypeError,
   TypedArrayPrototypeGetByteLength,
 } = primordials;
 const { getAsyncContext, setAsyncContext } = core;
@@ -32,8 +33,8 @@ const {
   getReadableStreamResourceBacking, readableStreamForRid, ReadableStreamPrototype, resourceForReadableStream,
 } = core.loadExtScript("ext:deno_web/06_streams.js");
 
-/** The key of the invocation in the async context. */
-const kInvocation = Symbol("invocation");
+/** The key of the invocation in the async context; `cpu.rs` looks for it by this name. */
+const kInvocation = SymbolFor("isobase.invocation");
 /** Second argument of `op_isobase_fail`; the same numbers as in Rust. */
 const FAILED_THROWN = 0;
 const FAILED_INVALID_RESPONSE = 1;
@@ -121,7 +122,7 @@ class InnerRequest {
   }
 
   onCancel(callback) {
-    if (op_isobase_is_cancelled(this.#id)) callback();
+    if (op_isobase_watch_cancel(this.#id)) callback();
     else MapPrototypeSet(cancellations, this.#id, callback);
   }
 }
@@ -257,7 +258,7 @@ function cancel(id) {
   callback();
 }
 
-/** The invocation is over; forget what was kept for it. */
+/** The invocation is over and somebody watched its signal; forget what was kept for it. */
 function forget(id) {
   MapPrototypeDelete(cancellations, id);
 }

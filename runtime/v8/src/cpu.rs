@@ -11,9 +11,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 
-use deno_core::v8;
 use parking_lot::Mutex;
 
+use crate::ender::Ender;
+use crate::invocation::InvocationId;
 use crate::memory::MemoryMeter;
 
 /// How often the watchdog looks at busy isolates: an overrun is noticed this much late at most.
@@ -27,30 +28,30 @@ pub(crate) struct CpuMeter {
     /// Thread clock at which the turn is over its budget, in nanoseconds; zero between turns.
     deadline: AtomicU64,
     overrun: AtomicBool,
-    terminator: v8::IsolateHandle,
+    ender: Arc<Ender>,
     memory: Arc<MemoryMeter>,
 }
 
 impl CpuMeter {
     /// Must be called on the isolate's own thread.
-    pub(crate) fn of_this_thread(terminator: v8::IsolateHandle, memory: Arc<MemoryMeter>) -> Arc<Self> {
+    pub(crate) fn of_this_thread(ender: Arc<Ender>, memory: Arc<MemoryMeter>) -> Arc<Self> {
         let mut clock = libc::CLOCK_THREAD_CPUTIME_ID;
         // SAFETY: `clock` is a valid place to write to, and the calling thread exists. The call
         // fails only for a thread that does not; then `clock` keeps a value that means "mine".
         unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut clock) };
-        let meter = Self {
-            clock,
-            deadline: AtomicU64::new(0),
-            overrun: AtomicBool::new(false),
-            terminator,
-            memory,
-        };
+        let meter =
+            Self { clock, deadline: AtomicU64::new(0), overrun: AtomicBool::new(false), ender, memory };
         let meter = Arc::new(meter);
         watchdog().meters.lock().push(meter.clone());
         meter
     }
 
-    /// Whether a turn was terminated for its CPU time.
+    /// Whose script was ended, as far as it is known.
+    pub(crate) fn culprit(&self) -> Option<InvocationId> {
+        self.ender.culprit()
+    }
+
+    /// Whether a turn was ended for its CPU time.
     pub(crate) fn overran(&self) -> bool {
         self.overrun.load(Ordering::Acquire)
     }
@@ -69,11 +70,12 @@ impl CpuMeter {
         if deadline == 0 {
             return false;
         }
-        if self.now().as_nanos() >= u128::from(deadline) {
+        let overran = self.now().as_nanos() >= u128::from(deadline);
+        if overran {
             self.overrun.store(true, Ordering::Release);
-            self.terminator.terminate_execution();
-        } else if self.memory.refused_for_long() {
-            self.terminator.terminate_execution();
+        }
+        if overran || self.memory.refused_for_long() {
+            self.ender.end();
         }
         true
     }
@@ -109,11 +111,13 @@ impl Turns {
         watchdog().wake();
     }
 
-    /// No JavaScript runs any more. The time used goes to `sharers` invocations in equal parts.
-    pub(crate) fn end(&mut self, sharers: usize) {
+    /// No JavaScript runs any more. The time used, which is returned, goes to `sharers` invocations
+    /// in equal parts.
+    pub(crate) fn end(&mut self, sharers: usize) -> Duration {
         self.meter.deadline.store(0, Ordering::SeqCst);
         let used = self.meter.now().saturating_sub(self.begin);
         self.shared += used / u32::try_from(sharers.max(1)).unwrap_or(u32::MAX);
+        used
     }
 }
 
@@ -168,7 +172,7 @@ impl Watchdog {
     }
 
     fn inspect_all(&self) -> bool {
-        self.meters.lock().iter().fold(false, |busy, meter| meter.inspect() || busy)
+        self.meters.lock().iter().filter(|meter| meter.inspect()).count() > 0
     }
 
     fn wake(&self) {

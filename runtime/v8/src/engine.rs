@@ -12,7 +12,8 @@ use isobase_engine::{Artifact, Engine, Function, Worker};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::isolate::{Assignment, Status, Wake};
-use crate::keeper::{Keeper, TakeError};
+use crate::keeper::Keeper;
+use crate::shelf::Shelf;
 use crate::snapshot::SnapshotError;
 use crate::worker::V8Worker;
 
@@ -38,35 +39,35 @@ impl V8Config {
 pub enum V8EngineError {
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    #[error("cannot start the thread that keeps V8: {0}")]
-    Thread(std::io::Error),
+    #[error("cannot start the thread that keeps V8; raise the limit on threads")]
+    Thread,
     #[error("V8 did not start; see the lines above this one")]
     Platform,
 }
 
 /// Runs functions made of JavaScript modules, one isolate and one thread each.
 pub struct V8Engine {
-    keeper: Keeper,
+    shelf: Arc<Shelf>,
     database: Option<Database>,
     observer: Observer,
 }
 
 impl V8Engine {
     /// Initialises V8 on a thread of its own and loads the snapshot, writing it first if this build
-    /// has not run here before (about a second). Blocks meanwhile. One engine per process is
-    /// enough; several share V8.
+    /// has not run here before (about a second). Blocks meanwhile; may be called from any thread.
+    /// Several engines share V8 and the first one's snapshot.
     pub fn new(config: V8Config) -> Result<Arc<Self>, V8EngineError> {
-        let keeper = Keeper::start(config.cache_dir, config.prewarmed)?;
-        Ok(Arc::new(Self { keeper, database: config.database, observer: config.observer }))
+        let shelf = Shelf::new(Keeper::prepared(config.cache_dir)?, config.prewarmed);
+        Ok(Arc::new(Self { shelf, database: config.database, observer: config.observer }))
     }
 
     /// How many isolates wait for a function.
     pub fn ready_isolates(&self) -> usize {
-        self.keeper.ready()
+        self.shelf.len()
     }
 
     async fn start(&self, function: Arc<Function>) -> Result<Arc<dyn Worker>, Failure> {
-        let idle = self.keeper.take(function.limits.memory_bytes_max).await.map_err(no_isolate)?;
+        let idle = self.shelf.take(function.limits.memory_bytes_max).await?;
         let status = Status::new(function.target.clone(), self.observer.clone());
         let (commands, inbox) = mpsc::unbounded_channel();
         let (booted, outcome) = oneshot::channel();
@@ -86,19 +87,14 @@ impl V8Engine {
         match tokio::time::timeout(limits::FUNCTION_BOOT_TIMEOUT, outcome).await {
             Ok(Ok(Ok(()))) => Ok(Arc::new(worker)),
             Ok(Ok(Err(failure))) => Err(failure),
-            Ok(Err(_)) => Err(Failure::new(FailureKind::Boot, "the isolate ended while it loaded the function")),
+            Ok(Err(_)) => {
+                Err(Failure::new(FailureKind::Boot, "the isolate ended while it loaded the function"))
+            }
             Err(_) => Err(Failure::new(
                 FailureKind::Boot,
                 format!("the function was not ready after {} s", limits::FUNCTION_BOOT_TIMEOUT.as_secs()),
             )),
         }
-    }
-}
-
-fn no_isolate(error: TakeError) -> Failure {
-    match error {
-        TakeError::TooMany => Failure::new(FailureKind::Overloaded, "all isolates of this host are in use"),
-        TakeError::Broken(why) => Failure::new(FailureKind::Host, format!("no isolate could be created: {why}")),
     }
 }
 

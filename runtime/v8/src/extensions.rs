@@ -7,6 +7,8 @@ use deno_core::{Extension, ExtensionFileSource};
 use deno_tls::RootCertStoreProvider;
 use deno_tls::rustls::RootCertStore;
 
+use crate::blobs::CountedBlobs;
+use crate::memory::MemoryMeter;
 use crate::{ops, sources};
 
 deno_core::extension!(
@@ -21,11 +23,11 @@ deno_core::extension!(
     isobase_runtime,
     deps = [deno_webidl, deno_web, deno_fetch, deno_crypto],
     ops = [
-        ops::lifecycle::op_isobase_is_cancelled,
         ops::lifecycle::op_isobase_keep,
         ops::lifecycle::op_isobase_let_go,
         ops::lifecycle::op_isobase_registered,
         ops::lifecycle::op_isobase_v8_version,
+        ops::lifecycle::op_isobase_watch_cancel,
         ops::log::op_isobase_log,
         ops::log::op_isobase_log_error,
         ops::request::op_isobase_body_stream,
@@ -53,13 +55,13 @@ deno_core::extension!(
 );
 
 /// For an isolate that starts from the snapshot: operations and state, no sources.
-pub(crate) fn for_isolate() -> Vec<Extension> {
+pub(crate) fn for_isolate(memory: &Arc<MemoryMeter>) -> Vec<Extension> {
     let certificates: Arc<dyn RootCertStoreProvider> = Arc::new(SharedCertificates);
     vec![
         deno_telemetry::init(),
         deno_webidl::deno_webidl::init(),
         deno_web::deno_web::init(
-            Arc::new(deno_web::BlobStore::default()),
+            CountedBlobs::new(memory.clone()),
             None,
             false,
             deno_web::InMemoryBroadcastChannel::default(),
@@ -80,7 +82,7 @@ pub(crate) fn for_isolate() -> Vec<Extension> {
 
 /// For writing the snapshot: the same extensions, with the text of their scripts.
 pub(crate) fn for_snapshot() -> Vec<Extension> {
-    let mut extensions = for_isolate();
+    let mut extensions = for_isolate(&MemoryMeter::new(u64::MAX));
     for extension in &mut extensions {
         extension.lazy_loaded_js_files = embedded(&extension.lazy_loaded_js_files);
         extension.lazy_loaded_esm_files = embedded(&extension.lazy_loaded_esm_files);

@@ -34,6 +34,8 @@ pub(crate) struct Invocation {
     progress: Progress,
     /// The client went away or the time was over.
     pub(crate) cancelled: bool,
+    /// A script holds a callback for the case that it is cancelled.
+    pub(crate) watched: bool,
     /// Promises given to `waitUntil` that have not settled.
     promises: u32,
     /// Reading of the isolate's shared CPU clock when it began; see [`crate::cpu`].
@@ -55,8 +57,8 @@ enum Progress {
 #[derive(Default)]
 pub(crate) struct Invocations {
     live: HashMap<InvocationId, Invocation>,
-    /// Ids that are over and that JavaScript has not been told of yet.
-    over: Vec<InvocationId>,
+    /// Ids that are over and nobody has been told of yet, and whether a script watched them.
+    over: Vec<(InvocationId, bool)>,
 }
 
 impl Invocations {
@@ -74,6 +76,7 @@ impl Invocations {
             reply: Some(arrival.reply),
             progress: Progress::Awaited,
             cancelled: false,
+            watched: false,
             promises: 0,
             cpu_begin,
         };
@@ -161,14 +164,13 @@ impl Invocations {
             .live
             .get(&id)
             .is_some_and(|invocation| invocation.progress == Progress::Done && invocation.promises == 0);
-        if is_over {
-            self.live.remove(&id);
-            self.over.push(id);
+        if is_over && let Some(invocation) = self.live.remove(&id) {
+            self.over.push((id, invocation.watched));
         }
     }
 
-    /// Ids that ended since the last call.
-    pub(crate) fn take_over(&mut self) -> Vec<InvocationId> {
+    /// Ids that ended since the last call, and whether a script watched them.
+    pub(crate) fn take_over(&mut self) -> Vec<(InvocationId, bool)> {
         std::mem::take(&mut self.over)
     }
 

@@ -1,135 +1,124 @@
-//! The thread that owns V8: it initialises it, loads the snapshot, starts the isolates' threads and
-//! keeps a few isolates ready.
+//! The thread that owns V8: it initialises it, loads the snapshot and starts the isolates' threads.
 //!
-//! See [`crate::platform`] for why all isolates' threads must descend from one.
+//! There is one per process, and it never ends: V8 can be initialised once, and all isolates'
+//! threads must descend from the one that did ([`crate::platform`]).
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak, mpsc};
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::Duration;
 
-use isobase_base::limits;
-use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::isolate::{self, Idle};
+use crate::snapshot::SnapshotError;
 use crate::{V8EngineError, platform, snapshot};
 
-/// Asks for isolates. Cheap; the work is done on the keeper's thread and the isolates' own.
+/// Quiet time after which freed memory of ended isolates goes back to the system.
+const TRIM_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Who gets a new isolate, or why there is none. Called on the isolate's thread.
+pub(crate) type Delivery = Box<dyn FnOnce(Result<Idle, String>) + Send>;
+
+/// Takes orders for isolates.
+#[derive(Clone)]
 pub(crate) struct Keeper {
-    orders: mpsc::Sender<Order>,
-    ready: Arc<Shelf>,
-    isolates: Arc<Semaphore>,
+    orders: Sender<Order>,
 }
 
-/// Isolates without a function, for functions with the default memory limit.
-struct Shelf {
-    idle: Mutex<VecDeque<Idle>>,
-    wanted: usize,
+enum Order {
+    /// Loads the snapshot, or writes it, unless it is loaded already.
+    Prepare {
+        cache_dir: PathBuf,
+        done: Sender<Result<(), SnapshotError>>,
+    },
+    Make {
+        memory_bytes_max: u64,
+        slot: Slot,
+        deliver: Delivery,
+    },
+    /// An isolate is gone.
+    Ended,
 }
 
-struct Order {
-    memory_bytes_max: u64,
-    permit: OwnedSemaphorePermit,
-    deliver: Delivery,
+/// One isolate's place among all. Dropped when its thread has nothing of it left.
+pub(crate) struct Slot {
+    _permit: OwnedSemaphorePermit,
+    ended: Sender<Order>,
 }
 
-enum Delivery {
-    To(oneshot::Sender<Result<Idle, String>>),
-    Shelf(Weak<Shelf>),
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let _ = self.ended.send(Order::Ended);
+    }
 }
 
 impl Keeper {
-    /// Blocks until V8 is up and the snapshot is there: some milliseconds, or about a second when
-    /// the snapshot must be written first.
-    pub(crate) fn start(cache_dir: PathBuf, prewarmed: usize) -> Result<Self, V8EngineError> {
-        let (orders, inbox) = mpsc::channel();
-        let (up, is_up) = mpsc::channel();
-        let body = move || {
-            platform::initialise();
-            match snapshot::ensure(&cache_dir) {
-                Ok(image) => {
-                    let _ = up.send(Ok(()));
-                    keep(image, &inbox);
-                }
-                Err(error) => {
-                    let _ = up.send(Err(error));
-                }
-            }
-        };
-        std::thread::Builder::new().name("v8-keeper".to_owned()).spawn(body).map_err(V8EngineError::Thread)?;
-        is_up.recv().map_err(|_| V8EngineError::Platform)??;
-        let keeper = Self {
-            orders,
-            ready: Arc::new(Shelf { idle: Mutex::default(), wanted: prewarmed }),
-            isolates: Arc::new(Semaphore::new(limits::V8_ISOLATES_MAX)),
-        };
-        (0..prewarmed).for_each(|_| keeper.refill());
+    /// The process's keeper, with the snapshot loaded. Blocks: some milliseconds, or about a second
+    /// when the snapshot must be written first.
+    pub(crate) fn prepared(cache_dir: PathBuf) -> Result<Self, V8EngineError> {
+        static KEEPER: OnceLock<Option<Keeper>> = OnceLock::new();
+        let keeper = KEEPER.get_or_init(|| {
+            let (orders, inbox) = mpsc::channel();
+            let body = move || {
+                platform::initialise();
+                keep(&inbox);
+            };
+            let spawned = std::thread::Builder::new().name("v8-keeper".to_owned()).spawn(body);
+            spawned.is_ok().then_some(Self { orders })
+        });
+        let keeper = keeper.clone().ok_or(V8EngineError::Thread)?;
+        let (done, is_done) = mpsc::channel();
+        let order = Order::Prepare { cache_dir, done };
+        keeper.orders.send(order).map_err(|_| V8EngineError::Platform)?;
+        is_done.recv().map_err(|_| V8EngineError::Platform)??;
         Ok(keeper)
     }
 
-    /// A ready isolate, or one made now. Fails when there are too many isolates already.
-    pub(crate) async fn take(&self, memory_bytes_max: u64) -> Result<Idle, TakeError> {
-        if memory_bytes_max == limits::FUNCTION_MEMORY_BYTES_MAX {
-            let ready = self.ready.idle.lock().pop_front();
-            self.refill();
-            if let Some(idle) = ready {
-                return Ok(idle);
-            }
-        }
-        let permit = self.isolates.clone().try_acquire_owned().map_err(|_| TakeError::TooMany)?;
-        let (deliver, delivered) = oneshot::channel();
-        let order = Order { memory_bytes_max, permit, deliver: Delivery::To(deliver) };
-        self.orders.send(order).map_err(|_| TakeError::Broken("the keeper has ended".to_owned()))?;
-        let idle = delivered.await.map_err(|_| TakeError::Broken("its thread has ended".to_owned()))?;
-        idle.map_err(TakeError::Broken)
-    }
-
-    fn refill(&self) {
-        if self.ready.idle.lock().len() >= self.ready.wanted {
-            return;
-        }
-        let Ok(permit) = self.isolates.clone().try_acquire_owned() else { return };
-        let deliver = Delivery::Shelf(Arc::downgrade(&self.ready));
-        let memory_bytes_max = limits::FUNCTION_MEMORY_BYTES_MAX;
-        let _ = self.orders.send(Order { memory_bytes_max, permit, deliver });
-    }
-
-    /// How many isolates wait for a function.
-    pub(crate) fn ready(&self) -> usize {
-        self.ready.idle.lock().len()
+    /// Has an isolate made. `permit` is held until it is gone.
+    pub(crate) fn make(&self, memory_bytes_max: u64, permit: OwnedSemaphorePermit, deliver: Delivery) {
+        let slot = Slot { _permit: permit, ended: self.orders.clone() };
+        // The keeper never ends. Had it, dropping the order would tell who waits.
+        let _ = self.orders.send(Order::Make { memory_bytes_max, slot, deliver });
     }
 }
 
-/// Why there is no isolate.
-pub(crate) enum TakeError {
-    TooMany,
-    Broken(String),
-}
-
-fn keep(snapshot: &'static [u8], inbox: &mpsc::Receiver<Order>) {
-    while let Ok(Order { memory_bytes_max, permit, deliver }) = inbox.recv() {
-        let ready = move |made: Result<Idle, String>| match deliver {
-            Delivery::To(sender) => {
-                // Whoever ordered may have gone; the isolate then ends by itself.
-                let _ = sender.send(made);
+fn keep(inbox: &mpsc::Receiver<Order>) {
+    let mut image = None;
+    let mut freed = false;
+    loop {
+        // A timeout only while there is memory to give back; else the thread sleeps.
+        let order = if freed { inbox.recv_timeout(TRIM_INTERVAL) } else { inbox.recv().map_err(Into::into) };
+        match order {
+            Ok(Order::Prepare { cache_dir, done }) => {
+                let loaded = image.map_or_else(|| snapshot::ensure(&cache_dir), Ok);
+                let _ = done.send(loaded.map(|loaded| image = Some(loaded)));
             }
-            Delivery::Shelf(shelf) => put(&shelf, made),
-        };
-        if let Err(error) = isolate::spawn(snapshot, memory_bytes_max, permit, ready) {
-            tracing::error!(%error, "no thread for an isolate; raise the limit on threads or lower the load");
+            Ok(Order::Make { memory_bytes_max, slot, deliver }) => {
+                make(image, memory_bytes_max, slot, deliver)
+            }
+            Ok(Order::Ended) => freed = true,
+            Err(RecvTimeoutError::Timeout) => {
+                give_back_memory();
+                freed = false;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
 
-fn put(shelf: &Weak<Shelf>, made: Result<Idle, String>) {
-    match (shelf.upgrade(), made) {
-        (Some(shelf), Ok(idle)) => {
-            let mut ready = shelf.idle.lock();
-            if ready.len() < shelf.wanted {
-                ready.push_back(idle);
-            }
-        }
-        (_, Err(why)) => tracing::error!(why, "an isolate could not be created"),
-        (None, Ok(_)) => {}
+fn make(image: Option<&'static [u8]>, memory_bytes_max: u64, slot: Slot, deliver: Delivery) {
+    let Some(image) = image else { return deliver(Err("the snapshot is not loaded".to_owned())) };
+    if let Err(error) = isolate::spawn(image, memory_bytes_max, slot, deliver) {
+        tracing::error!(%error, "no thread for an isolate; raise the limit on threads or lower the load");
+    }
+}
+
+/// An ended isolate leaves its share of the allocator's arenas behind, free but resident.
+fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes no pointers and may be called at any time from any thread.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }

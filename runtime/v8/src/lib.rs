@@ -27,7 +27,9 @@
 #![allow(unsafe_code)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
+mod blobs;
 mod cpu;
+mod ender;
 mod engine;
 mod extensions;
 mod guest_log;
@@ -40,6 +42,7 @@ mod ops;
 mod permissions;
 mod platform;
 mod script_error;
+mod shelf;
 mod snapshot;
 mod sources;
 mod worker;

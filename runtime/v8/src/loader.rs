@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use deno_core::{
-    ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleResolveResponse, ModuleSource,
-    ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
+    ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleResolveResponse,
+    ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
 };
 use deno_error::JsErrorBox;
 use isobase_engine::Module;
@@ -83,7 +83,8 @@ impl ModuleLoader for FunctionLoader {
         let modules = self.modules.borrow();
         let mapped = modules.values().find_map(|module| {
             let map: SourceMapText<'_> = serde_json::from_slice(module.source_map.as_deref()?).ok()?;
-            let index = map.sources.iter().position(|source| is_same_file(source, &module.specifier, file_name))?;
+            let index =
+                map.sources.iter().position(|source| is_same_file(source, &module.specifier, file_name))?;
             map.contents.get(index)?.as_deref()?.lines().nth(line_number).map(str::to_owned)
         });
         mapped.or_else(|| modules.get(file_name)?.code.lines().nth(line_number).map(str::to_owned))
@@ -102,6 +103,7 @@ struct SourceMapText<'a> {
 /// Sources in a map are absolute, or relative to the module.
 fn is_same_file(source: &str, module: &str, file_name: &str) -> bool {
     source == file_name
-        || deno_core::resolve_import(&format!("./{source}"), module).is_ok_and(|url| url.as_str() == file_name)
+        || deno_core::resolve_import(&format!("./{source}"), module)
+            .is_ok_and(|url| url.as_str() == file_name)
         || deno_core::resolve_import(source, module).is_ok_and(|url| url.as_str() == file_name)
 }

@@ -10,11 +10,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use deno_core::v8;
 
+use crate::ender::Ender;
+
 /// Granted above the heap limit while a script is being terminated. The largest single object V8
 /// makes is 1 GiB (an array of 2^27 elements); a smaller grant would let it abort the process.
 const HEADROOM_BYTES: usize = 1280 * 1024 * 1024;
-/// Looks of the watchdog at a refused allocation until the script is terminated. V8 tries again
-/// after collecting garbage, so one refusal alone is no proof.
+/// Looks of the watchdog at a refused allocation until the script is ended. V8 tries again after
+/// collecting garbage, so one refusal alone is no proof.
 const REFUSED_LOOKS_MAX: u32 = 3;
 
 /// What an isolate holds and may hold, in bytes. Shared with the watchdog and the worker.
@@ -83,7 +85,16 @@ impl MemoryMeter {
         true
     }
 
-    fn release(&self, bytes: u64) {
+    /// Counts bytes that are there already; too many of them exceed the limit.
+    pub(crate) fn take(&self, bytes: u64) {
+        let held =
+            self.buffers.fetch_add(bytes, Ordering::Relaxed) + bytes + self.heap.load(Ordering::Relaxed);
+        if held > self.limit.load(Ordering::Relaxed) {
+            self.exceeded.store(true, Ordering::Release);
+        }
+    }
+
+    pub(crate) fn release(&self, bytes: u64) {
         self.buffers.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
@@ -140,16 +151,19 @@ unsafe extern "C" fn drop_allocator(meter: *const MemoryMeter) {
 /// Makes V8 report its heap to `meter` and end scripts that use too much.
 ///
 /// `meter` must outlive `runtime`: V8 keeps a plain pointer to it.
-pub(crate) fn watch(runtime: &mut deno_core::JsRuntime, meter: &Arc<MemoryMeter>) {
-    let terminator = runtime.v8_isolate().thread_safe_handle();
+pub(crate) fn watch(runtime: &mut deno_core::JsRuntime, meter: &Arc<MemoryMeter>, ender: Arc<Ender>) {
     let flag = meter.clone();
     runtime.add_near_heap_limit_callback(move |current, _initial| {
         flag.exceeded.store(true, Ordering::Release);
-        terminator.terminate_execution();
+        ender.end();
         current + HEADROOM_BYTES
     });
     let data = Arc::as_ptr(meter).cast_mut().cast::<c_void>();
-    runtime.v8_isolate().add_gc_epilogue_callback(after_collection, data, v8::GCType::kGCTypeMarkSweepCompact);
+    runtime.v8_isolate().add_gc_epilogue_callback(
+        after_collection,
+        data,
+        v8::GCType::kGCTypeMarkSweepCompact,
+    );
 }
 
 unsafe extern "C" fn after_collection(
@@ -168,8 +182,10 @@ unsafe extern "C" fn after_collection(
 
 /// Reads V8's figures; terminates the script if they are over the limit.
 pub(crate) fn note_heap(isolate: &mut v8::Isolate, meter: &MemoryMeter) {
-    let figures = isolate.get_heap_statistics();
-    if !meter.heap_is(figures.used_heap_size() as u64, figures.external_memory() as u64) {
+    let heap = isolate.get_heap_statistics().used_heap_size();
+    // Adjusting by nothing tells V8's own count, which has WebAssembly memories in it too.
+    let external = isolate.adjust_amount_of_external_allocated_memory(0);
+    if !meter.heap_is(heap as u64, u64::try_from(external).unwrap_or(0)) {
         isolate.terminate_execution();
     }
 }

@@ -6,13 +6,14 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use deno_permissions::UnaryPermission;
 use deno_permissions::{
     AllowRunDescriptorParseResult, DenyRunDescriptor, EnvDescriptor, EnvDescriptorParseError, FfiDescriptor,
     ImportDescriptor, NetDescriptor, NetDescriptorParseError, PathQueryDescriptor, PathResolveError,
     PermissionDescriptorParser, Permissions, PermissionsContainer, ReadDescriptor, RunDescriptorParseError,
-    RunQueryDescriptor, SpecialFilePathQueryDescriptor, SysDescriptor, SysDescriptorParseError, WriteDescriptor,
+    RunQueryDescriptor, SpecialFilePathQueryDescriptor, SysDescriptor, SysDescriptorParseError,
+    WriteDescriptor,
 };
-use deno_permissions::UnaryPermission;
 
 /// The permissions of every isolate.
 pub(crate) fn network_only() -> PermissionsContainer {
@@ -68,7 +69,10 @@ impl PermissionDescriptorParser for NetworkParser {
         Err(no_files())
     }
 
-    fn parse_path_query<'a>(&self, _path: Cow<'a, Path>) -> Result<PathQueryDescriptor<'a>, PathResolveError> {
+    fn parse_path_query<'a>(
+        &self,
+        _path: Cow<'a, Path>,
+    ) -> Result<PathQueryDescriptor<'a>, PathResolveError> {
         Err(no_files())
     }
 
@@ -83,7 +87,10 @@ impl PermissionDescriptorParser for NetworkParser {
         NetDescriptor::parse_for_query(text)
     }
 
-    fn parse_run_query<'a>(&self, _requested: &'a str) -> Result<RunQueryDescriptor<'a>, RunDescriptorParseError> {
+    fn parse_run_query<'a>(
+        &self,
+        _requested: &'a str,
+    ) -> Result<RunQueryDescriptor<'a>, RunDescriptorParseError> {
         Err(RunDescriptorParseError::EmptyRunQuery)
     }
 }

@@ -5,8 +5,10 @@ use deno_core::{JsRuntime, v8};
 /// V8's flags beyond those that `deno_core` sets; part of the snapshot's name.
 ///
 /// `wasm-max-mem-pages` bounds what one WebAssembly memory can be grown to (1 GiB): such memory is
-/// not taken from the allocator that counts buffers, so it needs a bound of its own.
-pub(crate) const FLAGS: &str = "--wasm-max-mem-pages=16384";
+/// not taken from the allocator that counts buffers, so it needs a bound of its own. Without
+/// `no-memory-pool-share…`, pages of an ended isolate wait for another one, and stay resident when
+/// none comes.
+pub(crate) const FLAGS: &str = "--wasm-max-mem-pages=16384 --no-memory-pool-share-memory-on-teardown";
 
 /// Once per process; later calls have no effect.
 ///
@@ -14,6 +16,8 @@ pub(crate) const FLAGS: &str = "--wasm-max-mem-pages=16384";
 /// one that starts it: only threads descended from the caller may run isolates. That is why one
 /// thread, the [keeper](crate::keeper), initialises V8 and starts every isolate's thread.
 pub(crate) fn initialise() {
+    // The platform's TLS takes the process's provider. Whoever was first decides; any will do.
+    let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
     v8::V8::set_flags_from_string(FLAGS);
     JsRuntime::init_platform(None);
 }

@@ -30,7 +30,8 @@ fn of_script(error: &JsError) -> String {
     if let Some(line) = &error.source_line {
         let frame = error.source_line_frame_index.and_then(|index| error.frames.get(index));
         let column = frame.and_then(|frame| frame.column_number).unwrap_or(1).max(1) as usize;
-        let indent: String = line.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let indent: String =
+            line.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         // Writing to a string cannot fail.
         let _ = write!(text, "\n\n  {line}\n  {indent}^");
     }

@@ -49,7 +49,7 @@ fn build_id() -> String {
     add(v8::V8::get_version());
     add(platform::FLAGS);
     add(if cfg!(debug_assertions) { "debug" } else { "release" });
-    for extension in extensions::for_isolate() {
+    for extension in extensions::for_snapshot() {
         add(extension.name);
         extension.ops.iter().for_each(|op| add(op.name));
     }
@@ -77,7 +77,8 @@ fn read(path: &Path) -> Option<Box<[u8]>> {
 fn write(path: &Path, image: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let temporary = folder.join(format!(".snapshot-{}-{:?}", std::process::id(), std::thread::current().id()));
+    let temporary =
+        folder.join(format!(".snapshot-{}-{:?}", std::process::id(), std::thread::current().id()));
     let written = fs::File::create(&temporary).and_then(|mut file| {
         file.write_all(image)?;
         file.write_all(&Sha256::digest(image))?;

@@ -59,7 +59,11 @@ impl V8Worker {
 }
 
 impl Worker for V8Worker {
-    fn invoke(&self, request: Request<Body>, context: Context) -> BoxFuture<'_, Result<Response<Body>, Failure>> {
+    fn invoke(
+        &self,
+        request: Request<Body>,
+        context: Context,
+    ) -> BoxFuture<'_, Result<Response<Body>, Failure>> {
         let id = self.next_id();
         let (reply, answer) = oneshot::channel();
         let arrival = Box::new(Arrival { id, request, context, reply });

@@ -32,6 +32,7 @@ pub(crate) struct Invocation {
     meter: Arc<CpuMeter>,
     log: GuestLog,
     workshop: Arc<Workshop>,
+    ended: bool,
     _ticking: Ticking,
 }
 
@@ -64,7 +65,7 @@ impl Invocation {
             out,
             (Arc::clone(&meter), log.clone()),
         ));
-        Self { call, answer, meter, log, workshop, _ticking: ticking }
+        Self { call, answer, meter, log, workshop, ended: false, _ticking: ticking }
     }
 
     /// Runs the guest until it has answered.
@@ -99,6 +100,8 @@ impl Invocation {
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(Ended { result, instance })) => {
+                // Before the instance, and with it the log, serves somebody else.
+                self.ended = true;
                 self.log.end();
                 if let Some(instance) = instance {
                     self.workshop.give_back(instance);
@@ -109,6 +112,14 @@ impl Invocation {
                 FailureKind::Host,
                 "a host function panicked; see the server's log",
             ))),
+        }
+    }
+}
+
+impl Drop for Invocation {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.log.end();
         }
     }
 }

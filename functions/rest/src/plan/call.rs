@@ -94,6 +94,12 @@ fn takes_body(function: &Function, content: &Media<'_>) -> bool {
         )
 }
 
+/// The value of `Allow` for the functions of one name; nothing when there is none.
+pub(super) fn allowed_methods(overloads: &[Function]) -> Option<&'static str> {
+    let safe = overloads.iter().any(|function| !function.volatile);
+    (!overloads.is_empty()).then_some(if safe { "OPTIONS,GET,HEAD,POST" } else { "OPTIONS,POST" })
+}
+
 /// The relation that embeds in the result start from.
 pub(super) fn result_relation<'a>(name: &'a str, function: &'a Function) -> &'a str {
     match &function.returns {

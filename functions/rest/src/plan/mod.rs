@@ -105,11 +105,12 @@ fn function<'a>(
     settings: &'a Settings,
 ) -> Result<Operation<'a>, Problem> {
     let keys = call::argument_names(intent, payload);
-    let function = call::choose(intent, name, &keys, catalog)?;
-    if intent.action == Action::Describe {
-        let allow = if function.volatile { "OPTIONS,POST" } else { "OPTIONS,GET,HEAD,POST" };
-        return Ok(Operation::Describe(allow.to_owned()));
+    if intent.action == Action::Describe
+        && let Some(methods) = call::allowed_methods(catalog.functions(intent.schema, name))
+    {
+        return Ok(Operation::Describe(methods.to_owned()));
     }
+    let function = call::choose(intent, name, &keys, catalog)?;
     let origin = call::result_relation(name, function);
     let tree = tree::build(intent, origin, Source::Result, catalog, settings)?;
     let call = call::call(intent, name, function, payload, &keys, &tree);

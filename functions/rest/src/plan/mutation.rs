@@ -88,10 +88,16 @@ pub(super) fn write<'a>(
         Action::Update => Mutation::Update { columns: source(missing)?, conditions: conditions() },
         _ => Mutation::Delete { conditions: conditions() },
     };
-    let returning = match intent.preferences.returning {
+    let mut returning = match intent.preferences.returning {
         None | Some(Return::Minimal) => Vec::new(),
         Some(Return::Representation | Return::HeadersOnly) => needed_columns(tree, &structure.primary_key),
     };
+    if let Mutation::Insert { conflict: Some(target), .. } = &mutation
+        && target.merge
+    {
+        // Needed to tell inserted rows from updated ones.
+        add_columns(&mut returning, &target.columns);
+    }
     Ok(Write { schema: intent.schema, relation: name, structure, mutation, returning })
 }
 
@@ -160,6 +166,17 @@ pub(super) fn needed_columns<'a>(tree: &Node<'a>, primary_key: &'a [Box<str>]) -
     }
     needed.extend(primary_key.iter().map(|column| Cow::Borrowed(&**column)));
     needed.into_iter().collect()
+}
+
+fn add_columns<'a>(returning: &mut Vec<Cow<'a, str>>, columns: &[&'a str]) {
+    if returning.iter().any(|known| known == "*") {
+        return;
+    }
+    for column in columns {
+        if !returning.iter().any(|known| known == column) {
+            returning.push(Cow::Borrowed(*column));
+        }
+    }
 }
 
 /// The value of `Allow` for a relation.

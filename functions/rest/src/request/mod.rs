@@ -12,6 +12,8 @@ mod preferences;
 mod query;
 mod range;
 mod select;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use body::{InvalidBody, Payload, read as read_body};
 pub(crate) use field::{Field, Operand};

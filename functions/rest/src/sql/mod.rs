@@ -10,6 +10,8 @@ mod condition;
 mod mutation;
 mod read;
 mod statement;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -7,11 +7,7 @@ use crate::request::Logic;
 
 use super::Sql;
 use super::condition::Scope;
-
-/// Counts rows in a setting: up when one is about to be inserted, down when it turns out to exist.
-/// How PostgREST tells 201 from 200.
-const COUNT_INSERT: &str = "set_config('pgrst.inserted', (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) + 1)::text, true) <> '0'";
-const UNCOUNT_INSERT: &str = "set_config('pgrst.inserted', (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) - 1)::text, true) <> '-1'";
+use super::read::RESULT;
 
 impl<'a> Sql<'a> {
     pub(super) fn write(&mut self, write: &Write<'a>) -> &mut Self {
@@ -54,21 +50,17 @@ impl<'a> Sql<'a> {
             sql.column(body, &column.name);
         });
         self.push(" ").body_rows(source);
-        let merge = conflict.is_some_and(|target| target.merge);
-        if merge {
-            self.push(" WHERE ").push(COUNT_INSERT);
-        }
         if !key.is_empty() {
             let scope =
                 Scope { qualifier: body, structure: Some(write.structure), node: None, counting: false };
-            self.push(" AND ").conditions(scope, key);
+            self.push(" WHERE ").conditions(scope, key);
         }
         let Some(target) = conflict.filter(|target| !target.columns.is_empty()) else { return };
         self.push(" ON CONFLICT(");
         self.joined(", ", &target.columns, |sql, column| {
             sql.identifier(column);
         });
-        if !merge || columns.is_empty() {
+        if !target.merge || columns.is_empty() {
             self.push(") DO NOTHING");
             return;
         }
@@ -76,7 +68,6 @@ impl<'a> Sql<'a> {
         self.joined(", ", columns, |sql, column| {
             sql.identifier(&column.name).push(" = EXCLUDED.").identifier(&column.name);
         });
-        self.push(" WHERE ").push(UNCOUNT_INSERT);
     }
 
     fn update(&mut self, write: &Write<'a>, source: &ColumnSource<'a>, conditions: &[Cow<'a, Logic<'a>>]) {
@@ -101,6 +92,17 @@ impl<'a> Sql<'a> {
             let scope = Scope { qualifier, structure: Some(write.structure), node: None, counting: false };
             self.push(" WHERE ").conditions(scope, conditions);
         }
+    }
+
+    /// How many of the returned rows are new: those whose conflict columns were not there before. A
+    /// statement sees the rows from before its own changes.
+    pub(super) fn inserted_rows(&mut self, write: &Write<'a>, target: &Target<'a>) -> &mut Self {
+        self.push("(SELECT count(*) FROM ").push(RESULT).push(" s WHERE NOT EXISTS (SELECT 1 FROM ");
+        self.qualified(write.schema, write.relation).push(" b WHERE ");
+        self.joined(" AND ", &target.columns, |sql, column| {
+            sql.column(Qualifier::Alias("b"), column).push(" = ").column(Qualifier::Alias("s"), column);
+        });
+        self.push("))")
     }
 
     fn returning(&mut self, write: &Write<'a>, otherwise: &str) -> &mut Self {

@@ -2,8 +2,8 @@
 //!
 //! The last column is the body's text; the columns before it are [`super::super::respond::Head`].
 
-use crate::plan::{BodyForm, Operation, Plan};
-use crate::request::{Count, Intent, Resolution, Return, RowRange};
+use crate::plan::{BodyForm, Mutation, Operation, Plan};
+use crate::request::{Count, Intent, Return, RowRange};
 use crate::settings::Settings;
 
 use super::read::RESULT;
@@ -111,21 +111,23 @@ fn total<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>, settings: 
 
 fn write<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>) {
     let Operation::Write { tree, write, .. } = &plan.operation else { return };
-    let is_insert = matches!(write.mutation, crate::plan::Mutation::Insert { .. });
-    let is_put = matches!(intent.action, crate::request::Action::Replace);
+    let is_insert = matches!(write.mutation, Mutation::Insert { .. });
     sql.push("WITH ").push(RESULT).push(" AS (").write(write).push(")");
     let needs_rows = plan.form == BodyForm::Csv;
     if needs_rows {
         sql.push(", pgrst_rows AS (").rows_of(tree, None).push(")");
     }
     sql.push(" SELECT count(*) AS page, ").push(CHOSEN);
-    let counts_inserts =
-        is_put || is_insert && intent.preferences.resolution == Some(Resolution::MergeDuplicates);
-    sql.push(if counts_inserts {
-        "nullif(current_setting('pgrst.inserted', true), '')::bigint AS inserted, "
-    } else {
-        "null::bigint AS inserted, "
-    });
+    let upsert = match &write.mutation {
+        Mutation::Insert { conflict: Some(target), .. } if target.merge && !target.columns.is_empty() => {
+            Some(target)
+        }
+        _ => None,
+    };
+    match upsert {
+        Some(target) => sql.inserted_rows(write, target).push(" AS inserted, "),
+        None => sql.push("null::bigint AS inserted, "),
+    };
     let wants_location = intent.preferences.returning == Some(Return::HeadersOnly);
     if is_insert && wants_location && !write.structure.primary_key.is_empty() {
         let keys =

@@ -32,8 +32,8 @@ pub(super) fn algorithms() -> Vec<Attack> {
         table.push(token(2, header, with_header(header)));
     }
     for (name, pem) in [
-        ("rsa", &include_bytes!("material/rsa_public.pem")[..]),
-        ("ec", include_bytes!("material/ec_public.pem")),
+        ("rsa", &include_bytes!("../material/rsa_public.pem")[..]),
+        ("ec", include_bytes!("../material/ec_public.pem")),
     ] {
         let lines: String =
             String::from_utf8_lossy(pem).lines().filter(|line| !line.starts_with('-')).collect();
@@ -82,6 +82,11 @@ pub(super) fn key_ids() -> Vec<Attack> {
             6,
             "HS512 with the secret",
             sign(r#"{"alg":"HS512"}"#, &claims, &hmac(SECRET.as_bytes()), Algorithm::HS512),
+        ),
+        token(
+            6,
+            "a good RS256 signature that calls itself ES256",
+            sign(r#"{"alg":"ES256","kid":"rsa"}"#, &claims, &rsa(), Algorithm::RS256),
         ),
         token(7, "no kid and several keys", sign(r#"{"alg":"ES256"}"#, &claims, &ec(), Algorithm::ES256)),
         token(8, "unknown kid and the secret", user_by(&hmac(SECRET.as_bytes()), Algorithm::HS256, "x")),

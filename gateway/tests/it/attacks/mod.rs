@@ -9,6 +9,7 @@
 mod algorithms;
 mod claims;
 mod encodings;
+mod neighbours;
 mod requests;
 mod signatures;
 mod spellings;
@@ -113,6 +114,7 @@ async fn forged_and_bent_credentials_are_refused() {
         signatures::signatures(),
         encodings::encodings(),
         claims::claims(),
+        claims::names(),
         requests::requests(),
     ];
     let table: Vec<Attack> = groups.into_iter().flatten().collect();

@@ -19,7 +19,7 @@ fn with_jwk(jwk: Value) -> KeyConfig {
 fn weak_keys_are_refused_at_load() {
     let secret = |text: &str| KeyConfig { jwt_secret: Some(text.into()), ..KeyConfig::default() };
     assert_eq!(refused(secret("only-31-bytes-are-not-enough-00")), KeyError::SecretTooShort { bytes: 31 });
-    assert_eq!(refused(secret(include_str!("material/rsa_public.pem"))), KeyError::SecretIsPem);
+    assert_eq!(refused(secret(include_str!("../material/rsa_public.pem"))), KeyError::SecretIsPem);
     let twice = JwkConfig { jwk: public_jwk(&ec(), Algorithm::ES256, "ec"), state: KeyState::InUse };
     let twice = KeyConfig { jwks: vec![twice.clone(), twice], ..KeyConfig::default() };
     assert_eq!(refused(twice), KeyError::Jwk { index: 1, why: "another key has the same kid" });

@@ -59,7 +59,8 @@ pub(super) struct Metrics {
 /// 50 µs to 10 s: the span of a request from a cache hit to a timeout.
 fn latency() -> Histogram {
     Histogram::new([
-        0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+        0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+        2.5, 10.0,
     ])
 }
 
@@ -94,8 +95,16 @@ impl Metrics {
         registry.register("queue_seconds", "Wait of an invocation for a worker", self.queue_seconds.clone());
         registry.register("boot_seconds", "Time to a worker that takes requests", self.boot_seconds.clone());
         registry.register("worker_retirements", "Workers retired by reason", self.retirements.clone());
-        registry.register("guest_log_lines_dropped", "Log lines over the rate bound", self.guest_lines_dropped.clone());
-        registry.register("database_acquire_seconds", "Wait for a pooled connection", self.acquire_seconds.clone());
+        registry.register(
+            "guest_log_lines_dropped",
+            "Log lines over the rate bound",
+            self.guest_lines_dropped.clone(),
+        );
+        registry.register(
+            "database_acquire_seconds",
+            "Wait for a pooled connection",
+            self.acquire_seconds.clone(),
+        );
         registry.register("database_events", "Pool and connection events", self.database_events.clone());
         registry.register("catalog_load_seconds", "Time to read the schema", self.catalog_seconds.clone());
         registry.register("postgres_events", "Events of the managed Postgres", self.postgres_events.clone());

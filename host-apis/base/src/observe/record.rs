@@ -32,10 +32,24 @@ impl Observer {
     pub fn record(&self, observation: Observation<'_>) {
         let metrics = &*self.metrics;
         match observation {
-            Observation::Request { request_id, trace, surface, method, path, status, role, duration, bytes } => {
+            Observation::Request {
+                request_id,
+                trace,
+                surface,
+                method,
+                path,
+                status,
+                role,
+                duration,
+                bytes,
+            } => {
                 metrics
                     .requests
-                    .get_or_create(&RequestLabels { surface, method: method_label(method), status: status.as_u16() })
+                    .get_or_create(&RequestLabels {
+                        surface,
+                        method: method_label(method),
+                        status: status.as_u16(),
+                    })
                     .inc();
                 metrics
                     .request_seconds
@@ -150,8 +164,12 @@ fn log_failure(
 ) {
     let (reason, millis) = (kind.reason(), duration.as_millis() as u64);
     match kind.blame() {
-        Blame::Host => tracing::error!(function = %target, %request_id, reason, millis, detail, "invocation failed"),
-        Blame::Client => tracing::debug!(function = %target, %request_id, reason, millis, detail, "invocation failed"),
+        Blame::Host => {
+            tracing::error!(function = %target, %request_id, reason, millis, detail, "invocation failed")
+        }
+        Blame::Client => {
+            tracing::debug!(function = %target, %request_id, reason, millis, detail, "invocation failed")
+        }
         Blame::Guest | Blame::Upstream => {
             tracing::warn!(function = %target, %request_id, reason, millis, detail, "invocation failed");
         }
@@ -162,10 +180,18 @@ fn log_guest(target: &Target, request_id: Option<RequestId>, level: GuestLevel, 
     let request_id = request_id.map(|id| id.to_string());
     let request_id = request_id.as_deref();
     match level {
-        GuestLevel::Debug => tracing::debug!(target: "isobase::guest", function = %target, request_id, "{message}"),
-        GuestLevel::Info => tracing::info!(target: "isobase::guest", function = %target, request_id, "{message}"),
-        GuestLevel::Warn => tracing::warn!(target: "isobase::guest", function = %target, request_id, "{message}"),
-        GuestLevel::Error => tracing::error!(target: "isobase::guest", function = %target, request_id, "{message}"),
+        GuestLevel::Debug => {
+            tracing::debug!(target: "isobase::guest", function = %target, request_id, "{message}")
+        }
+        GuestLevel::Info => {
+            tracing::info!(target: "isobase::guest", function = %target, request_id, "{message}")
+        }
+        GuestLevel::Warn => {
+            tracing::warn!(target: "isobase::guest", function = %target, request_id, "{message}")
+        }
+        GuestLevel::Error => {
+            tracing::error!(target: "isobase::guest", function = %target, request_id, "{message}")
+        }
     }
 }
 

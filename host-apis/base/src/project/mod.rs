@@ -50,7 +50,7 @@ pub const CONFIG_FILE: &str = "config.toml";
 /// A project as found on disk. Immutable; an edit of its files makes another ([`Project::reload`]).
 #[derive(Clone, Debug)]
 pub struct Project {
-    /// Holds `supabase/`.
+    /// Holds `supabase/`. Absolute, links resolved.
     pub root: PathBuf,
     pub settings: Settings,
     /// Unknown keys, unset variables: to be shown, never fatal.
@@ -68,18 +68,21 @@ impl Project {
     /// When there is no such file, it is not TOML, a known key has a bad value, or a dotenv file
     /// cannot be parsed. All bad values are told at once.
     pub fn load(root: &Path, process: &Variables) -> Result<Self, ProjectError> {
+        let not_found = || ProjectError::NotFound { path: root.join(SUPABASE_FOLDER).join(CONFIG_FILE) };
+        // Real and absolute once, so that everything below can compare paths by name.
+        let root = std::fs::canonicalize(root).map_err(|_| not_found())?;
         let folder = root.join(SUPABASE_FOLDER);
-        let variables = variables::with_dotenv_files(&folder, root, process)?;
+        let variables = variables::with_dotenv_files(&folder, &root, process)?;
         let config = folder.join(CONFIG_FILE);
         let text = std::fs::read_to_string(&config).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => ProjectError::NotFound { path: config.clone() },
+            std::io::ErrorKind::NotFound => not_found(),
             _ => ProjectError::Unreadable { path: config.clone(), error },
         })?;
         let default_id = root.file_name().map_or("project".into(), |name| name.to_string_lossy());
         let shown = format!("{SUPABASE_FOLDER}/{CONFIG_FILE}");
         let read = reading::read(&text, &shown, &folder, &default_id, &variables)?;
         Ok(Self {
-            root: root.to_path_buf(),
+            root,
             settings: read.settings,
             warnings: read.warnings,
             unused_keys: read.unused_keys,
@@ -119,10 +122,23 @@ impl Project {
     /// then `functions/.env`, which wins. Names that start with `SUPABASE_` are the host's and
     /// are left out, as the Supabase CLI does.
     pub fn functions_environment(&self) -> Result<BTreeMap<String, String>, ProjectError> {
+        Ok(self.with_secrets(variables::read_dotenv_file(&self.functions_dotenv())?))
+    }
+
+    /// The same with the dotenv file `path` instead of `functions/.env`. It must exist.
+    pub fn functions_environment_from(&self, path: &Path) -> Result<BTreeMap<String, String>, ProjectError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ProjectError::Unreadable { path: path.to_path_buf(), error })?;
+        let variables =
+            parse_dotenv(&text).map_err(|error| ProjectError::Dotenv { path: path.to_path_buf(), error })?;
+        Ok(self.with_secrets(variables))
+    }
+
+    fn with_secrets(&self, variables: Variables) -> BTreeMap<String, String> {
         let mut environment = self.settings.edge_runtime.secrets.clone();
-        environment.extend(variables::read_dotenv_file(&self.functions_dotenv())?);
+        environment.extend(variables);
         environment.retain(|name, _| !name.starts_with("SUPABASE_"));
-        Ok(environment)
+        environment
     }
 
     /// The settings of one function; the defaults where the file says nothing.

@@ -18,7 +18,10 @@ pub(super) struct Parameters(pub(super) Vec<Parameter>);
 impl<'a> FromV8<'a> for Parameters {
     type Error = JsErrorBox;
 
-    fn from_v8<'i>(scope: &mut v8::PinScope<'a, 'i>, value: v8::Local<'a, v8::Value>) -> Result<Self, JsErrorBox> {
+    fn from_v8<'i>(
+        scope: &mut v8::PinScope<'a, 'i>,
+        value: v8::Local<'a, v8::Value>,
+    ) -> Result<Self, JsErrorBox> {
         let values = array(value)?;
         let parameters = (0..values.length()).map(|index| {
             let value = element(scope, values, index)?;
@@ -28,7 +31,10 @@ impl<'a> FromV8<'a> for Parameters {
     }
 }
 
-fn parameter<'a>(scope: &mut v8::PinScope<'a, '_>, value: v8::Local<'a, v8::Value>) -> Result<Parameter, JsErrorBox> {
+fn parameter<'a>(
+    scope: &mut v8::PinScope<'a, '_>,
+    value: v8::Local<'a, v8::Value>,
+) -> Result<Parameter, JsErrorBox> {
     if value.is_null_or_undefined() {
         return Ok(Parameter::Null);
     }
@@ -45,7 +51,8 @@ fn parameter<'a>(scope: &mut v8::PinScope<'a, '_>, value: v8::Local<'a, v8::Valu
         return Ok(match integer.i64_value() {
             (integer, true) => Parameter::Int64(integer),
             (_, false) => {
-                let digits = integer.to_string(scope).ok_or_else(|| JsErrorBox::type_error("a BigInt too long"))?;
+                let digits =
+                    integer.to_string(scope).ok_or_else(|| JsErrorBox::type_error("a BigInt too long"))?;
                 Parameter::Text(Bytes::from(digits.to_rust_string_lossy(scope)))
             }
         });
@@ -55,7 +62,9 @@ fn parameter<'a>(scope: &mut v8::PinScope<'a, '_>, value: v8::Local<'a, v8::Valu
         view.copy_contents(&mut bytes);
         return Ok(Parameter::Bytes(bytes.into()));
     }
-    Err(JsErrorBox::type_error("a parameter is null, a boolean, number, bigint, string, Date, array, object or bytes"))
+    Err(JsErrorBox::type_error(
+        "a parameter is null, a boolean, number, bigint, string, Date, array, object or bytes",
+    ))
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
@@ -76,13 +85,22 @@ pub(super) struct SessionOptions(pub(super) Session);
 impl<'a> FromV8<'a> for SessionOptions {
     type Error = JsErrorBox;
 
-    fn from_v8<'i>(scope: &mut v8::PinScope<'a, 'i>, value: v8::Local<'a, v8::Value>) -> Result<Self, JsErrorBox> {
+    fn from_v8<'i>(
+        scope: &mut v8::PinScope<'a, 'i>,
+        value: v8::Local<'a, v8::Value>,
+    ) -> Result<Self, JsErrorBox> {
         let flat = array(value)?;
-        let mut text = |index| Ok(element(scope, flat, index)?.to_rust_string_lossy(scope));
+        let mut text = |index| -> Result<String, JsErrorBox> {
+            Ok(element(scope, flat, index)?.to_rust_string_lossy(scope))
+        };
         let identity = match text(0)?.as_str() {
             "caller" => Identity::Caller,
             "service" => Identity::Service,
-            other => return Err(JsErrorBox::type_error(format!("identity is \"caller\" or \"service\", not {other:?}"))),
+            other => {
+                return Err(JsErrorBox::type_error(format!(
+                    "identity is \"caller\" or \"service\", not {other:?}"
+                )));
+            }
         };
         let access_mode = match text(1)?.as_str() {
             "read-write" => AccessMode::ReadWrite,
@@ -93,9 +111,11 @@ impl<'a> FromV8<'a> for SessionOptions {
             }
         };
         let settings = (3..flat.length().saturating_sub(1)).step_by(2);
-        let settings = settings.map(|index| Ok((text(index)?, text(index + 1)?))).collect::<Result<_, JsErrorBox>>()?;
+        let settings =
+            settings.map(|index| Ok((text(index)?, text(index + 1)?))).collect::<Result<_, JsErrorBox>>()?;
         let milliseconds = element(scope, flat, 2)?.number_value(scope).unwrap_or(-1.0);
-        let timeout = (milliseconds >= 0.0).then(|| Duration::try_from_secs_f64(milliseconds / 1000.0).ok()).flatten();
+        let timeout =
+            (milliseconds >= 0.0).then(|| Duration::try_from_secs_f64(milliseconds / 1000.0).ok()).flatten();
         Ok(Self(Session { identity, access_mode, settings, timeout }))
     }
 }
@@ -186,7 +206,10 @@ impl<'a> ToV8<'a> for Rows {
     }
 }
 
-fn names<'a>(scope: &mut v8::PinScope<'a, '_>, columns: &[Column]) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
+fn names<'a>(
+    scope: &mut v8::PinScope<'a, '_>,
+    columns: &[Column],
+) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
     let mut pairs = Vec::with_capacity(columns.len());
     for column in columns {
         let pair = [string(scope, &column.name)?, string(scope, &column.type_name)?];
@@ -195,12 +218,18 @@ fn names<'a>(scope: &mut v8::PinScope<'a, '_>, columns: &[Column]) -> Result<v8:
     Ok(v8::Array::new_with_elements(scope, &pairs).into())
 }
 
-fn row<'a>(scope: &mut v8::PinScope<'a, '_>, values: Vec<Value>) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
+fn row<'a>(
+    scope: &mut v8::PinScope<'a, '_>,
+    values: Vec<Value>,
+) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
     let values = values.into_iter().map(|value| of_value(scope, value)).collect::<Result<Vec<_>, _>>()?;
     Ok(v8::Array::new_with_elements(scope, &values).into())
 }
 
-fn of_value<'a>(scope: &mut v8::PinScope<'a, '_>, value: Value) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
+fn of_value<'a>(
+    scope: &mut v8::PinScope<'a, '_>,
+    value: Value,
+) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
     Ok(match value {
         Value::Null => v8::null(scope).into(),
         Value::Boolean(value) => v8::Boolean::new(scope, value).into(),
@@ -213,7 +242,8 @@ fn of_value<'a>(scope: &mut v8::PinScope<'a, '_>, value: Value) -> Result<v8::Lo
         Value::Bytes(value) => bytes(scope, value)?,
         Value::Json(text) => {
             let text = v8::String::new(scope, &text).ok_or_else(too_long)?;
-            v8::json::parse(scope, text).ok_or_else(|| JsErrorBox::generic("a json value that is not JSON"))?
+            v8::json::parse(scope, text)
+                .ok_or_else(|| JsErrorBox::generic("a json value that is not JSON"))?
         }
     })
 }
@@ -223,7 +253,9 @@ fn string<'a>(scope: &mut v8::PinScope<'a, '_>, text: &str) -> Result<v8::Local<
 }
 
 fn bytes<'a>(scope: &mut v8::PinScope<'a, '_>, bytes: Bytes) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
-    Uint8Array(Vec::from(bytes).into_boxed_slice()).to_v8(scope).map_err(|error| JsErrorBox::generic(error.to_string()))
+    Uint8Array(Vec::from(bytes).into_boxed_slice())
+        .to_v8(scope)
+        .map_err(|error| JsErrorBox::generic(error.to_string()))
 }
 
 fn too_long() -> JsErrorBox {

@@ -57,7 +57,9 @@ impl Held {
 
     fn handle(&mut self) -> Result<u32, QueryError> {
         if self.transactions.len() + self.streams.len() >= HELD_MAX {
-            return Err(QueryError::refused("too many transactions and row streams are open in this request"));
+            return Err(QueryError::refused(
+                "too many transactions and row streams are open in this request",
+            ));
         }
         self.next += 1;
         Ok(self.next)

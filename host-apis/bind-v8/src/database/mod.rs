@@ -15,15 +15,13 @@ use convert::{DocumentValue, Parameters, Rows, SessionOptions, SnapshotValue, St
 pub(crate) use error::QueryError;
 pub(crate) use held::Held;
 
-type State = Rc<RefCell<OpState>>;
-
-fn door(state: &State, id: u32) -> Result<Door, QueryError> {
+fn door(state: &Rc<RefCell<OpState>>, id: u32) -> Result<Door, QueryError> {
     state.borrow_mut().borrow_mut::<Callers>().door(id)
 }
 
 #[op2]
 pub(crate) async fn op_isobase_db_query(
-    state: State,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: u32,
     #[string] sql: String,
     #[scoped] parameters: Parameters,
@@ -35,7 +33,7 @@ pub(crate) async fn op_isobase_db_query(
 
 #[op2]
 pub(crate) async fn op_isobase_db_query_document(
-    state: State,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: u32,
     #[string] sql: String,
     #[scoped] parameters: Parameters,
@@ -47,7 +45,7 @@ pub(crate) async fn op_isobase_db_query_document(
 
 #[op2]
 pub(crate) async fn op_isobase_db_stream_open(
-    state: State,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: u32,
     #[string] sql: String,
     #[scoped] parameters: Parameters,
@@ -64,7 +62,7 @@ pub(crate) async fn op_isobase_db_stream_open(
 /// Up to `count` rows; none is the end.
 #[op2]
 pub(crate) async fn op_isobase_db_stream_next(
-    state: State,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: u32,
     #[smi] handle: u32,
     count: u32,
@@ -97,7 +95,7 @@ pub(crate) fn op_isobase_db_begin(
 
 #[op2]
 pub(crate) async fn op_isobase_db_transaction_query(
-    state: State,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: u32,
     #[smi] handle: u32,
     #[string] sql: String,
@@ -105,13 +103,13 @@ pub(crate) async fn op_isobase_db_transaction_query(
 ) -> Result<TableValue, QueryError> {
     let transaction = state.borrow_mut().borrow_mut::<Callers>().caller(id)?.held.transaction(handle)?;
     let mut transaction = transaction.borrow_mut().await;
-    let open = transaction.as_mut().ok_or_else(QueryError::ended)?;
+    let open = Option::as_mut(&mut transaction).ok_or_else(QueryError::ended)?;
     Ok(TableValue(open.query(Statement::new(sql, parameters.0)).await?))
 }
 
 #[op2]
 pub(crate) async fn op_isobase_db_transaction_document(
-    state: State,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: u32,
     #[smi] handle: u32,
     #[string] sql: String,
@@ -119,14 +117,14 @@ pub(crate) async fn op_isobase_db_transaction_document(
 ) -> Result<DocumentValue, QueryError> {
     let transaction = state.borrow_mut().borrow_mut::<Callers>().caller(id)?.held.transaction(handle)?;
     let mut transaction = transaction.borrow_mut().await;
-    let open = transaction.as_mut().ok_or_else(QueryError::ended)?;
+    let open = Option::as_mut(&mut transaction).ok_or_else(QueryError::ended)?;
     Ok(DocumentValue(open.query_document(Statement::new(sql, parameters.0)).await?))
 }
 
 /// After the statements that are under way. Resolves when Postgres has committed.
 #[op2]
 pub(crate) async fn op_isobase_db_commit(
-    state: State,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: u32,
     #[smi] handle: u32,
 ) -> Result<(), QueryError> {
@@ -138,7 +136,7 @@ pub(crate) async fn op_isobase_db_commit(
 /// Harmless when the transaction is over.
 #[op2]
 pub(crate) async fn op_isobase_db_rollback(
-    state: State,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: u32,
     #[smi] handle: u32,
 ) -> Result<(), QueryError> {
@@ -162,7 +160,7 @@ pub(crate) fn op_isobase_db_generation(
 
 #[op2]
 pub(crate) async fn op_isobase_db_snapshot(
-    state: State,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: u32,
     #[string] channel: String,
     #[string] sql: String,

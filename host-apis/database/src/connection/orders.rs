@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use isobase_base::{Principal, RequestId};
 
+use crate::Error;
 use crate::roles::RoleSettings;
 use crate::session::{AccessMode, Session, check_settings};
 use crate::timeout::{Bound, Cause, parse_timeout, statement_timeout_text};
-use crate::Error;
 
 /// The host's own settings around a session's: role, claims, name, time limit, access mode.
 const OWN_SETTINGS: usize = 5;
@@ -77,7 +77,9 @@ impl<'a> Orders<'a> {
         if let Some(declared) = role_settings.and_then(|role| role.statement_timeout) {
             orders.bound = Bound { duration: declared, cause: Cause::Declared };
         }
-        orders.settings.extend(of_role.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str()))));
+        orders
+            .settings
+            .extend(of_role.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str()))));
         for (name, value) in &session.settings {
             orders.take(name, value, statement_timeout)?;
         }
@@ -92,8 +94,9 @@ impl<'a> Orders<'a> {
         if name.eq_ignore_ascii_case("statement_timeout") {
             // A function's own declaration, which PostgREST lifts to its transaction: it replaces
             // the role's. Zero means "none" in Postgres; here the host's bound is left.
-            let declared = parse_timeout(value)
-                .ok_or_else(|| Error::Refused("the value of statement_timeout is not a duration".to_owned()))?;
+            let declared = parse_timeout(value).ok_or_else(|| {
+                Error::Refused("the value of statement_timeout is not a duration".to_owned())
+            })?;
             self.bound = if declared.is_zero() {
                 Bound { duration: host_timeout, cause: Cause::Host }
             } else {

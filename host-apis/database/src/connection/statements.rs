@@ -52,7 +52,14 @@ impl Statements {
         self.by_sql.get(sql).cloned()
     }
 
+    /// A name for one more statement, and room for it: the least used is closed in the same
+    /// flight, so that the server never holds more than the bound.
     pub(super) fn new_name(&mut self) -> String {
+        if self.by_sql.len() == self.by_sql.cap().get()
+            && let Some((_, evicted)) = self.by_sql.pop_lru()
+        {
+            self.closing.push(evicted.name.clone());
+        }
         self.named += 1;
         format!("s{}", self.named)
     }

@@ -60,7 +60,8 @@ async fn recover(pool: Arc<Pool>, connection: Box<Connection>) {
     let mut patient = Patient { pool, connection: Some(connection) };
     let Some(connection) = patient.connection.as_mut() else { return };
     let recovered = tokio::time::timeout(DATABASE_RECOVERY_TIMEOUT, connection.recover()).await;
-    let healthy = matches!(recovered, Ok(Ok(()))) && connection.spoiled().is_none() && connection.is_settled();
+    let healthy =
+        matches!(recovered, Ok(Ok(()))) && connection.spoiled().is_none() && connection.is_settled();
     if healthy && let Some(connection) = patient.connection.take() {
         patient.pool.put_back(connection);
     }

@@ -27,7 +27,7 @@ pub(super) async fn open(pool: Arc<Pool>) {
         }
         Err(error) => {
             slot.pool = None;
-            pool.give_up(&error.to_string());
+            pool.give_up(&error.to_string(), error.is_outage());
         }
     }
 }
@@ -40,7 +40,7 @@ struct OpeningSlot {
 impl Drop for OpeningSlot {
     fn drop(&mut self) {
         if let Some(pool) = &self.pool {
-            pool.give_up("the attempt to connect was abandoned");
+            pool.give_up("the attempt to connect was abandoned", false);
         }
     }
 }
@@ -86,16 +86,20 @@ impl Pool {
         self.admit(Box::new(connection));
     }
 
-    /// Without any connection, and none on its way, those who wait are told now: waiting on would
-    /// only turn an outage into a pile of timeouts. The next request tries again.
-    fn give_up(&self, why: &str) {
+    /// Those who wait are told now where no connection can come: none is left and none on its way,
+    /// or the server is down and those in use will not come back either. Waiting on would only
+    /// turn an outage into a pile of timeouts. The next request tries again.
+    fn give_up(&self, why: &str, outage: bool) {
         let waiting = {
             let mut state = self.state.lock();
             state.opening -= 1;
-            if state.live + state.opening > 0 {
+            let none_left = state.live + state.opening == 0;
+            if !none_left && !outage {
                 return;
             }
-            self.emptied.notify_waiters();
+            if none_left {
+                self.emptied.notify_waiters();
+            }
             std::mem::take(&mut state.waiting)
         };
         for waiter in waiting {

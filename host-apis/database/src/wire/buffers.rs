@@ -17,8 +17,9 @@ use super::socket::Socket;
 
 /// Room made before each read: an ordinary answer arrives in one.
 const READ_BYTES: usize = 8 * 1024;
-/// An outbox that a large parameter has grown beyond this is given back.
-const OUTBOX_KEPT_BYTES: usize = 64 * 1024;
+/// A buffer that a large parameter or row has grown beyond this is given back, so that idle
+/// connections hold no memory to speak of.
+const KEPT_BYTES: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Wire {
@@ -56,7 +57,7 @@ impl Wire {
                 return Err(WireError::Closed);
             }
         }
-        if self.outbox.capacity() > OUTBOX_KEPT_BYTES {
+        if self.outbox.capacity() > KEPT_BYTES {
             self.outbox = BytesMut::new();
         }
         Ok(())
@@ -77,13 +78,17 @@ impl Wire {
 
     /// The next message, when all of it has arrived.
     fn arrived(&mut self) -> Result<Option<Message>, WireError> {
-        if let Some(header) = Header::parse(&self.inbox)? {
-            let bytes = usize::try_from(header.len()).unwrap_or(usize::MAX);
-            if bytes > DATABASE_RESULT_BYTES_MAX {
-                return Err(WireError::TooLong { bytes });
-            }
+        let Some(header) = Header::parse(&self.inbox)? else { return Ok(None) };
+        let bytes = usize::try_from(header.len()).unwrap_or(usize::MAX);
+        if bytes > DATABASE_RESULT_BYTES_MAX {
+            return Err(WireError::TooLong { bytes });
         }
-        Ok(Message::parse(&mut self.inbox)?)
+        let message = Message::parse(&mut self.inbox)?;
+        if message.is_some() && bytes > KEPT_BYTES && self.inbox.len() < KEPT_BYTES {
+            // The message keeps the large buffer as long as it lives; the inbox must not.
+            self.inbox = BytesMut::from(&self.inbox[..]);
+        }
+        Ok(message)
     }
 
     /// Whether nothing waits to be sent.

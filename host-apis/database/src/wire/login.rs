@@ -10,8 +10,8 @@ use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
 use postgres_protocol::message::frontend;
 
 use super::{Address, CancelKey, Wire, WireError};
-use crate::error::Report;
 use crate::SqlError;
+use crate::error::Report;
 
 /// Where to connect, as whom. Never printed with its password.
 #[derive(Clone)]
@@ -72,6 +72,16 @@ impl ConnectError {
         match self {
             Self::Refused(error) => !error.sqlstate.starts_with("28") && !error.sqlstate.starts_with("3D"),
             Self::Unreachable { .. } | Self::Wire(_) | Self::TimedOut => true,
+            Self::Protocol(_) => false,
+        }
+    }
+
+    /// Whether no session at all can be expected to work: the server does not answer, or says that
+    /// it is not (or no longer) serving (57P01 to 57P03). Not where it has too many connections.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Wire(_) | Self::TimedOut => true,
+            Self::Refused(error) => error.sqlstate.starts_with("57P"),
             Self::Protocol(_) => false,
         }
     }
@@ -153,7 +163,9 @@ impl Login {
     }
 
     fn password(&self) -> Result<&[u8], ConnectError> {
-        self.password.as_deref().ok_or_else(|| unexpected("the server asks for a password and none is configured"))
+        self.password
+            .as_deref()
+            .ok_or_else(|| unexpected("the server asks for a password and none is configured"))
     }
 }
 

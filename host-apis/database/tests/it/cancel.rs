@@ -47,7 +47,11 @@ async fn dropping_a_query_cancels_it_and_the_connection_serves_on() {
     until("the statement runs", async || running("dropped_query") == 1).await;
     handle.abort();
     until("the statement was cancelled", async || running("dropped_query") == 0).await;
-    assert_eq!(one(&alice(&database), "select pg_backend_pid()").await, process, "the connection was recovered");
+    assert_eq!(
+        one(&alice(&database), "select pg_backend_pid()").await,
+        process,
+        "the connection was recovered"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,7 +68,10 @@ async fn dropping_a_cold_query_cancels_it_too() {
 async fn dropping_a_transaction_rolls_back() {
     let database = database(1).await;
     let mut transaction = alice(&database).transaction(Session::default());
-    transaction.query(Statement::from("insert into notes (body) values ('dropped_transaction')")).await.unwrap();
+    transaction
+        .query(Statement::from("insert into notes (body) values ('dropped_transaction')"))
+        .await
+        .unwrap();
     drop(transaction);
     let count = "select count(*) from notes where body = 'dropped_transaction'";
     assert_eq!(one(&alice(&database), count).await, "0");

@@ -52,7 +52,8 @@ async fn snapshots_are_read_once_and_renewed_on_notification() {
     Cluster::shared().admin("update facts set body = 'new'");
     assert_eq!(&*doors[0].snapshot("facts", sql).await.unwrap().text, "old", "nobody was notified");
     Cluster::shared().admin("notify facts");
-    until("the new one is served", async || &*doors[0].snapshot("facts", sql).await.unwrap().text == "new").await;
+    until("the new one is served", async || &*doors[0].snapshot("facts", sql).await.unwrap().text == "new")
+        .await;
     let renewed = doors[0].snapshot("facts", sql).await.unwrap();
     assert!(renewed.generation > first.generation);
     Cluster::shared().admin("alter table facts rename to gone; notify facts;");
@@ -68,7 +69,10 @@ async fn snapshots_need_the_service_grant_and_are_bounded() {
     assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
     let door = service(&database);
     for number in 0..64 {
-        assert_eq!(&*door.snapshot("pgrst", &format!("select {number}")).await.unwrap().text, number.to_string());
+        assert_eq!(
+            &*door.snapshot("pgrst", &format!("select {number}")).await.unwrap().text,
+            number.to_string()
+        );
     }
     assert!(matches!(door.snapshot("pgrst", "select 64").await, Err(Error::Refused(_))));
 }

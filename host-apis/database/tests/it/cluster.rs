@@ -142,6 +142,7 @@ impl Cluster {
         self.port
     }
 
+    #[allow(dead_code, reason = "the benchmark writes its script here")]
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -162,7 +163,19 @@ impl Cluster {
     pub(crate) fn admin(&self, sql: &str) -> String {
         let mut psql = self
             .binary("psql")
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "supabase_admin", "-d", "postgres", "-p"])
+            .args([
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-U",
+                "supabase_admin",
+                "-d",
+                "postgres",
+                "-p",
+            ])
             .arg(self.port.to_string())
             .arg("-h")
             .arg(&self.folder)

@@ -75,8 +75,7 @@ async fn check(database: &Database, dice: &mut Dice, step: usize) {
 /// left open.
 async fn disturb(database: &Database, dice: &mut Dice) {
     let door = alice(database);
-    let read_only =
-        Session { access_mode: isobase_database::AccessMode::ReadOnly, ..Session::default() };
+    let read_only = Session { access_mode: isobase_database::AccessMode::ReadOnly, ..Session::default() };
     match dice.throw(6) {
         0 => drop(query(&door, "select 1 / 0").await),
         1 => drop(door.query(&read_only, Statement::from("insert into notes (body) values ('x')")).await),

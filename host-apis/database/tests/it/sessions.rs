@@ -27,10 +27,8 @@ async fn a_session_carries_role_claims_settings_and_request() {
     let sql = "select current_user::text, session_user::text, current_setting('request.jwt.claims')::json ->> 'sub', \
         current_setting('request.jwt.claims')::json ->> 'role', current_setting('request.method'), \
         current_setting('application_name')";
-    let session = Session {
-        settings: vec![("request.method".to_owned(), "GET".to_owned())],
-        ..Session::default()
-    };
+    let session =
+        Session { settings: vec![("request.method".to_owned(), "GET".to_owned())], ..Session::default() };
     let row = door.query(&session, Statement::from(sql)).await.unwrap().rows.remove(0);
     let row: Vec<String> = row.iter().map(text).collect();
     assert_eq!(row[..5], ["authenticated", "authenticator", ALICE, "authenticated", "GET"]);
@@ -46,8 +44,12 @@ async fn read_only_sessions_cannot_write_nor_turn_it_off() {
     assert_eq!(sql_error(door.query(&read_only, Statement::from(write)).await).sqlstate, "25006");
     let mut transaction = door.transaction(read_only.clone());
     assert_eq!(sql_error(transaction.query(Statement::from(write)).await).sqlstate, "25006");
+    drop(transaction);
     let turn_off = "select set_config('transaction_read_only', 'off', true)";
-    assert_eq!(sql_error(service(&database).query(&read_only, Statement::from(turn_off)).await).sqlstate, "25001");
+    assert_eq!(
+        sql_error(service(&database).query(&read_only, Statement::from(turn_off)).await).sqlstate,
+        "25001"
+    );
     assert_eq!(query(&door, write).await.unwrap().affected, 1);
 }
 

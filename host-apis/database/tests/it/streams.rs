@@ -15,7 +15,8 @@ async fn rows_come_in_order_and_in_batches() {
     // Cold, then warm.
     for _ in 0..2 {
         let mut stream = open(&database, sql).await.unwrap();
-        let columns: Vec<_> = stream.columns().iter().map(|column| (&*column.name, &*column.type_name)).collect();
+        let columns: Vec<_> =
+            stream.columns().iter().map(|column| (&*column.name, &*column.type_name)).collect();
         assert_eq!(columns, [("i", "int4"), ("label", "text")]);
         let mut seen = 0;
         loop {
@@ -47,7 +48,8 @@ async fn errors_are_told_at_the_opening_or_where_they_occur() {
     let database = database(1).await;
     assert_eq!(sql_error(open(&database, "select * from nowhere").await.map(|_| ())).sqlstate, "42P01");
     assert_eq!(sql_error(open(&database, "select 1 / 0").await.map(|_| ())).sqlstate, "22012");
-    let mut stream = open(&database, "select 1 / (100000 - i) from generate_series(1, 200000) i").await.unwrap();
+    let mut stream =
+        open(&database, "select 1 / (100000 - i) from generate_series(1, 200000) i").await.unwrap();
     let error = loop {
         match stream.next(1_000).await {
             Ok(rows) => assert!(!rows.is_empty()),

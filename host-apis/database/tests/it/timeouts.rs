@@ -65,7 +65,10 @@ async fn the_deadline_of_the_request_bounds_every_wait() {
     assert!(matches!(query(&short(), SLEEP).await, Err(Error::TimedOut)), "while the statement runs");
     let mut holder = alice(&database).transaction(Session::default());
     holder.query(Statement::from("select 1")).await.unwrap();
-    assert!(matches!(query(&short(), "select 1").await, Err(Error::TimedOut)), "while it waits for a connection");
+    assert!(
+        matches!(query(&short(), "select 1").await, Err(Error::TimedOut)),
+        "while it waits for a connection"
+    );
     drop(holder);
     let expired = database.session_door(
         context(user("authenticated", "x"), Duration::ZERO),

@@ -9,7 +9,10 @@ async fn notes(database: &isobase_database::Database, body: &str) -> String {
 }
 
 fn insert(body: &str) -> Statement {
-    Statement::new("insert into notes (body) values ($1) returning body", vec![Parameter::Text(body.to_owned().into())])
+    Statement::new(
+        "insert into notes (body) values ($1) returning body",
+        vec![Parameter::Text(body.to_owned().into())],
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,7 +72,10 @@ async fn a_procedure_cannot_end_the_transaction() {
     let database = database(1).await;
     assert_eq!(sql_error(query(&alice(&database), "call commit_half_way()").await).sqlstate, "2D000");
     let mut transaction = alice(&database).transaction(Session::default());
-    assert_eq!(sql_error(transaction.query(Statement::from("call commit_half_way()")).await).sqlstate, "2D000");
+    assert_eq!(
+        sql_error(transaction.query(Statement::from("call commit_half_way()")).await).sqlstate,
+        "2D000"
+    );
     drop(transaction);
     assert_eq!(notes(&database, "half").await, "0");
 }
@@ -83,7 +89,7 @@ async fn isolation_is_a_setting_of_the_session() {
     };
     let show = Statement::from("select current_setting('transaction_isolation')");
     let table = alice(&database).query(&level("serializable"), show.clone()).await.unwrap();
-    assert_eq!(text(&table.rows[0][0]), "read committed", "a statement alone has one snapshot anyway");
+    assert_eq!(text(&table.rows[0][0]), "serializable");
     let mut transaction = alice(&database).transaction(level("repeatable read"));
     let table = transaction.query(show.clone()).await.unwrap();
     assert_eq!(text(&table.rows[0][0]), "repeatable read");

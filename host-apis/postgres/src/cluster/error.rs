@@ -70,13 +70,15 @@ pub enum ClusterError {
     /// The server ended while starting.
     #[error("Postgres stopped while starting ({status}); the end of {log}:\n{tail}", log = log.display())]
     Exited { status: String, log: PathBuf, tail: String },
-    /// The server runs, but takes no sessions.
+    /// The server runs, but takes no sessions yet.
     #[error(
-        "Postgres took no session within {} seconds{}; see {log}",
-        waited.as_secs(), last.as_ref().map(|last| format!(" (last answer: {last})")).unwrap_or_default(),
-        log = log.display()
+        "Postgres took no session within {} seconds (last answer: {answer}); see {log}",
+        waited.as_secs(), log = log.display()
     )]
-    NotReady { waited: Duration, last: Option<String>, log: PathBuf },
+    NotReady { waited: Duration, answer: String, log: PathBuf },
+    /// The server runs, but refuses the host's session: as with passwords of another cluster.
+    #[error("Postgres runs, but refuses the session of isobase: {answer}; see {log}", log = log.display())]
+    Refused { answer: String, log: PathBuf },
     #[error("cannot use {path}", path = path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("cannot run {program}", program = program.display())]

@@ -113,7 +113,7 @@ impl Sync {
                 command.uid(self.account.uid.as_raw()).gid(self.account.gid.as_raw());
             }
             let result = match command.status().await {
-                Ok(status) if status.success() => std::fs::remove_file(&self.marker),
+                Ok(status) if status.success() => tokio::fs::remove_file(&self.marker).await,
                 Ok(status) => Err(std::io::Error::other(status.to_string())),
                 Err(error) => Err(error),
             };

@@ -40,3 +40,41 @@ pub(super) fn tail(path: &Path, from: u64) -> String {
     };
     read().unwrap_or_else(|error| format!("(the log cannot be read: {error})"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use isobase_base::limits::POSTGRES_LOG_BYTES_MAX;
+
+    use super::{length, open, tail, turn_over_if_full};
+
+    #[test]
+    fn a_full_log_is_turned_over_under_its_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("postgres.log");
+        let mut writer = open(&path).unwrap();
+        writeln!(writer, "first").unwrap();
+        turn_over_if_full(&path).unwrap();
+        assert_eq!(length(&path), 6);
+        writer.set_len(POSTGRES_LOG_BYTES_MAX).unwrap();
+        turn_over_if_full(&path).unwrap();
+        assert_eq!(length(&path), 0);
+        assert_eq!(length(&folder.path().join("postgres.log.1")), POSTGRES_LOG_BYTES_MAX);
+        writeln!(writer, "second").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "second\n");
+    }
+
+    #[test]
+    fn the_tail_begins_where_the_run_began() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("postgres.log");
+        let mut writer = open(&path).unwrap();
+        write!(writer, "old\nnew\n").unwrap();
+        assert_eq!(tail(&path, 4), "new");
+        assert_eq!(tail(&path, 400), "");
+        write!(writer, "{}", "x".repeat(10_000)).unwrap();
+        assert_eq!(tail(&path, 0).len(), 4096);
+        assert!(tail(&folder.path().join("none"), 0).starts_with("(the log cannot be read"));
+    }
+}

@@ -55,8 +55,8 @@ use supervisor::Supervisor;
 /// The role that owns the cluster, as in Supabase's images.
 const SUPERUSER: &str = "supabase_admin";
 
-/// What an operator decides about the managed cluster.
-#[derive(Clone, Debug)]
+/// What an operator decides about the managed cluster. Not printable: it holds a password.
+#[derive(Clone)]
 pub struct ClusterConfig {
     /// The project directory; the cluster lives under `.isobase` in it.
     pub workdir: PathBuf,
@@ -221,7 +221,7 @@ struct Prepared {
 fn prepare(config: &ClusterConfig, progress: &dyn Progress) -> Result<Prepared, ClusterError> {
     let state = place::state_folder(&config.workdir)?;
     let lock = Lock::take(&state)?;
-    let binaries = Binaries::find(config.binaries.as_deref())?;
+    let binaries = Binaries::find(config.binaries.as_deref(), settings::data_version(&state))?;
     let place = Place::prepare(&state, config.user.as_deref(), progress)?;
     let passwords = Passwords::load_or_create(&state)?;
     if !place.data.exists() {

@@ -73,10 +73,10 @@ fn read_pid(path: &Path) -> Option<Pid> {
 
 fn holder(pid: Pid, data: &Path) -> Holder {
     match kill(pid, None) {
-        Err(Errno::ESRCH) => return Holder::Gone,
-        Ok(()) | Err(_) => {}
+        Err(Errno::ESRCH) => Holder::Gone,
+        _ if serves(pid, data) => Holder::Ours,
+        _ => Holder::Stranger,
     }
-    if serves(pid, data) { Holder::Ours } else { Holder::Stranger }
 }
 
 /// Whether the process is a Postgres on this data folder: by its working folder, which a postmaster

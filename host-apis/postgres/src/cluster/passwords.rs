@@ -1,7 +1,7 @@
 //! The passwords of the roles that only the host logs in as, made once from the system's random
 //! source and kept beside the cluster, readable by the host's user alone.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -21,7 +21,7 @@ impl Passwords {
         let path = state.join("postgres-passwords");
         match std::fs::read_to_string(&path) {
             Ok(text) => {
-                Self::parse(&text).ok_or_else(|| ClusterError::Passwords { file: path, why: "it is damaged" })
+                Self::parse(&text).ok_or(ClusterError::Passwords { file: path, why: "it is damaged" })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if state.join("postgres/data").exists() {
@@ -51,7 +51,9 @@ impl Passwords {
         writeln!(file, "supabase_admin={}", self.superuser)?;
         writeln!(file, "authenticator={}", self.authenticator)?;
         file.sync_all()?;
-        std::fs::rename(unfinished, path)
+        std::fs::rename(unfinished, path)?;
+        // Without its passwords the cluster that is made next would be lost.
+        File::open(path.parent().unwrap_or(path))?.sync_all()
     }
 }
 

@@ -70,6 +70,10 @@ impl Place {
             return Err(ClusterError::Unreachable { user: account.name, blocked, folder: home });
         }
         let data = home.join("data");
+        if owner.is_none() {
+            // An attempt under another user may have left it.
+            account.own(&home)?;
+        }
         if let Some(owner) = owner.filter(|owner| *owner != account.uid.as_raw()) {
             return Err(ClusterError::WrongOwner { folder: data, owner, user: account.name });
         }

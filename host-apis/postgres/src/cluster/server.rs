@@ -138,10 +138,12 @@ impl Launch {
                 return Err(self.exited(status, server.log_from));
             }
             // 57P03: starting up or recovering. Without any code: the socket is not there yet.
-            let hopeless = refused.code().is_some_and(|code| code != "57P03");
-            if hopeless || Instant::now() > deadline {
-                let last = std::error::Error::source(&refused).map(ToString::to_string);
-                return Err(ClusterError::NotReady { waited: begun.elapsed(), last, log: self.log.clone() });
+            let (answer, log) = (refused.answer(), self.log.clone());
+            if refused.code().is_some_and(|code| code != "57P03") {
+                return Err(ClusterError::Refused { answer, log });
+            }
+            if Instant::now() > deadline {
+                return Err(ClusterError::NotReady { waited: begun.elapsed(), answer, log });
             }
             tokio::time::sleep(POLL).await;
         }

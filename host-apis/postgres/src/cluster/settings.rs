@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use isobase_base::limits::{POSTGRES_CONNECTIONS_MAX, POSTGRES_SLOT_WAL_MEGABYTES_MAX};
 
@@ -27,6 +28,12 @@ pub(super) fn write(
     let text = render(memory_bytes(), binaries.has_library("pg_stat_statements"), operators);
     place.write(FILE, &text)?;
     Ok(())
+}
+
+/// The major version that made the data of the cluster in this state folder, if there is one.
+pub(super) fn data_version(state: &Path) -> Option<u32> {
+    let text = std::fs::read_to_string(state.join("postgres/data/PG_VERSION")).ok()?;
+    text.trim().parse().ok()
 }
 
 /// Refuses data of another major version before the server does so in its log.

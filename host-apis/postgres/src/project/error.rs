@@ -73,7 +73,7 @@ pub struct StatementError {
     pub message: String,
     /// Number of the statement in its file, from 0, as the CLI counts; `None` for the history row.
     pub statement: Option<usize>,
-    /// The line of the file, and a caret below the position if there is one.
+    /// The line of the file and a caret below the position; without one, how the statement begins.
     pub excerpt: String,
     pub detail: Option<String>,
     /// The server's, or ours where we know better.
@@ -86,13 +86,12 @@ impl std::error::Error for StatementError {}
 
 impl fmt::Display for StatementError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, line, column, message, code, excerpt, .. } = self;
+        let Self { path, line, column, message, code, .. } = self;
         writeln!(formatter, "{path}:{line}:{column}: {message} (SQLSTATE {code})")?;
         match self.statement {
-            Some(number) => writeln!(formatter, "At statement: {number}")?,
-            None => writeln!(formatter, "While the file was recorded in the migration history")?,
+            Some(number) => write!(formatter, "At statement: {number}\n{}", self.excerpt)?,
+            None => write!(formatter, "While the file was recorded in the migration history")?,
         }
-        write!(formatter, "{excerpt}")?;
         let extras = [("Detail", &self.detail), ("Context", &self.context), ("Hint", &self.hint)];
         for (name, text) in extras.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
             write!(formatter, "\n{name}: {text}")?;
@@ -121,6 +120,17 @@ impl StatementError {
             Some(byte) => pieces.iter().rposition(|piece| piece.start <= byte),
             None => index,
         };
+        Some(Self::at(file, pieces, index, position, said))
+    }
+
+    /// Of the piece `index`, at the byte `position` of the file if that is known.
+    pub(super) fn at(
+        file: &SqlFile,
+        pieces: &[Piece<'_>],
+        index: Option<usize>,
+        position: Option<usize>,
+        said: &DbError,
+    ) -> Self {
         let begin = index.map_or(file.sql.len(), |index| first_token(&pieces[index]));
         let at = position.unwrap_or(begin);
         let (line, column) = line_and_column(&file.sql, at);
@@ -131,7 +141,7 @@ impl StatementError {
             }
             (None, None) => String::new(),
         };
-        Some(Self {
+        Self {
             path: file.path.clone(),
             line,
             column,
@@ -142,7 +152,7 @@ impl StatementError {
             detail: said.detail().map(str::to_owned),
             hint: hint(said, &file.sql[at.min(file.sql.len())..]),
             context: said.where_().map(str::to_owned),
-        })
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 //! a transaction (`create index concurrently`, `vacuum`).
 
 mod error;
+mod extension;
 mod file;
 mod history;
 mod run;
@@ -24,14 +25,16 @@ use std::path::PathBuf;
 
 use isobase_base::progress::Progress;
 
-use crate::{connect, schema};
+use crate::connect::{self, Session};
+use crate::schema;
 
 pub use error::{ProjectError, StatementError};
+use extension::Superuser;
 use file::SqlFile;
 use history::History;
 
-/// Which SQL a project has and what of it is to be applied.
-#[derive(Clone, Debug)]
+/// Which SQL a project has and what of it is to be applied. Not printable: a URL holds a password.
+#[derive(Clone)]
 pub struct ProjectSql {
     /// The project directory, in which `supabase` is. Paths in the history start here.
     pub workdir: PathBuf,
@@ -41,6 +44,9 @@ pub struct ProjectSql {
     pub seed_enabled: bool,
     /// `[db.seed] sql_paths`: patterns below `supabase` (`*`, `?` and `[…]` within a name).
     pub seed_paths: Vec<String>,
+    /// Where `create extension` may be done by a superuser, as Supabase allows for most extensions:
+    /// [`crate::Cluster::superuser_url`] in a managed cluster. Without it Postgres' own rules hold.
+    pub superuser_url: Option<String>,
     /// Also apply migrations older than the newest applied one: `--include-all`.
     pub include_all: bool,
 }
@@ -53,6 +59,7 @@ impl ProjectSql {
             migrations_enabled: true,
             seed_enabled: true,
             seed_paths: vec!["seed.sql".into()],
+            superuser_url: None,
             include_all: false,
         }
     }
@@ -92,11 +99,13 @@ pub async fn apply(url: &str, sql: &ProjectSql, progress: &dyn Progress) -> Resu
         plan = self::plan(sql, &history, &isobase_base::progress::Silent)?;
     }
 
+    let mut superuser = Superuser::new(sql.superuser_url.as_deref());
     let mut applied = Applied::default();
     if let Some(roles) = plan.roles {
         progress.step("Applying supabase/roles.sql");
         seed::create_table(client).await?;
-        run::seed(client, &roles).await?;
+        run::seed(client, &mut superuser, &roles).await?;
+        report(&session, &roles, progress);
         applied.roles = true;
     }
     if !plan.migrations.is_empty() {
@@ -104,7 +113,8 @@ pub async fn apply(url: &str, sql: &ProjectSql, progress: &dyn Progress) -> Resu
     }
     for file in plan.migrations {
         progress.step(&format!("Applying migration {}", file.file_name()));
-        run::migration(client, &file).await?;
+        run::migration(client, &mut superuser, &file).await?;
+        report(&session, &file, progress);
         applied.migrations.push(file.file_name().to_owned());
     }
     if !(plan.seeds.is_empty() && plan.changed_seeds.is_empty()) {
@@ -112,7 +122,8 @@ pub async fn apply(url: &str, sql: &ProjectSql, progress: &dyn Progress) -> Resu
     }
     for file in plan.seeds {
         progress.step(&format!("Seeding from {}", file.path));
-        run::seed(client, &file).await?;
+        run::seed(client, &mut superuser, &file).await?;
+        report(&session, &file, progress);
         applied.seeds.push(file.path);
     }
     for file in plan.changed_seeds {
@@ -121,6 +132,13 @@ pub async fn apply(url: &str, sql: &ProjectSql, progress: &dyn Progress) -> Resu
         applied.seeds_recorded.push(file.path);
     }
     Ok(applied)
+}
+
+/// Hands on what the server warned of while a file ran.
+fn report(session: &Session, file: &SqlFile, progress: &dyn Progress) {
+    for warning in session.warnings() {
+        progress.note(&format!("{}: {warning}", file.path));
+    }
 }
 
 /// What is to be done, read from the files and the history.

@@ -5,48 +5,56 @@ use std::pin::pin;
 use futures::TryStreamExt;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+use super::extension::Superuser;
 use super::file::SqlFile;
 use super::split::{Piece, split};
 use super::{ProjectError, StatementError, seed};
 
 /// Runs a migration and records it in the history, in one implicit transaction unless the file
 /// asks for none.
-pub(super) async fn migration(client: &Client, file: &SqlFile) -> Result<(), ProjectError> {
-    // What an earlier file set for its session ends here.
-    client.batch_execute("reset all").await?;
-    let pieces = split(&file.sql);
+pub(super) async fn migration(
+    client: &Client,
+    superuser: &mut Superuser<'_>,
+    file: &SqlFile,
+) -> Result<(), ProjectError> {
     let (version, name) = file.version_and_name().unwrap_or_default();
-    let statements: Vec<String> =
-        pieces.iter().map(Piece::trimmed).filter(|text| !text.is_empty()).map(literal).collect();
+    let pieces = split(&file.sql);
+    let statements = pieces.iter().map(Piece::trimmed).filter(|text| !text.is_empty()).map(literal);
     let record = format!(
         "insert into supabase_migrations.schema_migrations (version, name, statements) \
          values ({}, {}, array[{}]::text[])",
         literal(version),
         literal(name),
-        statements.join(", "),
+        statements.collect::<Vec<String>>().join(", "),
     );
-    run(client, file, &pieces, &record).await
+    run(client, superuser, file, pieces, &record).await
 }
 
 /// Runs a seed file and records its hash, in one implicit transaction unless it asks for none.
-pub(super) async fn seed(client: &Client, file: &SqlFile) -> Result<(), ProjectError> {
-    client.batch_execute("reset all").await?;
-    run(client, file, &split(&file.sql), &seed::upsert(file)).await
+pub(super) async fn seed(
+    client: &Client,
+    superuser: &mut Superuser<'_>,
+    file: &SqlFile,
+) -> Result<(), ProjectError> {
+    run(client, superuser, file, split(&file.sql), &seed::upsert(file)).await
 }
 
 async fn run(
     client: &Client,
+    superuser: &mut Superuser<'_>,
     file: &SqlFile,
-    pieces: &[Piece<'_>],
+    mut pieces: Vec<Piece<'_>>,
     record: &str,
 ) -> Result<(), ProjectError> {
+    // What an earlier file set for its session ends here.
+    client.batch_execute("reset all").await?;
+    let sql = superuser.relieve(client, file, &mut pieces).await?;
     if file.wants_no_transaction() {
-        return run_each(client, file, pieces, record).await;
+        return run_each(client, file, &pieces, record).await;
     }
     // The newline ends a comment that the file may end with; the semicolon, a last statement.
-    let whole = format!("{}\n;{record}", file.sql);
-    let (done, result) = send(client, &whole).await;
-    result.map_err(|error| failed(file, pieces, nth_statement(pieces, done), 0, error))
+    let (done, result) = send(client, &format!("{sql}\n;{record}")).await;
+    result.map_err(|error| failed(file, &pieces, nth_statement(&pieces, done), 0, error))
 }
 
 /// One message a statement: what was done before a failure stays done.

@@ -123,9 +123,9 @@ impl Scanner<'_> {
             return false;
         }
         if state.parentheses == 0 && state.makes_routine() {
-            if word.eq_ignore_ascii_case(b"atomic") && state.previous_is_begin {
-                state.blocks += 1;
-            } else if state.blocks > 0 && word.eq_ignore_ascii_case(b"case") {
+            let opens = (word.eq_ignore_ascii_case(b"atomic") && state.previous_is_begin)
+                || (state.blocks > 0 && word.eq_ignore_ascii_case(b"case"));
+            if opens {
                 state.blocks += 1;
             } else if state.blocks > 0 && word.eq_ignore_ascii_case(b"end") {
                 state.blocks -= 1;

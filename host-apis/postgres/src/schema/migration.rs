@@ -35,6 +35,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations! {
     4 "auth_functions" "0004_auth_functions.sql",
     5 "schema_watch" "0005_schema_watch.sql",
     6 "realtime" "0006_realtime.sql",
+    7 "storage" "0007_storage.sql",
 };
 
 impl Migration {

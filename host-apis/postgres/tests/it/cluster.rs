@@ -1,7 +1,7 @@
 //! Life and death of the managed cluster.
 
 use std::net::TcpListener;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -74,6 +74,39 @@ async fn the_server_never_runs_as_root() {
 }
 
 #[tokio::test]
+async fn a_new_cluster_reaches_the_disk() {
+    let workdir = workdir();
+    let cluster = start(workdir.path()).await.unwrap();
+    let marker = workdir.path().join(".isobase/postgres/unsynced");
+    assert!(marker.exists());
+    until("the files of initdb are on the disk", || !marker.exists()).await;
+    leave_mark(&cluster).await;
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_folder_closed_to_the_servers_user_is_left_for_one_that_is_open() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    // As /root is.
+    let closed = std::fs::Permissions::from_mode(0o700);
+    let workdir = tempfile::Builder::new().permissions(closed).tempdir().unwrap();
+    let recorder = Arc::new(Recorder::default());
+    let config = ClusterConfig { port: 0, ..ClusterConfig::new(workdir.path()) };
+    let cluster = Cluster::start(config, recorder.clone(), Observer::default()).await.unwrap();
+    let home = std::fs::read_link(workdir.path().join(".isobase/postgres")).unwrap();
+    assert!(home.starts_with("/var/lib/isobase"), "{}", home.display());
+    assert!(recorder.lines().contains("cannot enter this directory"), "{}", recorder.lines());
+    leave_mark(&cluster).await;
+    cluster.stop().await;
+    let cluster = start(workdir.path()).await.unwrap();
+    assert_mark(&cluster).await;
+    cluster.stop().await;
+    std::fs::remove_dir_all(home).unwrap();
+}
+
+#[tokio::test]
 async fn a_killed_server_is_started_again_with_its_data() {
     let workdir = workdir();
     let observer = Observer::default();
@@ -121,7 +154,7 @@ async fn a_pid_file_of_another_program_is_removed() {
 fn orphan(workdir: &Path) -> u32 {
     let data = workdir.join(".isobase/postgres/data");
     let owner = std::fs::metadata(&data).unwrap();
-    let mut command = Command::new(Binaries::find(None).unwrap().postgres());
+    let mut command = Command::new(Binaries::find(None, None).unwrap().postgres());
     command.arg("-D").arg(&data).args(["-c", "listen_addresses=", "-c"]);
     command.arg(format!("unix_socket_directories={}", data.parent().unwrap().join("run").display()));
     command.current_dir("/").stdout(Stdio::null()).stderr(Stdio::null());
@@ -233,6 +266,34 @@ async fn a_setting_that_postgres_refuses_is_told_with_its_words() {
     let text = error.to_string();
     assert!(matches!(error, ClusterError::Exited { .. }), "{text}");
     assert!(text.contains("invalid value for parameter \"work_mem\": \"plenty\""), "{text}");
+}
+
+#[tokio::test]
+async fn data_of_another_version_is_refused() {
+    let workdir = workdir();
+    start(workdir.path()).await.unwrap().stop().await;
+    std::fs::write(workdir.path().join(".isobase/postgres/data/PG_VERSION"), "9\n").unwrap();
+    let error = start(workdir.path()).await.err().unwrap();
+    assert!(matches!(error, ClusterError::Version { .. }), "{error}");
+    assert!(
+        error.to_string().contains("was created by Postgres 9, but the Postgres found is version "),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_cluster_without_its_passwords_says_so() {
+    let workdir = workdir();
+    start(workdir.path()).await.unwrap().stop().await;
+    let passwords = workdir.path().join(".isobase/postgres-passwords");
+    assert_eq!(std::fs::metadata(&passwords).unwrap().mode() & 0o777, 0o600);
+    std::fs::remove_file(&passwords).unwrap();
+    let error = start(workdir.path()).await.err().unwrap();
+    assert!(error.to_string().contains("postgres-passwords cannot be used: it is missing"), "{error}");
+    std::fs::write(&passwords, "supabase_admin=wrong\nauthenticator=wrong\n").unwrap();
+    let error = start(workdir.path()).await.err().unwrap();
+    assert!(error.to_string().contains("password authentication failed"), "{error}");
+    assert!(!workdir.path().join(".isobase/postgres/data/postmaster.pid").exists());
 }
 
 #[tokio::test]

@@ -70,6 +70,67 @@ async fn a_whole_project_and_nothing_twice() {
     bed.cluster.stop().await;
 }
 
+/// The shape of what `supabase db pull` writes, with all that needs more rights than making a table.
+const PULLED: &str = r#"
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET client_min_messages = warning;
+SET row_security = off;
+CREATE SCHEMA IF NOT EXISTS "public";
+COMMENT ON SCHEMA "public" IS 'standard public schema';
+CREATE EXTENSION IF NOT EXISTS "pg_stat_statements" WITH SCHEMA "extensions";
+CREATE EXTENSION IF NOT EXISTS "pgcrypto" WITH SCHEMA "extensions";
+CREATE EXTENSION IF NOT EXISTS "uuid-ossp" WITH SCHEMA "extensions";
+CREATE EXTENSION IF NOT EXISTS "citext" WITH SCHEMA "extensions";
+CREATE TYPE "public"."mood" AS ENUM ('sad', 'happy');
+ALTER TYPE "public"."mood" OWNER TO "postgres";
+CREATE OR REPLACE FUNCTION "public"."greet"() RETURNS "text"
+    LANGUAGE "plpgsql" SECURITY DEFINER
+    AS $$
+begin
+  return 'hello; ' || auth.uid();
+end;
+$$;
+ALTER FUNCTION "public"."greet"() OWNER TO "postgres";
+CREATE TABLE IF NOT EXISTS "public"."notes" (
+    "id" "uuid" DEFAULT "extensions"."uuid_generate_v4"() NOT NULL,
+    "owner" "uuid" REFERENCES "auth"."users"("id") ON DELETE CASCADE,
+    "title" "extensions"."citext"
+);
+ALTER TABLE "public"."notes" OWNER TO "postgres";
+ALTER TABLE ONLY "public"."notes" ADD CONSTRAINT "notes_pkey" PRIMARY KEY ("id");
+CREATE POLICY "own" ON "public"."notes" TO "authenticated" USING (("auth"."uid"() = "owner"));
+ALTER TABLE "public"."notes" ENABLE ROW LEVEL SECURITY;
+ALTER PUBLICATION "supabase_realtime" OWNER TO "postgres";
+ALTER PUBLICATION "supabase_realtime" ADD TABLE ONLY "public"."notes";
+GRANT USAGE ON SCHEMA "public" TO "postgres", "anon", "authenticated", "service_role";
+GRANT ALL ON FUNCTION "public"."greet"() TO "anon", "authenticated", "service_role";
+GRANT ALL ON TABLE "public"."notes" TO "anon", "authenticated", "service_role";
+ALTER DEFAULT PRIVILEGES FOR ROLE "postgres" IN SCHEMA "public" GRANT ALL ON TABLES TO "service_role";
+RESET ALL;
+"#;
+
+#[tokio::test]
+async fn a_pulled_schema_applies() {
+    let bed = Bed::new().await;
+    bed.file("supabase/migrations/20240101000000_remote_schema.sql", PULLED).file(
+        "supabase/seed.sql",
+        "insert into auth.users (id, email) values ('11111111-1111-1111-1111-111111111111', 'a@b.c');\n\
+         insert into notes (owner, title) select id, 'First' from auth.users;\n\
+         alter role authenticator set pgrst.db_max_rows = '10';",
+    );
+    assert_eq!(apply(&bed).await.unwrap().seeds, ["supabase/seed.sql"]);
+    let client = bed.as_postgres().await;
+    assert_eq!(ask(&client, "select count(*) from notes where title = 'first'").await, "1");
+    assert_eq!(ask(&client, "select tablename from pg_publication_tables").await, "notes");
+    assert_eq!(ask(&client, "select count(*) from extensions.pg_stat_statements where false").await, "0");
+    bed.cluster.stop().await;
+}
+
 #[tokio::test]
 async fn no_project_is_fine() {
     let bed = Bed::new().await;
@@ -128,6 +189,12 @@ async fn errors_show_file_line_statement_and_place() {
         create extension if not exists pgmq;
         Detail: Could not open extension control file "/usr/share/postgresql/15/extension/pgmq.control": No such file or directory.
         Hint: this Postgres has no extension pgmq. Install it for the server, or leave the statement out where it is missing: do $$ begin if exists (select from pg_available_extensions where name = 'pgmq') then create extension if not exists "pgmq"; end if; end $$;"#]]).await;
+    bed.cluster.stop().await;
+}
+
+#[tokio::test]
+async fn errors_say_what_to_do_where_we_know() {
+    let bed = Bed::new().await;
     check_error(
         &bed,
         "create function pg_temp.f() returns void language plpgsql as $$\nbegin\n  perform nothing();\nend $$;\nselect pg_temp.f();",
@@ -196,10 +263,68 @@ async fn what_cannot_run_in_a_transaction_can_ask_for_none() {
 }
 
 #[tokio::test]
+async fn extensions_that_supabase_allows_are_made_by_the_superuser() {
+    let bed = Bed::new().await;
+    bed.file(
+        "supabase/migrations/1_extensions.sql",
+        "create table t (id int, updated_at timestamptz);\n\
+         create extension if not exists moddatetime schema extensions; -- größer\n\
+         create extension postgres_fdw\n  with schema extensions;\n\
+         create trigger touch before update on t for each row execute function extensions.moddatetime(updated_at);\n\
+         select 1 / 0;",
+    );
+    let error = apply(&bed).await.unwrap_err();
+    assert!(error.to_string().contains("only a superuser may create extension moddatetime"), "{error}");
+
+    let mut sql = ProjectSql::new(bed.workdir.path());
+    sql.superuser_url = Some(bed.cluster.superuser_url().to_owned());
+    let error = project::apply(bed.cluster.postgres_url(), &sql, &Silent).await.unwrap_err();
+    expect![[r#"
+        supabase/migrations/1_extensions.sql:6:1: ERROR: division by zero (SQLSTATE 22012)
+        At statement: 4
+        select 1 / 0;"#]]
+    .assert_eq(&error.to_string());
+    let path = "supabase/migrations/1_extensions.sql";
+    let mended = std::fs::read_to_string(bed.workdir.path().join(path)).unwrap().replace("1 / 0", "1");
+    bed.file(path, &mended);
+    project::apply(bed.cluster.postgres_url(), &sql, &Silent).await.unwrap();
+    let client = bed.as_postgres().await;
+    let recorded = "select statements[3] from supabase_migrations.schema_migrations";
+    assert_eq!(
+        ask(&client, recorded).await,
+        "-- größer\ncreate extension postgres_fdw\n  with schema extensions"
+    );
+    let owners = "select extname, extowner::regrole from pg_extension where extname in ('moddatetime', 'postgres_fdw') order by 1";
+    assert_eq!(ask(&client, owners).await, "moddatetime|supabase_admin\npostgres_fdw|supabase_admin");
+
+    // What Supabase does not allow stays forbidden.
+    bed.file("supabase/migrations/2_files.sql", "create extension file_fdw;");
+    let error = project::apply(bed.cluster.postgres_url(), &sql, &Silent).await.unwrap_err();
+    assert!(error.to_string().contains("permission denied to create extension \"file_fdw\""), "{error}");
+    bed.file(
+        "supabase/migrations/2_files.sql",
+        "create extension moddatetime schema nowhere;\ncreate extension earthdistance schema nowhere;",
+    );
+    let error = project::apply(bed.cluster.postgres_url(), &sql, &Silent).await.unwrap_err();
+    expect![[r#"
+        supabase/migrations/2_files.sql:2:1: ERROR: schema "nowhere" does not exist (SQLSTATE 3F000)
+        At statement: 1
+        create extension earthdistance schema nowhere;"#]]
+    .assert_eq(&error.to_string());
+    bed.cluster.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_with_its_own_transaction_is_recorded() {
     let bed = Bed::new().await;
-    bed.file("supabase/migrations/1_own.sql", "begin;\ncreate table t ();\ncommit;\n");
-    assert_eq!(apply(&bed).await.unwrap().migrations, ["1_own.sql"]);
+    bed.file("supabase/migrations/1_own.sql", "begin;\nbegin;\ncreate table t ();\ncommit;\n");
+    let recorder = Recorder::default();
+    let sql = ProjectSql::new(bed.workdir.path());
+    project::apply(bed.cluster.postgres_url(), &sql, &recorder).await.unwrap();
+    expect![[r#"
+        step Applying migration 1_own.sql
+        note supabase/migrations/1_own.sql: WARNING: there is already a transaction in progress"#]]
+    .assert_eq(&recorder.lines());
     assert_eq!(apply(&bed).await.unwrap(), Applied::default());
     bed.cluster.stop().await;
 }

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 
 use expect_test::expect;
 use isobase_base::progress::Silent;
+use isobase_postgres::foreign;
 use isobase_postgres::schema::{self, BaseSchema, RolePasswords, SchemaApplied, SchemaError};
 use tokio_postgres::{AsyncMessage, NoTls};
 
@@ -230,6 +231,46 @@ async fn projects_can_use_the_users_table() {
 }
 
 #[tokio::test]
+async fn projects_can_make_buckets_and_policies_on_objects() {
+    let bed = Bed::new().await;
+    let owner = bed.as_postgres().await;
+    let made = ask(
+        &owner,
+        "insert into storage.buckets (id, name, public) values ('avatars', 'avatars', true); \
+         create policy own on storage.objects for all to authenticated \
+           using (bucket_id = 'avatars' and (storage.foldername(name))[1] = (select auth.uid())::text)",
+    )
+    .await;
+    assert_eq!(made, "");
+    let client = bed.as_authenticator().await;
+    let act = |sql: &str| {
+        format!(
+            "begin; set local role authenticated; set local request.jwt.claims = '{{\"sub\":\"{USER}\"}}'; {sql}; rollback"
+        )
+    };
+    let insert = |folder: &str| {
+        format!(
+            "insert into storage.objects (bucket_id, name) values ('avatars', '{folder}/a.png') returning path_tokens"
+        )
+    };
+    assert_eq!(ask(&client, &act(&insert(USER))).await, format!("{{{USER},a.png}}"));
+    let denied = ask(&client, &act(&insert("other"))).await;
+    assert_eq!(denied, r#"42501 new row violates row-level security policy for table "objects""#);
+
+    let parts = "select name, storage.foldername(name), storage.filename(name), storage.extension(name) \
+                 from unnest(array['a/b/c.tar.gz', 'x', 'a/', '.env', '', null]) as name";
+    expect![[r#"
+        a/b/c.tar.gz|{a,b}|c.tar.gz|gz
+        x|{}|x|x
+        a/|{a}||
+        .env|{}|.env|env
+        |null|null|null
+        null|null|null|null"#]]
+    .assert_eq(&ask(&owner, parts).await);
+    bed.cluster.stop().await;
+}
+
+#[tokio::test]
 async fn schema_changes_are_announced_once_per_transaction() {
     let bed = Bed::new().await;
     let (client, mut connection) = tokio_postgres::connect(bed.cluster.postgres_url(), NoTls).await.unwrap();
@@ -301,6 +342,27 @@ async fn a_database_that_others_have_set_up_is_left_as_it_is() {
     assert_eq!(ask(&superuser, shape).await, before);
     let again = schema::apply(bed.cluster.postgres_url(), &base, &Silent).await.unwrap();
     assert_eq!(again, SchemaApplied::default());
+    bed.cluster.stop().await;
+}
+
+#[tokio::test]
+async fn the_host_has_a_login_of_its_own_on_a_foreign_server() {
+    let bed = Bed::new().await;
+    for _again in 0..2 {
+        let url = foreign::authenticator(bed.cluster.postgres_url()).await.unwrap();
+        let client = connect(&url).await;
+        assert_eq!(
+            ask(&client, "select current_user, current_database()").await,
+            "isobase_authenticator|postgres"
+        );
+        for role in ["anon", "authenticated", "service_role"] {
+            assert_eq!(ask(&client, &format!("set role {role}; select current_user")).await, role);
+        }
+        for role in ["postgres", "supabase_admin", "supabase_auth_admin"] {
+            let denied = format!("42501 permission denied to set role \"{role}\"");
+            assert_eq!(ask(&client, &format!("set role {role}")).await, denied);
+        }
+    }
     bed.cluster.stop().await;
 }
 

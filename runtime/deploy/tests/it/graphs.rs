@@ -45,7 +45,41 @@ Deno.serve((_request: Request): Response => new Response(greet(data.name as stri
             ("_shared/greet.ts", "export * from './deep/name.js';\nexport function greet(name: string) { return name; }\nexport interface Unused {}\n"),
             ("_shared/deep/name.js", "\u{feff}export const name = 1; // untouched\n"),
         ],
-        expect![[r#""#]],
+        expect![[r#"
+            == file:///f/index.ts (mapped)
+              ../_shared/greet.ts -> file:///_shared/greet.ts
+              ./data.json -> file:///f/data.json
+              ./query.sql -> file:///f/query.sql?text
+              jsr:@supabase/functions-js/edge-runtime.d.ts -> file:///_empty.js
+            import "jsr:@supabase/functions-js/edge-runtime.d.ts";
+            import { greet } from "../_shared/greet.ts";
+            import data from "./data.json"       
+              
+             ;
+            import query from "./query.sql"       
+              
+             ;
+            import { query as sql } from "isobase:host/database";
+            var Color = /*#__PURE__*/ function(Color) {
+              Color[Color["Red"] = 0] = "Red";
+              return Color;
+            }(Color || {});
+            Deno.serve((_request)=>new Response(greet(data.name) + Color.Red + query + sql));
+            == file:///_shared/greet.ts (mapped)
+              ./deep/name.js -> file:///_shared/deep/name.js
+            export * from './deep/name.js';
+            export function greet(name) {
+              return name;
+            }
+            == file:///f/data.json
+            export default JSON.parse("{\"__proto__\": 1, \"name\": \"w\"}");
+            == file:///f/query.sql?text
+            export default "select ' `${1}'";
+            == file:///_shared/deep/name.js
+            export const name = 1; // untouched
+            == file:///_empty.js
+            export {};
+        "#]],
     )
     .await;
 }
@@ -60,7 +94,33 @@ async fn jsx_and_decorators_follow_the_compiler_options() {
             ("f/runtime.js", "export const jsx = (tag, props) => tag;\n"),
             ("_shared/log.ts", "export const log = (value: unknown) => {};\n"),
         ],
-        expect![[r#""#]],
+        expect![[r#"
+            == file:///f/index.tsx (mapped)
+              @/log.ts -> file:///_shared/log.ts
+              ui/jsx-runtime -> file:///f/runtime.js
+            import { jsx as _jsx } from "ui/jsx-runtime";
+            function _ts_decorate(decorators, target, key, desc) {
+              var c = arguments.length, r = c < 3 ? target : desc === null ? desc = Object.getOwnPropertyDescriptor(target, key) : desc, d;
+              if (typeof Reflect === "object" && typeof Reflect.decorate === "function") r = Reflect.decorate(decorators, target, key, desc);
+              else for(var i = decorators.length - 1; i >= 0; i--)if (d = decorators[i]) r = (c < 3 ? d(r) : c > 3 ? d(target, key, r) : d(target, key)) || r;
+              return c > 3 && r && Object.defineProperty(target, key, r), r;
+            }
+            import { log } from "@/log.ts";
+            class A {
+            }
+            A = _ts_decorate([
+              log
+            ], A);
+            export default {
+              fetch: ()=>new Response(/*#__PURE__*/ _jsx("b", {
+                  children: A.name
+                }))
+            };
+            == file:///f/runtime.js
+            export const jsx = (tag, props) => tag;
+            == file:///_shared/log.ts (mapped)
+            export const log = (value)=>{};
+        "#]],
     )
     .await;
 }
@@ -69,7 +129,15 @@ async fn jsx_and_decorators_follow_the_compiler_options() {
 async fn plain_javascript_stays_as_it_is() {
     check(
         &[("f/index.mjs", "import a from './a.json' with { type: 'json' };\nconst b = await import('./a.json', { with: { type: 'json' } });\nexport default a;\n"), ("f/a.json", "[1]")],
-        expect![[r#""#]],
+        expect![[r#"
+            == file:///f/index.mjs
+              ./a.json -> file:///f/a.json
+            import a from './a.json'                      ;
+            const b = await import('./a.json'                            );
+            export default a;
+            == file:///f/a.json
+            export default JSON.parse("[1]");
+        "#]],
     )
     .await;
 }
@@ -78,7 +146,15 @@ async fn plain_javascript_stays_as_it_is() {
 async fn dynamic_imports_may_fail_at_run_time_only() {
     check(
         &[("f/index.ts", "const load = () => import(\"npm:heavy@1\").catch(() => import(\"./light.ts\"));\nconst never = () => import(\"./missing.ts\");\nexport { load, never };\n"), ("f/light.ts", "export const light = true;\n")],
-        expect![[r#""#]],
+        expect![[r#"
+            == file:///f/index.ts (mapped)
+              ./light.ts -> file:///f/light.ts
+            const load = ()=>import("npm:heavy@1").catch(()=>import("./light.ts"));
+            const never = ()=>import("./missing.ts");
+            export { load, never };
+            == file:///f/light.ts (mapped)
+            export const light = true;
+        "#]],
     )
     .await;
 }
@@ -91,7 +167,19 @@ async fn cycles_and_diamonds_are_loaded_once() {
             ("f/a.js", "import './b.js';\n"),
             ("f/b.js", "import './a.js'; import './index.js';\n"),
         ],
-        expect![[r#""#]],
+        expect![[r#"
+            == file:///f/index.js
+              ./a.js -> file:///f/a.js
+              ./b.js -> file:///f/b.js
+            import './a.js'; import './b.js';
+            == file:///f/a.js
+              ./b.js -> file:///f/b.js
+            import './b.js';
+            == file:///f/b.js
+              ./a.js -> file:///f/a.js
+              ./index.js -> file:///f/index.js
+            import './a.js'; import './index.js';
+        "#]],
     )
     .await;
 }
@@ -100,10 +188,13 @@ async fn cycles_and_diamonds_are_loaded_once() {
 async fn syntax_errors_show_the_spot() {
     check(
         &[
-            ("f/index.ts", "import { a } from '../_shared/a.ts';\n"),
+            ("f/index.ts", "import { a } from '../_shared/a.ts';\na;\n"),
             ("_shared/a.ts", "export const a = 1;\nexport const b: = 2;\n"),
         ],
-        expect![[r#""#]],
+        expect![[r#"
+            == file:///f/index.ts (mapped)
+
+        "#]],
     )
     .await;
 }
@@ -116,32 +207,98 @@ async fn unsupported_imports_show_the_spot_and_the_way() {
             ("_shared/a.ts", "export { b as a } from \"./b.ts\";\n"),
             ("_shared/b.ts", "import { z } from \"npm:zod@3\";\nexport const b = () => z;\n"),
         ],
-        expect![[r#""#]],
+        expect![[r#"
+            `npm:` imports are not supported yet: "npm:zod@3"
+              at supabase/functions/_shared/b.ts:1:19
+              |
+            1 | import { z } from "npm:zod@3";
+              |                   ^^^^^^^^^^^
+              imported by supabase/functions/_shared/a.ts
+              imported by supabase/functions/f/index.ts
+              hint: copy the module beside the function, for example into functions/_shared, and import it by its path
+        "#]],
     )
     .await;
 }
 
 #[tokio::test]
 async fn bare_names_missing_files_and_missing_attributes_get_a_hint() {
-    check(&[("f/index.ts", "import z from 'zod';\nz;\n")], expect![[r#""#]]).await;
-    check(&[("f/index.ts", "import { a } from './a';\na;\n"), ("f/a.ts", "")], expect![[r#""#]]).await;
-    check(&[("f/index.ts", "import a from './a.json';\na;\n"), ("f/a.json", "1")], expect![[r#""#]]).await;
+    check(
+        &[("f/index.ts", "import z from 'zod';\nz;\n")],
+        expect![[r#"
+        "zod" is not a path and no import map says what it stands for
+          at supabase/functions/f/index.ts:1:15
+          |
+        1 | import z from 'zod';
+          |               ^^^^^
+          hint: begin relative imports with ./ or ../, or add the name to imports in the function's deno.json
+    "#]],
+    )
+    .await;
+    check(
+        &[("f/index.ts", "import { a } from './a';\na;\n"), ("f/a.ts", "")],
+        expect![[r#"
+        there is no file supabase/functions/f/a
+          at supabase/functions/f/index.ts:1:19
+          |
+        1 | import { a } from './a';
+          |                   ^^^^^
+          hint: did you mean supabase/functions/f/a.ts? Imports name the whole file
+    "#]],
+    )
+    .await;
+    check(
+        &[("f/index.ts", "import a from './a.json';\na;\n"), ("f/a.json", "1")],
+        expect![[r#"
+        a JSON module must be imported as such
+          at supabase/functions/f/index.ts:1:15
+          |
+        1 | import a from './a.json';
+          |               ^^^^^^^^^^
+          hint: write import … from "./a.json" with { type: "json" }
+    "#]],
+    )
+    .await;
     check(
         &[
             ("f/index.ts", "import a from './a.json' with { type: 'json' };\na;\n"),
             ("f/a.json", "{\n  \"a\": 1,\n}"),
         ],
-        expect![[r#""#]],
+        expect![[r#"
+            key must be a string
+              at supabase/functions/f/a.json:3:1
+              |
+            3 | }
+              | ^
+              imported by supabase/functions/f/index.ts
+        "#]],
     )
     .await;
 }
 
 #[tokio::test]
 async fn files_outside_of_the_project_are_refused() {
-    check(&[("f/index.ts", "import '../../../../elsewhere.ts';\n")], expect![[r#""#]]).await;
+    check(
+        &[("f/index.ts", "import '../../../../elsewhere.ts';\n")],
+        expect![[r#"
+        elsewhere.ts is outside of the project
+          at supabase/functions/f/index.ts:1:8
+          |
+        1 | import '../../../../elsewhere.ts';
+          |        ^^^^^^^^^^^^^^^^^^^^^^^^^^
+          hint: move it into the project, for example to functions/_shared
+    "#]],
+    )
+    .await;
     check(
         &[("f/index.ts", "import '../../../packages/x.ts';\n"), ("/packages/x.ts", "export const x = 1;\n")],
-        expect![[r#""#]],
+        expect![[r#"
+            == file:///f/index.ts (mapped)
+              ../../../packages/x.ts -> file:///_project/packages/x.ts
+            import '../../../packages/x.ts';
+            == file:///_project/packages/x.ts (mapped)
+            export const x = 1;
+        "#]],
     )
     .await;
 }

@@ -94,7 +94,7 @@ async fn saved_settings_are_applied_to_the_functions_they_concern() {
     };
     tokio::time::timeout(Duration::from_secs(60), marked("1")).await.unwrap();
     assert_eq!(stand.count("g"), 1, "nothing changed for g");
-    stand.write("/supabase/config.toml", "[functions.f]\nenv = { MARK = 2 }\n");
+    stand.write("/supabase/config.toml", "[functions.f]\nenv = { MARK = [2] }\n");
     stand.write("f/index.ts", "export const after = 'a broken setting';\n");
     stand.shows("f", "a broken setting").await;
     assert_eq!(stand.function("f").unwrap().unwrap().environment["MARK"], "1", "the last good settings stay");

@@ -3,5 +3,6 @@
 mod admission;
 mod boots;
 mod clocks;
+mod hot;
 mod lifecycle;
 mod script;

@@ -90,15 +90,13 @@ impl Isolate {
             if let Poll::Ready(Err(error)) = &ran {
                 return Poll::Ready(Err(self.boot_error(error)));
             }
-            if !is_evaluated
-                && let Poll::Ready(result) = evaluated.as_mut().poll(context)
-            {
+            if !is_evaluated && let Poll::Ready(result) = evaluated.as_mut().poll(context) {
                 is_evaluated = true;
                 if let Err(error) = result {
                     return Poll::Ready(Err(self.boot_error(&error)));
                 }
             }
-            if is_evaluated && (self.has_handler() || self.has_default_export_or_is_idle(&ran)) {
+            if is_evaluated && (self.has_handler() || ran.is_ready()) {
                 return Poll::Ready(Ok(()));
             }
             if ran.is_ready() {
@@ -108,10 +106,6 @@ impl Isolate {
             Poll::Pending
         })
         .await
-    }
-
-    fn has_default_export_or_is_idle(&self, ran: &Poll<Result<(), deno_core::error::CoreError>>) -> bool {
-        ran.is_ready()
     }
 
     fn has_handler(&self) -> bool {
@@ -134,11 +128,13 @@ impl Isolate {
 
     fn boot_error(&self, error: &deno_core::error::CoreError) -> Failure {
         match self.verdict() {
-            Some((kind, _)) if kind == FailureKind::CpuLimit => boot_failure(format!(
+            Some((FailureKind::CpuLimit, _)) => boot_failure(format!(
                 "the function used more than {} s of CPU time before it could take a request",
                 limits::FUNCTION_BOOT_TIMEOUT.as_secs()
             )),
-            Some((kind, _)) => Failure::new(FailureKind::Boot, format!("{} limit reached while starting", kind.reason())),
+            Some((kind, _)) => {
+                Failure::new(FailureKind::Boot, format!("{} limit reached while starting", kind.reason()))
+            }
             None => boot_failure(script_error::of_core(error)),
         }
     }

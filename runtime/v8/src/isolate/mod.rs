@@ -19,12 +19,13 @@ use isobase_engine::{Function, Retirement};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cpu::{CpuMeter, Turns};
+use crate::ender::Ender;
 use crate::extensions;
-use crate::permissions;
 use crate::invocation::{Arrival, InvocationId, Invocations};
 use crate::loader::FunctionLoader;
 use crate::memory::{self, MemoryMeter};
 use crate::ops::lifecycle::HandlerRegistered;
+use crate::permissions;
 use hooks::Hooks;
 
 pub(crate) use thread::{Idle, spawn};
@@ -122,11 +123,15 @@ pub(crate) struct Isolate {
 
 impl Isolate {
     /// On the isolate's own thread, inside its tokio runtime.
-    fn create(snapshot: &'static [u8], memory: Arc<MemoryMeter>, heap_bytes_max: usize) -> Result<Self, String> {
+    fn create(
+        snapshot: &'static [u8],
+        memory: Arc<MemoryMeter>,
+        heap_bytes_max: usize,
+    ) -> Result<Self, String> {
         let loader = Rc::new(FunctionLoader::default());
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
-            extensions: extensions::for_isolate(),
+            extensions: extensions::for_isolate(&memory),
             startup_snapshot: Some(snapshot),
             residual_lazy_js_sources: crate::sources::all(),
             residual_lazy_esm_sources: crate::sources::all(),
@@ -135,9 +140,9 @@ impl Isolate {
             ..Default::default()
         })
         .map_err(|error| error.print_with_cause())?;
-        memory::watch(&mut runtime, &memory);
-        let terminator = runtime.v8_isolate().thread_safe_handle();
-        let turns = Turns::new(CpuMeter::of_this_thread(terminator, memory.clone()));
+        let ender = Ender::new(&mut runtime);
+        memory::watch(&mut runtime, &memory, ender.clone());
+        let turns = Turns::new(CpuMeter::of_this_thread(ender, memory.clone()));
         let hooks = Hooks::take(&mut runtime);
         let mut isolate = Self { runtime, hooks, turns, loader, memory };
         isolate.put_state();
@@ -160,9 +165,8 @@ impl Isolate {
         let start = self.hooks.start.clone();
         deno_core::scope!(scope, self.runtime);
         let version = concat!("isobase-", env!("CARGO_PKG_VERSION"), " (compatible with Deno v2.1.4)");
-        let arguments = [version, &extensions::user_agent()].map(|text| {
-            v8::String::new(scope, text).map_or_else(|| v8::String::empty(scope), |text| text).into()
-        });
+        let arguments = [version, &extensions::user_agent()]
+            .map(|text| v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope)).into());
         let receiver = v8::undefined(scope).into();
         v8::Local::new(scope, start).call(scope, receiver, &arguments);
     }

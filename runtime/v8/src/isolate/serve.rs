@@ -16,8 +16,9 @@ use crate::{memory, script_error};
 
 /// Commands taken in one turn; more wait for the next, so that answers leave in between.
 const COMMANDS_PER_TURN_MAX: usize = 32;
-/// Turns between two readings of V8's heap figures; collections report too.
-const TURNS_PER_HEAP_READING: u32 = 4096;
+/// CPU time of a turn after which V8's heap figures are read, which costs some microseconds.
+/// Collections report them too, but a script can allocate much without one.
+const HEAVY_TURN: Duration = Duration::from_millis(1);
 
 /// Why the loop ends.
 enum End {
@@ -28,23 +29,24 @@ enum End {
 }
 
 impl Isolate {
-    pub(super) async fn serve(mut self, mut commands: UnboundedReceiver<Command>, limits: &Limits, status: &Status) {
+    pub(super) async fn serve(
+        mut self,
+        mut commands: UnboundedReceiver<Command>,
+        limits: &Limits,
+        status: &Status,
+    ) {
         self.lifecycle("load", "");
-        let mut turns = 0_u32;
-        let end = poll_fn(|context| {
-            turns = turns.wrapping_add(1);
-            if turns.is_multiple_of(TURNS_PER_HEAP_READING) {
-                memory::note_heap(self.runtime.v8_isolate(), &self.memory);
-            }
-            self.turn(context, &mut commands, limits, status)
-        })
-        .await;
+        let end = poll_fn(|context| self.turn(context, &mut commands, limits, status)).await;
         match end {
             End::Asked => self.lifecycle("unload", ""),
             End::Broken { kind, retirement, detail } => {
                 status.retire(retirement);
+                let culprit = self.turns.meter().culprit();
                 self.with_invocations(|invocations| {
-                    invocations.fail_all(|_| Failure::new(kind, detail.clone()));
+                    invocations.fail_all(|id| match culprit {
+                        Some(culprit) if culprit != id => beside(kind),
+                        _ => Failure::new(kind, detail.clone()),
+                    });
                 });
             }
         }
@@ -62,7 +64,9 @@ impl Isolate {
         let taken = self.take_commands(context, commands, status);
         let ran = self.runtime.poll_event_loop(context, PollEventLoopOptions::default());
         let sharers = self.with_invocations(|invocations| invocations.len());
-        self.turns.end(sharers);
+        if self.turns.end(sharers) >= HEAVY_TURN {
+            memory::note_heap(self.runtime.v8_isolate(), &self.memory);
+        }
         if let Some((kind, retirement)) = self.verdict() {
             return Poll::Ready(End::Broken { kind, retirement, detail: verdict_text(kind, limits) });
         }
@@ -130,11 +134,8 @@ impl Isolate {
         v8::tc_scope!(let scope, scope);
         let receiver = v8::undefined(scope).into();
         let number = v8::Integer::new_from_unsigned(scope, id).into();
-        let method = v8::String::new_from_one_byte(
-            scope,
-            method.as_str().as_bytes(),
-            v8::NewStringType::Internalized,
-        );
+        let method =
+            v8::String::new_from_one_byte(scope, method.as_str().as_bytes(), v8::NewStringType::Internalized);
         let method = method.unwrap_or_else(|| v8::String::empty(scope)).into();
         // It throws only when the script is terminated, which the turn's end notices.
         v8::Local::new(scope, hook).call(scope, receiver, &[number, method]);
@@ -148,16 +149,15 @@ impl Isolate {
         }
     }
 
-    /// Tells JavaScript and the bindings which invocations are over.
+    /// Tells the bindings, and scripts that keep something for them, which invocations are over.
     fn forget_over(&mut self) {
-        let over = self.with_invocations(Invocations::take_over);
-        if over.is_empty() {
-            return;
+        for (id, watched) in self.with_invocations(Invocations::take_over) {
+            self.runtime.op_state().borrow_mut().borrow_mut::<Callers>().leave(id);
+            if watched {
+                let hook = self.hooks.forget.clone();
+                self.call_with_id(&hook, id);
+            }
         }
-        let state = self.runtime.op_state();
-        let mut state = state.borrow_mut();
-        let callers = state.borrow_mut::<Callers>();
-        over.into_iter().for_each(|id| callers.leave(id));
     }
 
     /// What the coming turn may use: what is left to the only invocation, or a whole budget when
@@ -202,7 +202,8 @@ impl Isolate {
         let hook = self.hooks.lifecycle.clone();
         deno_core::scope!(scope, self.runtime);
         v8::tc_scope!(let scope, scope);
-        let text = |text: &str| v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope)).into();
+        let text =
+            |text: &str| v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope)).into();
         let arguments = [name, reason].map(text);
         let receiver = v8::undefined(scope).into();
         // A listener that throws has been reported to the function's log already.
@@ -235,6 +236,12 @@ enum Taken {
     More,
     /// The worker is gone.
     Closed,
+}
+
+/// What an invocation is told that was in flight when another one broke the isolate.
+fn beside(kind: FailureKind) -> Failure {
+    let text = format!("another request to the same isolate hit its limit ({})", kind.reason());
+    Failure::new(FailureKind::Cancelled, text)
 }
 
 fn verdict_text(kind: FailureKind, limits: &Limits) -> String {

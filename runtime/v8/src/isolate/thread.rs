@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use deno_core::v8;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::{Assignment, Isolate};
+use crate::keeper::Slot;
 use crate::memory::MemoryMeter;
 
 /// Stack of an isolate's thread, in bytes. V8 uses up to 1 MiB of it for scripts; the rest is for
@@ -31,12 +32,12 @@ impl Idle {
 pub(crate) fn spawn(
     snapshot: &'static [u8],
     memory_bytes_max: u64,
-    permit: OwnedSemaphorePermit,
+    slot: Slot,
     ready: impl FnOnce(Result<Idle, String>) + Send + 'static,
 ) -> std::io::Result<()> {
     let body = move || {
         // Held until the isolate is gone.
-        let _permit = permit;
+        let _slot = slot;
         let reactor = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(reactor) => reactor,
             Err(error) => return ready(Err(format!("cannot start an isolate's reactor: {error}"))),

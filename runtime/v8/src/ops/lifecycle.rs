@@ -13,9 +13,13 @@ pub(crate) fn op_isobase_registered(state: &mut OpState) {
     state.borrow_mut::<HandlerRegistered>().0 = true;
 }
 
+/// A script wants to be told when the request is dropped. True if that has happened already.
 #[op2(fast)]
-pub(crate) fn op_isobase_is_cancelled(state: &OpState, #[smi] id: InvocationId) -> bool {
-    state.borrow::<Invocations>().get(id).is_none_or(|invocation| invocation.cancelled)
+pub(crate) fn op_isobase_watch_cancel(state: &mut OpState, #[smi] id: InvocationId) -> bool {
+    state.borrow_mut::<Invocations>().get_mut(id).is_none_or(|invocation| {
+        invocation.watched = true;
+        invocation.cancelled
+    })
 }
 
 /// A promise was given to `waitUntil`; false when the invocation is over.

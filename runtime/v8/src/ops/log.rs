@@ -1,5 +1,6 @@
 //! The console.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
@@ -11,7 +12,12 @@ use crate::script_error;
 
 /// One line. `id` is zero outside of any request; levels are the console's.
 #[op2(fast)]
-pub(crate) fn op_isobase_log(state: &mut OpState, #[smi] id: InvocationId, #[smi] level: u32, #[string] message: &str) {
+pub(crate) fn op_isobase_log(
+    state: &mut OpState,
+    #[smi] id: InvocationId,
+    #[smi] level: u32,
+    #[string] message: &str,
+) {
     let level = match level {
         0 => GuestLevel::Debug,
         1 => GuestLevel::Info,
@@ -25,7 +31,7 @@ pub(crate) fn op_isobase_log(state: &mut OpState, #[smi] id: InvocationId, #[smi
 #[op2(fast)]
 pub(crate) fn op_isobase_log_error<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    state: Rc<std::cell::RefCell<OpState>>,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: InvocationId,
     error: v8::Local<'s, v8::Value>,
 ) {
@@ -33,7 +39,8 @@ pub(crate) fn op_isobase_log_error<'s>(
     write(&mut state.borrow_mut(), id, GuestLevel::Error, &text);
 }
 
-fn write(state: &mut OpState, id: InvocationId, level: GuestLevel, message: &str) {
+/// A line of the function's log, under the request it belongs to.
+pub(super) fn write(state: &mut OpState, id: InvocationId, level: GuestLevel, message: &str) {
     let request_id = state.borrow::<Invocations>().get(id).map(|invocation| invocation.request_id);
     state.borrow_mut::<GuestLog>().write(request_id, level, message);
 }

@@ -8,7 +8,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use deno_core::convert::Uint8Array;
-use deno_core::{AsyncRefCell, AsyncResult, BufView, CancelHandle, CancelTryFuture, OpState, RcRef, Resource, ResourceId};
+use deno_core::{
+    AsyncRefCell, AsyncResult, BufView, CancelHandle, CancelTryFuture, OpState, RcRef, Resource, ResourceId,
+};
 use deno_core::{op2, v8};
 use deno_error::JsErrorBox;
 use http::HeaderMap;
@@ -18,10 +20,9 @@ use isobase_base::{Body, BodyError};
 use crate::invocation::{Invocation, InvocationId, Invocations};
 
 fn invocation(state: &OpState, id: InvocationId) -> Result<&Invocation, JsErrorBox> {
-    state
-        .borrow::<Invocations>()
-        .get(id)
-        .ok_or_else(|| JsErrorBox::type_error("the request is over; read what you need of it before it is answered"))
+    state.borrow::<Invocations>().get(id).ok_or_else(|| {
+        JsErrorBox::type_error("the request is over; read what you need of it before it is answered")
+    })
 }
 
 /// The URL as the function sees it, absolute. The gateway hands over an absolute URI; the `Host`
@@ -33,7 +34,8 @@ pub(crate) fn op_isobase_request_url(state: &OpState, #[smi] id: InvocationId) -
     if head.uri.scheme().is_some() {
         return Ok(head.uri.to_string());
     }
-    let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let host =
+        head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     Ok(format!("http://{host}{path}"))
 }
@@ -90,7 +92,10 @@ fn joined<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, [u8]>> {
 
 #[op2]
 #[string]
-pub(crate) fn op_isobase_remote_address(state: &OpState, #[smi] id: InvocationId) -> Result<String, JsErrorBox> {
+pub(crate) fn op_isobase_remote_address(
+    state: &OpState,
+    #[smi] id: InvocationId,
+) -> Result<String, JsErrorBox> {
     Ok(invocation(state, id)?.client.to_string())
 }
 
@@ -145,7 +150,10 @@ fn at_hand(state: &mut OpState, id: InvocationId) -> Result<AtHand, JsErrorBox> 
 /// Makes the streamed body a resource that a ReadableStream reads from.
 #[op2(fast)]
 #[smi]
-pub(crate) fn op_isobase_body_stream(state: &mut OpState, #[smi] id: InvocationId) -> Result<ResourceId, JsErrorBox> {
+pub(crate) fn op_isobase_body_stream(
+    state: &mut OpState,
+    #[smi] id: InvocationId,
+) -> Result<ResourceId, JsErrorBox> {
     let body = state.borrow_mut::<Invocations>().get_mut(id).and_then(|invocation| invocation.body.take());
     let body = body.ok_or_else(|| JsErrorBox::type_error("the body of the request was taken already"))?;
     Ok(state.resource_table.add(RequestBody::new(body)))
@@ -161,7 +169,11 @@ struct RequestBody {
 
 impl RequestBody {
     fn new(body: Body) -> Self {
-        Self { body: AsyncRefCell::new(Some(body)), rest: RefCell::default(), cancel: CancelHandle::default() }
+        Self {
+            body: AsyncRefCell::new(Some(body)),
+            rest: RefCell::default(),
+            cancel: CancelHandle::default(),
+        }
     }
 
     /// Up to `limit` bytes; none at the end.

@@ -1,5 +1,6 @@
 //! Sending the response.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -7,11 +8,13 @@ use deno_core::convert::ByteString;
 use deno_core::{FromV8, JsBuffer, OpState, Resource, ResourceId, op2, v8};
 use deno_error::JsErrorBox;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use isobase_base::observe::GuestLevel;
 use isobase_base::{Body, BodyError, Failure, FailureKind};
 use tokio::sync::mpsc;
 
 use crate::invocation::{InvocationId, Invocations};
 use crate::isolate::Wake;
+use crate::ops::log;
 use crate::script_error;
 
 /// Chunks of a response body that may wait for the client; then the stream is no longer read.
@@ -67,7 +70,7 @@ pub(crate) fn op_isobase_respond_empty<'s>(
 #[op2(fast)]
 pub(crate) fn op_isobase_respond_stream<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    state: Rc<std::cell::RefCell<OpState>>,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: InvocationId,
     #[smi] status: u16,
     headers: v8::Local<'s, v8::Value>,
@@ -129,14 +132,16 @@ async fn pump(resource: &Rc<dyn Resource>, sender: mpsc::Sender<Result<Bytes, Bo
 #[op2(fast)]
 pub(crate) fn op_isobase_fail<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    state: Rc<std::cell::RefCell<OpState>>,
+    state: Rc<RefCell<OpState>>,
     #[smi] id: InvocationId,
     #[smi] kind: u32,
     error: v8::Local<'s, v8::Value>,
 ) {
     let detail = script_error::describe(scope, error);
     let mut state = state.borrow_mut();
-    let kind = if kind == FAILED_INVALID_RESPONSE { FailureKind::InvalidResponse } else { FailureKind::Crashed };
+    let kind =
+        if kind == FAILED_INVALID_RESPONSE { FailureKind::InvalidResponse } else { FailureKind::Crashed };
+    log::write(&mut state, id, GuestLevel::Error, &detail);
     state.borrow_mut::<Invocations>().answer(id, Err(Failure::new(kind, detail)), false);
 }
 
@@ -168,7 +173,8 @@ fn content_type<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     value: v8::Local<'s, v8::Value>,
 ) -> Result<HeaderValue, JsErrorBox> {
-    let text = ByteString::from_v8(scope, value).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+    let text =
+        ByteString::from_v8(scope, value).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
     Ok(match &text[..] {
         b"text/plain;charset=UTF-8" => HeaderValue::from_static("text/plain;charset=UTF-8"),
         b"application/json" => HeaderValue::from_static("application/json"),
@@ -189,8 +195,10 @@ fn append_pairs<'s>(
             let value = pair.get_index(scope, at).ok_or_else(malformed)?;
             ByteString::from_v8(scope, value).map_err(|error| JsErrorBox::type_error(error.to_string()))
         };
-        let name = HeaderName::from_bytes(&part(0)?).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
-        let value = HeaderValue::from_bytes(&part(1)?).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+        let name =
+            HeaderName::from_bytes(&part(0)?).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+        let value =
+            HeaderValue::from_bytes(&part(1)?).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
         headers.append(name, value);
     }
     Ok(())

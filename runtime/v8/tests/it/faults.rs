@@ -54,7 +54,7 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "strings",
-        code: "const kept = []; Deno.serve(() => { for (let i = 0; ; i++) kept.push('x'.repeat(100000) + i, kept.join('').length); })",
+        code: "const kept = []; Deno.serve(() => { for (let i = 0; ; i++) kept.push(Array.from({ length: 10000 }, (_, k) => `${i}-${k}`).join()); })",
         kind: FailureKind::MemoryLimit,
         retires: Some(Retirement::MemoryLimit),
     },
@@ -77,8 +77,39 @@ const FAULTS: &[Fault] = &[
         retires: Some(Retirement::MemoryLimit),
     },
     Fault {
-        name: "one-huge-array",
-        code: "Deno.serve(() => new Response(String(new Array(6e7).fill(0).length)))",
+        name: "huge-arrays",
+        code: "const kept = []; Deno.serve(() => { for (;;) kept.push(new Array(3e7).fill(0)); })",
+        kind: FailureKind::MemoryLimit,
+        retires: Some(Retirement::MemoryLimit),
+    },
+    Fault {
+        name: "wasm-memory",
+        code: "const kept = []; Deno.serve(() => { for (;;) {
+            const memory = new WebAssembly.Memory({ initial: 16 });
+            new Uint8Array(memory.buffer).fill(1);
+            kept.push(memory);
+        } })",
+        kind: FailureKind::MemoryLimit,
+        retires: Some(Retirement::MemoryLimit),
+    },
+    Fault {
+        name: "wasm-growth",
+        code: "Deno.serve(() => { const memory = new WebAssembly.Memory({ initial: 1 }); for (;;) {
+            memory.grow(16);
+            new Uint8Array(memory.buffer).fill(1);
+        } })",
+        kind: FailureKind::MemoryLimit,
+        retires: Some(Retirement::MemoryLimit),
+    },
+    Fault {
+        name: "blobs",
+        code: "const kept = []; const part = new Uint8Array(1 << 20); Deno.serve(() => { for (;;) kept.push(new Blob([part])); })",
+        kind: FailureKind::MemoryLimit,
+        retires: Some(Retirement::MemoryLimit),
+    },
+    Fault {
+        name: "json",
+        code: "Deno.serve(() => new Response(String(JSON.parse('[' + '[],'.repeat(4e6) + '0]').length)))",
         kind: FailureKind::MemoryLimit,
         retires: Some(Retirement::MemoryLimit),
     },
@@ -136,7 +167,8 @@ const FAULTS: &[Fault] = &[
 async fn each_fault_has_its_kind_and_neighbours_do_not_notice() {
     let neighbour = function("neighbour", "Deno.serve(() => new Response('well'))").boot().await.unwrap();
     for fault in FAULTS {
-        let function = function(fault.name, fault.code).cpu(Duration::from_millis(300)).memory(64);
+        let seconds = if fault.kind == FailureKind::CpuLimit { 0.3 } else { 30.0 };
+        let function = function(fault.name, fault.code).cpu(Duration::from_secs_f64(seconds)).memory(64);
         let worker = function.boot().await.unwrap();
         let answer = worker.invoke(get("/"), context());
         let (answer, beside) = futures::join!(answer, neighbour.invoke(get("/"), context()));
@@ -154,13 +186,33 @@ async fn each_fault_has_its_kind_and_neighbours_do_not_notice() {
     assert_eq!(read(neighbour.invoke(get("/"), context()).await).await, "200 well");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_beside_the_culprit_may_be_sent_again() {
+    for code in
+        ["for (;;);", "await null; for (;;);", "await new Promise((r) => setTimeout(r, 1)); for (;;);"]
+    {
+        let code = format!(
+            "Deno.serve(async (request) => {{
+                if (request.url.endsWith('/innocent')) return new Promise(() => {{}});
+                {code}
+            }})"
+        );
+        let worker = function("beside", &code).cpu(Duration::from_millis(200)).boot().await.unwrap();
+        let innocent = worker.invoke(get("/innocent"), context());
+        let guilty = worker.invoke(get("/guilty"), context());
+        let (innocent, guilty) = futures::join!(innocent, guilty);
+        assert_eq!(guilty.unwrap_err().kind, FailureKind::CpuLimit, "{code}");
+        assert_eq!(innocent.unwrap_err().kind, FailureKind::Cancelled, "{code}");
+    }
+}
+
 #[tokio::test]
 async fn boot_faults_name_the_place() {
     for (name, code, expected) in [
         ("syntax", "const x = ;", "file:///syntax/index.ts:1:11"),
         ("module-throws", "\nthrow new Error('at the top')", "at the top"),
         ("no-handler", "const x = 1;", "registers no handler"),
-        ("never-ready", "await new Promise(() => {}); Deno.serve(() => new Response())", "top level"),
+        ("never-ready", "await new Promise(() => {}); Deno.serve(() => new Response())", "Top-level await"),
         ("missing-import", "import './gone.js';", "gone.js"),
         ("missing-export", "import { x } from 'isobase:host/caller'; Deno.serve(x)", "x"),
         ("not-a-function", "Deno.serve({})", "handler function"),
@@ -188,10 +240,14 @@ async fn a_busy_boot_ends_at_its_bound() {
 #[tokio::test]
 async fn a_dropped_worker_ends_even_a_busy_loop() {
     let before = threads_of("fn:dropped");
-    let worker = function("dropped", "Deno.serve(() => { for (;;); })").cpu(Duration::from_secs(60)).boot().await.unwrap();
+    let worker = function("dropped", "Deno.serve(() => { for (;;); })")
+        .cpu(Duration::from_secs(60))
+        .boot()
+        .await
+        .unwrap();
     {
-        let pending = worker.invoke(get("/"), context());
-        assert!(futures::poll!(pending).is_pending());
+        let mut pending = worker.invoke(get("/"), context());
+        assert!(futures::poll!(&mut pending).is_pending());
         eventually("the thread's name", || threads_of("fn:dropped") > before).await;
     }
     drop(worker);
@@ -201,10 +257,11 @@ async fn a_dropped_worker_ends_even_a_busy_loop() {
 #[tokio::test]
 async fn a_request_that_is_given_up_frees_its_place() {
     let worker = function("never", "Deno.serve(() => new Promise(() => {}))").boot().await.unwrap();
-    for _ in 0..10 {
-        let pending = worker.invoke(get("/"), context());
-        assert!(futures::poll!(pending).is_pending());
+    let mut pending: Vec<_> = (0..10).map(|_| worker.invoke(get("/"), context())).collect();
+    for one in &mut pending {
+        assert!(futures::poll!(one).is_pending());
     }
+    drop(pending);
     worker.retire(Retirement::Idle);
     assert_eq!(worker.retirement(), Some(Retirement::Idle));
     // Nothing is in flight any more, so the isolate ends and refuses what comes.

@@ -6,7 +6,8 @@ use crate::support::{answer, context, function, get, post, read};
 async fn both_handler_styles_answer() {
     let served = answer("hello", "Deno.serve(() => new Response('hello'))").await;
     assert_eq!(served, "200 hello");
-    let exported = answer("hello", "export default { fetch: async (request) => new Response(request.url) }").await;
+    let exported =
+        answer("hello", "export default { fetch: async (request) => new Response(request.url) }").await;
     assert_eq!(exported, "200 http://localhost:54321/");
 }
 

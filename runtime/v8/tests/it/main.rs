@@ -1,7 +1,11 @@
 //! The V8 room from outside: real isolates, the engine port only.
 
+mod database;
+mod density;
 mod faults;
 mod hello;
 mod platform;
+mod postgres;
+mod reports;
 mod stream;
 mod support;

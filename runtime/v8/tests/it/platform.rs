@@ -20,7 +20,8 @@ const DENO: &str = "args build connect connectTls createHttpClient customInspect
     memoryUsage resolveDns serve startTls version";
 
 /// What must not be reachable: the host's inside.
-const ABSENT: &str = "__bootstrap __isobase bootstrap Deno.core Deno.internal Deno.readTextFile Deno.run Deno.Command";
+const ABSENT: &str =
+    "__bootstrap __isobase bootstrap Deno.core Deno.internal Deno.readTextFile Deno.run Deno.Command";
 
 #[tokio::test]
 async fn the_platform_is_complete_and_the_inside_is_hidden() {
@@ -47,12 +48,21 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("new URL('../b?c=d', 'http://h/a/x').href", "http://h/b?c=d"),
     ("new Headers([['a', '1'], ['a', '2']]).get('a')", "1, 2"),
     ("typeof crypto.randomUUID()", "string"),
-    ("Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array()))).slice(0, 2).join()", "227,176"),
+    (
+        "Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array()))).slice(0, 2).join()",
+        "227,176",
+    ),
     ("await new Response(new Blob(['a', 'b'])).text()", "ab"),
     ("(await new Response(new URLSearchParams({ a: '1' })).formData()).get('a')", "1"),
-    ("await new Response(new Response('zip').body.pipeThrough(new CompressionStream('gzip')).pipeThrough(new DecompressionStream('gzip'))).text()", "zip"),
+    (
+        "await new Response(new Response('zip').body.pipeThrough(new CompressionStream('gzip')).pipeThrough(new DecompressionStream('gzip'))).text()",
+        "zip",
+    ),
     ("AbortSignal.abort('why').reason", "why"),
-    ("await new Promise((resolve) => { const c = new MessageChannel(); c.port2.onmessage = (e) => { resolve(e.data); c.port1.close(); }; c.port1.postMessage('m'); })", "m"),
+    (
+        "await new Promise((resolve) => { const c = new MessageChannel(); c.port2.onmessage = (e) => { resolve(e.data); c.port1.close(); }; c.port1.postMessage('m'); })",
+        "m",
+    ),
     ("await new Promise((resolve) => setTimeout(() => resolve('timer'), 1))", "timer"),
     ("performance.now() > 0", "true"),
     ("navigator.userAgent.startsWith('isobase/')", "true"),
@@ -64,7 +74,10 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("await fetch('file:///etc/passwd').then(() => 'read', (error) => error.name)", "TypeError"),
     ("await Deno.connect({ transport: 'unix', path: '/x' }).catch((error) => error.name)", "NotSupported"),
     ("new Intl.NumberFormat('de').format(1234.5)", "1.234,5"),
-    ("await WebAssembly.instantiate(new Uint8Array([0,97,115,109,1,0,0,0])).then((m) => typeof m.instance)", "object"),
+    (
+        "await WebAssembly.instantiate(new Uint8Array([0,97,115,109,1,0,0,0])).then((m) => typeof m.instance)",
+        "object",
+    ),
     ("(() => { try { new Function('return 1')(); return 'eval'; } catch (e) { return e.name; } })()", "eval"),
 ];
 

@@ -26,7 +26,8 @@ async fn next_chunk(body: &mut Body) -> Option<Bytes> {
 
 #[tokio::test]
 async fn an_echo_streams_and_reads_no_faster_than_it_is_read() {
-    let worker = function("echo", "Deno.serve((request) => new Response(request.body))").boot().await.unwrap();
+    let worker =
+        function("echo", "Deno.serve((request) => new Response(request.body))").boot().await.unwrap();
     let taken = Arc::new(AtomicUsize::new(0));
     let response = worker.invoke(post("/", chunks(1000, &taken)), context()).await.unwrap();
     let mut body = response.into_body();
@@ -86,8 +87,8 @@ async fn a_dropped_request_aborts_its_signal() {
         })";
     let worker = function("waiting", code).boot().await.unwrap();
     {
-        let pending = worker.invoke(get("/"), context());
-        assert!(futures::poll!(pending).is_pending());
+        let mut pending = worker.invoke(get("/"), context());
+        assert!(futures::poll!(&mut pending).is_pending());
         // The second request is answered after the first has been taken in.
         read(worker.invoke(get("/seen"), context()).await).await;
     }
@@ -123,6 +124,9 @@ async fn an_unread_body_is_let_go() {
     }));
     let answer = worker.invoke(Request::post("http://h/").body(body).unwrap(), context()).await;
     assert_eq!(read(answer).await, "200 no thanks");
-    eventually("dropping the body", || is_gone.try_recv() == Err(std::sync::mpsc::TryRecvError::Disconnected)).await;
+    eventually("dropping the body", || {
+        is_gone.try_recv() == Err(std::sync::mpsc::TryRecvError::Disconnected)
+    })
+    .await;
     assert_eq!(taken.load(Ordering::SeqCst), 0);
 }

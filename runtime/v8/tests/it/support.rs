@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use isobase_base::observe::Observer;
-use isobase_base::{Body, Client, Context, DatabaseGrant, Failure, FunctionSlug, Principal, RequestId, Target, TraceContext};
+use isobase_base::{
+    Body, Client, Context, DatabaseGrant, Failure, FunctionSlug, Principal, RequestId, Target, TraceContext,
+};
 use isobase_engine::{Artifact, Capabilities, Engine, Function, FunctionVersion, Limits, Module, Worker};
 use isobase_v8::{V8Config, V8Engine};
 
@@ -25,6 +27,20 @@ pub(crate) fn engine() -> &'static Arc<V8Engine> {
     })
 }
 
+/// The same with a database behind it.
+fn engine_with_database() -> &'static Arc<V8Engine> {
+    static ENGINE: OnceLock<Arc<V8Engine>> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        V8Engine::new(V8Config {
+            cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+            prewarmed: 0,
+            database: Some(crate::postgres::database()),
+            observer: Observer::default(),
+        })
+        .unwrap()
+    })
+}
+
 /// A function of one module, `file:///<slug>/index.ts`.
 pub(crate) struct FunctionBuilder {
     slug: &'static str,
@@ -34,6 +50,7 @@ pub(crate) struct FunctionBuilder {
     others: Vec<Module>,
     environment: BTreeMap<String, String>,
     limits: Limits,
+    database: bool,
 }
 
 pub(crate) fn function(slug: &'static str, code: &str) -> FunctionBuilder {
@@ -45,6 +62,7 @@ pub(crate) fn function(slug: &'static str, code: &str) -> FunctionBuilder {
         others: Vec::new(),
         environment: BTreeMap::new(),
         limits: Limits::default(),
+        database: false,
     }
 }
 
@@ -80,6 +98,11 @@ impl FunctionBuilder {
         self
     }
 
+    pub(crate) fn with_database(mut self) -> Self {
+        self.database = true;
+        self
+    }
+
     pub(crate) fn build(self) -> Arc<Function> {
         let main = Module {
             specifier: format!("file:///{}/index.ts", self.slug),
@@ -99,7 +122,8 @@ impl FunctionBuilder {
     }
 
     pub(crate) async fn boot(self) -> Result<Arc<dyn Worker>, Failure> {
-        engine().boot(self.build()).await
+        let engine = if self.database { engine_with_database() } else { engine() };
+        engine.boot(self.build()).await
     }
 }
 

@@ -16,7 +16,7 @@ const FAULTS: [(&str, FailureKind, &str); 8] = [
     ("/panic", FailureKind::Crashed, "the guest panics on purpose"),
     ("/trap", FailureKind::Crashed, "unreachable"),
     ("/overflow", FailureKind::Crashed, "call stack exhausted"),
-    ("/exit", FailureKind::Crashed, "exit code 3"),
+    ("/exit", FailureKind::Crashed, "exit code 1"),
     ("/spin-after-head", FailureKind::CpuLimit, "CPU time"),
     ("/panic-after-head", FailureKind::Crashed, "panics in its body"),
 ];

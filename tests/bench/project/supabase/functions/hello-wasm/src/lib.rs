@@ -1,4 +1,4 @@
-//! The smallest answer there is. It asks nothing of isobase's host, so the same component runs under `wasmtime serve`.
+//! The smallest answer there is, with isobase's SDK. `hello-wasi` is the same without.
 
 use isobase_sdk::{Request, Response, handler};
 
