@@ -30,6 +30,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("isobase-sdk", &[]),
     ("isobase-rest", &["isobase-sdk"]),
     ("isobase-artifacts", &[]),
+    ("isobase-guests", &["isobase-sdk"]),
     ("isobase-tests", &[]),
     (
         "isobase",

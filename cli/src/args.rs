@@ -57,6 +57,15 @@ pub(crate) struct StartArguments {
     /// Port of metrics and health, on 127.0.0.1 [default: 54328]
     #[arg(long)]
     pub(crate) admin_port: Option<u16>,
+    /// Folder with Postgres' programs [default: found by itself]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) postgres_bin: Option<PathBuf>,
+    /// Operating system user to run Postgres as when started by root [default: postgres]
+    #[arg(long, value_name = "USER")]
+    pub(crate) postgres_user: Option<String>,
+    /// Also apply migrations older than the newest applied one
+    #[arg(long)]
+    pub(crate) include_all: bool,
     /// Use this Postgres instead of a managed one: postgresql://user:password@host:port/database
     #[arg(long, env = "ISOBASE_DB_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) db_url: Option<String>,

@@ -51,6 +51,8 @@ pub(crate) struct Host {
 struct Store {
     cluster: Option<Arc<Cluster>>,
     owner_url: String,
+    /// For what stock Postgres reserves to superusers and Supabase does not.
+    superuser_url: Option<String>,
     authenticator_url: String,
     public_url: String,
 }
@@ -173,18 +175,27 @@ impl Store {
                 progress.step("Preparing the database");
                 schema::apply(url, &foreign::base_schema(auto_expose), &**progress).await?;
                 let authenticator_url = foreign::authenticator(url).await?;
-                Self { cluster: None, owner_url: url.clone(), authenticator_url, public_url: url.clone() }
+                Self {
+                    cluster: None,
+                    owner_url: url.clone(),
+                    superuser_url: None,
+                    authenticator_url,
+                    public_url: url.clone(),
+                }
             }
             None => {
                 let mut config = ClusterConfig::new(workdir);
                 config.port = arguments.db_port.unwrap_or(settings.database.port);
                 config.postgres_password = well_known::DATABASE_PASSWORD.into();
+                config.binaries.clone_from(&arguments.postgres_bin);
+                config.user.clone_from(&arguments.postgres_user);
                 let cluster = Cluster::start(config, progress.clone(), observer.clone()).await?;
                 progress.step("Preparing the database");
                 schema::apply(cluster.superuser_url(), &cluster.base_schema(auto_expose), &**progress)
                     .await?;
                 Self {
                     owner_url: cluster.postgres_url().into(),
+                    superuser_url: Some(cluster.superuser_url().into()),
                     authenticator_url: cluster.authenticator_url().into(),
                     public_url: cluster.tcp_url().into(),
                     cluster: Some(Arc::new(cluster)),
@@ -193,6 +204,8 @@ impl Store {
         };
         progress.step("Applying the project's migrations");
         let mut sql = project::ProjectSql::new(workdir);
+        sql.superuser_url.clone_from(&store.superuser_url);
+        sql.include_all = arguments.include_all;
         sql.migrations_enabled = settings.database.migrations.enabled;
         sql.seed_enabled = settings.database.seed.enabled;
         sql.seed_paths.clone_from(&settings.database.seed.sql_paths);

@@ -67,7 +67,8 @@ impl Gateway {
     }
 
     /// Answers a request from inside the process, as if it had come over a socket from `peer`: a
-    /// function's call to its own project needs no TCP. The same checks and bounds hold.
+    /// function's call to its own project needs no TCP. The same checks and bounds hold. The URI
+    /// must be absolute, or the request must have a `Host` header.
     pub async fn call(&self, peer: &Peer, request: Request<Body>) -> Response<Body> {
         stack::handle(self, peer, request).await.map(Body::wrap)
     }

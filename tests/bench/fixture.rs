@@ -31,15 +31,16 @@ impl Workplace {
         Ok(workplace)
     }
 
-    /// `count` TypeScript functions `hello-0` …, each its own file and so its own isolate.
+    /// `count` TypeScript functions `hello-0` …, each its own file and so its own isolate; and
+    /// `edited`, to be changed.
     pub(crate) fn many_functions(count: usize) -> anyhow::Result<Self> {
         let workplace = Self::empty()?;
         let supabase = workplace.project().join("supabase");
         fs::create_dir_all(&supabase)?;
         fs::copy(source("project/supabase/config.toml"), supabase.join("config.toml"))?;
         let hello = fs::read_to_string(source("project/supabase/functions/hello/index.ts"))?;
-        for index in 0..count {
-            let folder = supabase.join(format!("functions/hello-{index}"));
+        for name in (0..count).map(|index| format!("hello-{index}")).chain(["edited".into()]) {
+            let folder = supabase.join("functions").join(name);
             fs::create_dir_all(&folder)?;
             fs::write(folder.join("index.ts"), &hello)?;
         }

@@ -23,13 +23,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 pub(crate) async fn measure(product: &Product, workplace: &Workplace) -> anyhow::Result<Measured> {
     progress("a saved file of a TypeScript function");
     let client = product.client(&product.token(token::USER)?);
-    let file = workplace.project().join("supabase/functions/hello-0/index.ts");
+    let file = workplace.project().join("supabase/functions/edited/index.ts");
     let mut samples = Vec::with_capacity(SAMPLES);
     for round in 0..SAMPLES {
         let wanted = format!("hello {round}");
         let since = Instant::now();
         save(&file, &format!("Deno.serve(() => new Response(\"{wanted}\"));\n"))?;
-        while client.get("/functions/v1/hello-0").await?.body != wanted {
+        while client.get("/functions/v1/edited").await?.body != wanted {
             if since.elapsed() > PATIENCE {
                 bail!("the saved file is not served after {PATIENCE:?}");
             }

@@ -3,6 +3,8 @@
 //! `hello-wasi` is plain wasi:http, so the very same component runs under isobase and under
 //! `wasmtime serve`; `hello-wasm` is what a user writes with isobase's SDK.
 
+use std::time::Duration;
+
 use anyhow::Context;
 
 use crate::fixture::Workplace;
@@ -18,6 +20,8 @@ const PLAIN: &str = "/functions/v1/hello-wasi";
 const WITH_SDK: &str = "/functions/v1/hello-wasm";
 const COMPONENT: &str = ".isobase/wasm-target/wasm32-wasip2/release/hello_wasi.wasm";
 const GOAL: f64 = 1.0;
+/// Cargo builds both functions after the start, their dependencies first.
+const BUILD_TIMEOUT: Duration = Duration::from_secs(300);
 
 pub(crate) async fn measure(
     product: &Product,
@@ -31,8 +35,11 @@ pub(crate) async fn measure(
         return Ok(measured);
     }
     let token = product.token(token::USER)?;
+    let client = product.client(&token);
+    progress("  waiting until cargo has built the functions");
     for path in [PLAIN, WITH_SDK] {
-        product.client(&token).expect("isobase", path, |body| body == "hello").await?;
+        client.until_ok(path, BUILD_TIMEOUT).await?;
+        client.expect("isobase", path, |body| body == "hello").await?;
     }
     let component = workplace.project().join(COMPONENT);
     let component =

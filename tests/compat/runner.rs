@@ -89,7 +89,7 @@ async fn play(
     };
     let mut request = Request::builder()
         .method(Method::from_bytes(scenario.method().as_bytes())?)
-        .uri(format!("{base_url}{}", scenario.target()))
+        .uri(format!("{base_url}{}", scenario.target().replace('>', "%3E")))
         .header("apikey", &keys.anon)
         .header("authorization", format!("Bearer {token}"));
     if !scenario.body.is_empty()

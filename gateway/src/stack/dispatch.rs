@@ -12,6 +12,7 @@ use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper_util::rt::TokioIo;
+use isobase_base::observe::{ConnectionEvent, Observation};
 use isobase_base::{
     Body, BodyError, Context as Invocation, Failure, FailureKind, Target, Upgrade, UpgradedIo,
 };
@@ -44,7 +45,11 @@ where
     let (parts, body) = request.into_parts();
     let Guarded { body, alarm } = bound::guard(body, bytes_max, gateway.config.limits.body_idle_timeout)?;
     let running = gateway.invoker.invoke(target, Request::from_parts(parts, body), invocation);
-    let outcome = until_head(running, alarm, bytes_max, deadline).await?;
+    let outcome = until_head(running, alarm, bytes_max, deadline).await.inspect_err(|refusal| {
+        if refusal.status == StatusCode::REQUEST_TIMEOUT {
+            gateway.observer.record(Observation::Connection { event: ConnectionEvent::TooSlow });
+        }
+    })?;
     match outcome {
         Ok(response) => acceptable(response, &method, offers_upgrade),
         Err(failure) => Err(Refusal::from(&failure)),

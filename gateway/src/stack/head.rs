@@ -6,6 +6,7 @@ use http::uri::Authority;
 use http::{Method, Request, StatusCode, Version};
 use isobase_base::limits;
 
+use super::own;
 use crate::refusal::Refusal;
 
 /// Checks bounds and the target's host. Bytes are those of the head as HTTP/1.1 would write it.
@@ -22,7 +23,7 @@ pub(super) fn check<B>(request: &Request<B>, header_bytes_max: usize) -> Result<
         return Err(too_large("The head of the request is too large"));
     }
     if *request.method() == Method::CONNECT || *request.method() == Method::TRACE {
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed"));
+        return Err(own::method_not_allowed());
     }
     host(request)
         .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "INVALID_HOST", "The Host header is not valid"))

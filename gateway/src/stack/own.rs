@@ -70,9 +70,11 @@ pub(super) fn check_function_method(method: &Method) -> Result<(), Refusal> {
         Method::DELETE,
         Method::OPTIONS,
     ];
-    if ACCEPTED.contains(method) {
-        return Ok(());
-    }
-    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed");
-    Err(refusal.with_header(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")))
+    if ACCEPTED.contains(method) { Ok(()) } else { Err(method_not_allowed()) }
+}
+
+/// RFC 9110 §15.5.6 wants the accepted methods named.
+pub(super) fn method_not_allowed() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed")
+        .with_header(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
 }

@@ -77,6 +77,7 @@ async fn a_body_that_stops_coming_is_408() {
     wire.write("12345").await;
     let reply = wire.reply().await.unwrap();
     assert_eq!((reply.status, reply.header("sb-error-code")), (408, Some("REQUEST_TIMEOUT")));
+    gateway.until_metric(r#"isobase_connection_events_total{event="too_slow"} 1"#).await;
     eventually(|| gateway.dropped() == 1, || "the invocation goes on".into()).await;
 }
 

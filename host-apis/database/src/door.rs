@@ -14,7 +14,7 @@ use crate::pool::Lease;
 use crate::row_stream::RowStream;
 use crate::session::Identity;
 use crate::timeout::{Bound, QUERY_CANCELED};
-use crate::{Document, Error, Session, Snapshot, SqlError, Statement, Table, Transaction};
+use crate::{Document, Error, Session, Snapshot, Statement, Table, Transaction};
 
 /// Opens sessions as the caller of one request, or as `service_role` where that is granted. Made by
 /// [`crate::Database::session_door`]; cheap to clone.
@@ -196,9 +196,7 @@ pub(crate) async fn fly(
 /// one that its role's limit ended keeps its SQLSTATE.
 pub(crate) fn explain(trouble: Trouble, bound: Bound, begun: Instant) -> Error {
     match trouble {
-        Trouble::Sql(SqlError { sqlstate, .. })
-            if sqlstate == QUERY_CANCELED && bound.explains(begun.elapsed()) =>
-        {
+        Trouble::Sql(error) if error.sqlstate == QUERY_CANCELED && bound.explains(begun.elapsed()) => {
             Error::TimedOut
         }
         trouble => trouble.into(),

@@ -5,8 +5,8 @@
 //!
 //! 1. [`Cluster`] finds a Postgres installation ([`Binaries`]), creates a cluster of its own under
 //!    `<workdir>/.isobase/postgres` and keeps it running: ready by connecting, restarted after a
-//!    crash, stopped with its host, never orphaned. With a database URL of one's own this step is
-//!    left out.
+//!    crash, stopped with its host, never orphaned. With a database URL of one's own, [`foreign`]
+//!    takes its place.
 //! 2. [`schema`] brings the base schema: roles, the `auth` tables, `auth.uid()` and its sisters,
 //!    grants, the triggers that announce schema changes. Its migrations are ours, ordered and
 //!    checksummed.
@@ -23,7 +23,9 @@
 //! let progress = Arc::new(Silent);
 //! let cluster = Cluster::start(ClusterConfig::new("."), progress.clone(), Observer::default()).await?;
 //! schema::apply(cluster.superuser_url(), &cluster.base_schema(true), &*progress).await?;
-//! project::apply(cluster.postgres_url(), &project::ProjectSql::new("."), &*progress).await?;
+//! let mut sql = project::ProjectSql::new(".");
+//! sql.superuser_url = Some(cluster.superuser_url().to_owned());
+//! project::apply(cluster.postgres_url(), &sql, &*progress).await?;
 //! cluster.stop().await;
 //! # Ok(())
 //! # }

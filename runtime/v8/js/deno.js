@@ -49,6 +49,10 @@ function lazily(loader, ...names) {
   }
 }
 
+Deno.upgradeWebSocket = (request, options) => {
+  return load("ext:isobase_runtime/websocket.js").upgradeWebSocket(request, options);
+};
+
 lazily(net, "resolveDns");
 lazily(tls, "connectTls", "startTls");
 lazily(httpClient, "createHttpClient");

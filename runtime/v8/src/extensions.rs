@@ -30,9 +30,9 @@ deno_core::extension!(
         ops::lifecycle::op_isobase_watch_cancel,
         ops::log::op_isobase_log,
         ops::log::op_isobase_log_error,
-        ops::request::op_isobase_body_stream,
-        ops::request::op_isobase_body_take,
-        ops::request::op_isobase_body_take_text,
+        ops::request_body::op_isobase_body_stream,
+        ops::request_body::op_isobase_body_take,
+        ops::request_body::op_isobase_body_take_text,
         ops::request::op_isobase_remote_address,
         ops::request::op_isobase_request_header,
         ops::request::op_isobase_request_headers,
@@ -42,6 +42,8 @@ deno_core::extension!(
         ops::response::op_isobase_respond_empty,
         ops::response::op_isobase_respond_stream,
         ops::response::op_isobase_respond_text,
+        ops::upgrade::op_isobase_upgrade,
+        ops::upgrade::op_isobase_websocket_accept,
     ],
     lazy_loaded_js = [
         dir "js",
@@ -51,6 +53,7 @@ deno_core::extension!(
         "ext:isobase_runtime/globals.js" = "globals.js",
         "ext:isobase_runtime/navigator.js" = "navigator.js",
         "ext:isobase_runtime/serve.js" = "serve.js",
+        "ext:isobase_runtime/websocket.js" = "websocket.js",
     ],
 );
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
 use isobase_base::{Body, Context, Failure, RequestId};
@@ -28,6 +29,8 @@ pub(crate) struct Arrival {
 pub(crate) struct Invocation {
     pub(crate) head: Parts,
     pub(crate) body: Option<Body>,
+    /// Bytes before those of `body`, when somebody has looked at it.
+    pub(crate) body_begin: Bytes,
     pub(crate) client: IpAddr,
     pub(crate) request_id: RequestId,
     reply: Option<Reply>,
@@ -36,6 +39,8 @@ pub(crate) struct Invocation {
     pub(crate) cancelled: bool,
     /// A script holds a callback for the case that it is cancelled.
     pub(crate) watched: bool,
+    /// A script has taken the connection and may answer 101.
+    pub(crate) upgrading: bool,
     /// Promises given to `waitUntil` that have not settled.
     promises: u32,
     /// Reading of the isolate's shared CPU clock when it began; see [`crate::cpu`].
@@ -71,12 +76,14 @@ impl Invocations {
         let invocation = Invocation {
             head,
             body: Some(body),
+            body_begin: Bytes::new(),
             client: arrival.context.client.address,
             request_id: arrival.context.request_id,
             reply: Some(arrival.reply),
             progress: Progress::Awaited,
             cancelled: false,
             watched: false,
+            upgrading: false,
             promises: 0,
             cpu_begin,
         };

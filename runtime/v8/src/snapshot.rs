@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::{extensions, platform, sources};
 
 const CHECKSUM_BYTES: usize = 32;
+/// Images kept in the folder, of this build and of those before it. Each is about two megabytes.
+const IMAGES_MAX: usize = 4;
 
 /// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,7 @@ pub(crate) fn ensure(cache_dir: &Path) -> Result<&'static [u8], SnapshotError> {
     }
     let image = create()?;
     write(&path, &image).map_err(|source| SnapshotError::Write { path: path.clone(), source })?;
+    forget_oldest(cache_dir);
     Ok(Box::leak(image))
 }
 
@@ -90,6 +93,18 @@ fn write(path: &Path, image: &[u8]) -> std::io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// Removes images of builds that are gone. Whatever cannot be read or removed is left alone.
+fn forget_oldest(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let images = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().ends_with(".snapshot"));
+    let mut images: Vec<_> =
+        images.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
+    images.sort_unstable_by(|one, other| other.cmp(one));
+    for (_, path) in images.into_iter().skip(IMAGES_MAX) {
+        let _ = fs::remove_file(path);
+    }
 }
 
 fn create() -> Result<Box<[u8]>, SnapshotError> {

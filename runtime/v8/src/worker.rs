@@ -46,15 +46,11 @@ impl V8Worker {
         (self.next_id.fetch_add(1, Ordering::Relaxed) % (ID_MASK - 1)) + 1
     }
 
+    /// The isolate answers all that it has begun before it ends; what it had not begun may be sent
+    /// elsewhere.
     fn gone(&self) -> Failure {
         let why = self.status.retirement().map_or("ended", Retirement::reason);
-        let kind = match self.status.retirement() {
-            Some(Retirement::Crashed) => FailureKind::Crashed,
-            Some(Retirement::CpuLimit) => FailureKind::CpuLimit,
-            Some(Retirement::MemoryLimit) => FailureKind::MemoryLimit,
-            _ => FailureKind::Cancelled,
-        };
-        Failure::new(kind, format!("the isolate ended before it answered ({why})"))
+        Failure::new(FailureKind::Cancelled, format!("the isolate ended before it took the request ({why})"))
     }
 }
 

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use super::cursor::{Cursor, Parsed};
 use super::filter::{Extent, group_of, test};
-use super::{Media, Parameters, Query, RowRange, field, order, read_body, select};
+use super::query::Query;
+use super::{Media, Parameters, RowRange, field, order, read_body, select};
 
 /// The value, or line, column and details of the fault.
 fn check<'q, T: std::fmt::Debug>(

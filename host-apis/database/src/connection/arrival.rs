@@ -125,7 +125,7 @@ impl Connection {
             _ => Status::Failed,
         };
         if let Some((_, report)) = &flight.error {
-            let error = report.error.clone();
+            let error = Box::new(report.error.clone());
             return Err(self.judge(flight, error));
         }
         if flight.end == End::Stay && self.status != Status::Open {

@@ -82,10 +82,10 @@ pub(crate) enum Spoiled {
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// The server reported an error and is ready again.
-    Sql(SqlError),
+    Sql(Box<SqlError>),
     /// As [`Trouble::Sql`], but the fault is this connection's memory (a stale plan, a lost
     /// statement, an unclean session): the same on this or another connection may succeed.
-    Stale(SqlError),
+    Stale(Box<SqlError>),
     /// The connection is gone.
     Lost { why: String, repeatable: bool },
     /// Nothing was sent, or the answer was too large to take.
@@ -106,7 +106,7 @@ impl Trouble {
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Sql(error) | Trouble::Stale(error) => error.into(),
+            Trouble::Sql(error) | Trouble::Stale(error) => Self::Sql(error),
             Trouble::Lost { why, .. } => Self::Unavailable(why),
             Trouble::Other(error) => error,
         }
@@ -149,7 +149,9 @@ impl Connection {
         loop {
             match self.wire.message().await? {
                 Message::ReadyForQuery(_) => return Ok(()),
-                Message::ErrorResponse(body) => return Err(ConnectError::Refused(Report::read(&body).error)),
+                Message::ErrorResponse(body) => {
+                    return Err(ConnectError::Refused(Box::new(Report::read(&body).error)));
+                }
                 _ => {}
             }
         }
@@ -226,7 +228,7 @@ impl Connection {
     }
 
     /// Tells errors of the caller from those of this connection's memory.
-    fn judge(&mut self, flight: &Flight, error: SqlError) -> Trouble {
+    fn judge(&mut self, flight: &Flight, error: Box<SqlError>) -> Trouble {
         let in_transaction = self.status != Status::Idle;
         match error.sqlstate.as_str() {
             orders::UNCLEAN if flight.failed_in_envelope() => {

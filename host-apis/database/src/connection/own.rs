@@ -41,7 +41,7 @@ impl Connection {
             }
         }
         self.syncs_owed -= 1;
-        failure.map_or(Ok(rows), |report| Err(Trouble::Sql(report.error)))
+        failure.map_or(Ok(rows), |report| Err(Trouble::Sql(Box::new(report.error))))
     }
 
     /// The next notification's channel. Only for a listening connection between its statements.

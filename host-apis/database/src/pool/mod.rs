@@ -47,7 +47,8 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// The most recently used last.
+    /// The most recently used last. Boxed, for connections move with every request.
+    #[allow(clippy::vec_box, reason = "moved on every request")]
     idle: Vec<Box<Connection>>,
     /// Established connections, idle or not.
     live: usize,

@@ -50,7 +50,7 @@ pub(crate) enum ConnectError {
     #[error("cannot connect to {address}: {source}")]
     Unreachable { address: String, source: io::Error },
     #[error("the server refused the log-in: {0}")]
-    Refused(SqlError),
+    Refused(Box<SqlError>),
     #[error("the log-in broke off: {0}")]
     Wire(#[from] WireError),
     #[error("the log-in failed: {0}")]
@@ -178,7 +178,9 @@ async fn next(wire: &mut Wire) -> Result<Message, ConnectError> {
     loop {
         match wire.message().await? {
             Message::NoticeResponse(_) => {}
-            Message::ErrorResponse(body) => return Err(ConnectError::Refused(Report::read(&body).error)),
+            Message::ErrorResponse(body) => {
+                return Err(ConnectError::Refused(Box::new(Report::read(&body).error)));
+            }
             message => return Ok(message),
         }
     }

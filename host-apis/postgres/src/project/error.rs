@@ -37,7 +37,7 @@ pub enum ProjectError {
     #[error(
         "Remote migration versions not found in local migrations directory.\n\n\
          Make sure your local git repo is up-to-date. If the error persists, repair the migration history:\n\
-         isobase migration repair --status reverted {}",
+         supabase migration repair --status reverted {}",
         versions.join(" ")
     )]
     MissingLocally { versions: Vec<String> },

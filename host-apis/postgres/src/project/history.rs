@@ -133,7 +133,7 @@ mod tests {
             Remote migration versions not found in local migrations directory.
 
             Make sure your local git repo is up-to-date. If the error persists, repair the migration history:
-            isobase migration repair --status reverted 1"]]
+            supabase migration repair --status reverted 1"]]
         .assert_eq(&missing.to_string());
     }
 }

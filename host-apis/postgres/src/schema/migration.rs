@@ -36,6 +36,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations! {
     5 "schema_watch" "0005_schema_watch.sql",
     6 "realtime" "0006_realtime.sql",
     7 "storage" "0007_storage.sql",
+    8 "parameters" "0008_parameters.sql",
 };
 
 impl Migration {

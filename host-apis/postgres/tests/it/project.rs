@@ -119,7 +119,8 @@ async fn a_pulled_schema_applies() {
     let bed = Bed::new().await;
     bed.file("supabase/migrations/20240101000000_remote_schema.sql", PULLED).file(
         "supabase/seed.sql",
-        "insert into auth.users (id, email) values ('11111111-1111-1111-1111-111111111111', 'a@b.c');\n\
+        "set session_replication_role = replica;\n\
+         insert into auth.users (id, email) values ('11111111-1111-1111-1111-111111111111', 'a@b.c');\n\
          insert into notes (owner, title) select id, 'First' from auth.users;\n\
          alter role authenticator set pgrst.db_max_rows = '10';",
     );

@@ -108,7 +108,7 @@ impl Isolate {
                 Poll::Ready(Some(Command::Cancel(id))) => self.cancel(id),
                 Poll::Ready(Some(Command::Retire(reason))) => {
                     status.retire(reason);
-                    self.lifecycle("beforeunload", reason.reason());
+                    self.lifecycle("beforeunload", unload_reason(reason));
                 }
             }
         }
@@ -236,6 +236,17 @@ enum Taken {
     More,
     /// The worker is gone.
     Closed,
+}
+
+/// `detail.reason` of the `beforeunload` event, in Supabase's words.
+fn unload_reason(retirement: Retirement) -> &'static str {
+    match retirement {
+        Retirement::Replaced | Retirement::Shutdown | Retirement::Crashed => "termination",
+        Retirement::Idle => "early_drop",
+        Retirement::CpuLimit => "cpu",
+        Retirement::MemoryLimit => "memory",
+        Retirement::WallClockLimit => "wall_clock",
+    }
 }
 
 /// What an invocation is told that was in flight when another one broke the isolate.

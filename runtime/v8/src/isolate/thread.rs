@@ -1,6 +1,7 @@
 //! The thread of an isolate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use deno_core::v8;
 use tokio::sync::oneshot;
@@ -12,6 +13,10 @@ use crate::memory::MemoryMeter;
 /// Stack of an isolate's thread, in bytes. V8 uses up to 1 MiB of it for scripts; the rest is for
 /// the host's own calls beneath and above.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
+/// Threads of one isolate for calls that block: resolving names, making keys. More wait.
+const BLOCKING_THREADS_MAX: usize = 4;
+/// How long such calls may go on after their isolate has ended.
+const BLOCKING_END: Duration = Duration::from_millis(100);
 
 /// An isolate that waits for its function.
 pub(crate) struct Idle {
@@ -38,11 +43,16 @@ pub(crate) fn spawn(
     let body = move || {
         // Held until the isolate is gone.
         let _slot = slot;
-        let reactor = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        let reactor = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .build();
+        let reactor = match reactor {
             Ok(reactor) => reactor,
             Err(error) => return ready(Err(format!("cannot start an isolate's reactor: {error}"))),
         };
         reactor.block_on(live(snapshot, memory_bytes_max, ready));
+        reactor.shutdown_timeout(BLOCKING_END);
     };
     std::thread::Builder::new().name("v8-isolate".to_owned()).stack_size(STACK_BYTES).spawn(body).map(drop)
 }

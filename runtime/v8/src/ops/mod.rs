@@ -5,4 +5,6 @@
 pub(crate) mod lifecycle;
 pub(crate) mod log;
 pub(crate) mod request;
+pub(crate) mod request_body;
 pub(crate) mod response;
+pub(crate) mod upgrade;

@@ -53,6 +53,7 @@ pub(crate) fn op_isobase_respond_bytes<'s>(
     Ok(())
 }
 
+/// Without a body. A 101 goes on as whatever the connection is upgraded to.
 #[op2(fast)]
 pub(crate) fn op_isobase_respond_empty<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -62,7 +63,12 @@ pub(crate) fn op_isobase_respond_empty<'s>(
     headers: v8::Local<'s, v8::Value>,
 ) -> Result<(), JsErrorBox> {
     let head = head(scope, status, headers)?;
-    respond(state, id, head, Body::Empty);
+    let invocations = state.borrow_mut::<Invocations>();
+    let is_upgrade = head.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if is_upgrade && !invocations.get(id).is_some_and(|invocation| invocation.upgrading) {
+        return Err(JsErrorBox::type_error("status 101 is answered with by Deno.upgradeWebSocket only"));
+    }
+    invocations.answer(id, Ok(head.map(|()| Body::Empty)), is_upgrade);
     Ok(())
 }
 
@@ -85,9 +91,7 @@ pub(crate) fn op_isobase_respond_stream<'s>(
         found.map_err(|error| JsErrorBox::generic(error.to_string()))?
     };
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
-    let body = Body::from_stream(futures::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|chunk| (chunk, receiver))
-    }));
+    let body = Body::from_stream(futures::stream::unfold(Some(receiver), next_part));
     if !state.borrow_mut().borrow_mut::<Invocations>().answer(id, Ok(head.map(|()| body)), true) {
         resource.close();
         return Ok(());
@@ -105,23 +109,43 @@ pub(crate) fn op_isobase_respond_stream<'s>(
     Ok(())
 }
 
+type Receiver = mpsc::Receiver<Part>;
+
+/// What the isolate hands over of a body. A body without its end was broken off, and the client
+/// must not take it for whole.
+enum Part {
+    Chunk(Bytes),
+    End,
+    Broken(String),
+}
+
+async fn next_part(receiver: Option<Receiver>) -> Option<(Result<Bytes, BodyError>, Option<Receiver>)> {
+    let mut receiver = receiver?;
+    match receiver.recv().await {
+        Some(Part::Chunk(chunk)) => Some((Ok(chunk), Some(receiver))),
+        Some(Part::End) => None,
+        Some(Part::Broken(why)) => Some((Err(BodyError::Source(why)), None)),
+        None => Some((Err(BodyError::Source("the isolate ended before its response did".to_owned())), None)),
+    }
+}
+
 /// Copies chunks until the end (true) or until nobody takes them any more (false).
-async fn pump(resource: &Rc<dyn Resource>, sender: mpsc::Sender<Result<Bytes, BodyError>>) -> bool {
+async fn pump(resource: &Rc<dyn Resource>, sender: mpsc::Sender<Part>) -> bool {
     loop {
         let read = tokio::select! {
             read = resource.clone().read(CHUNK_BYTES) => read,
             () = sender.closed() => return false,
         };
-        let chunk = match read {
-            Ok(chunk) if chunk.is_empty() => return true,
-            Ok(chunk) => Ok(Bytes::copy_from_slice(&chunk)),
-            Err(error) => Err(BodyError::Source(error.to_string())),
+        let part = match read {
+            Ok(chunk) if chunk.is_empty() => Part::End,
+            Ok(chunk) => Part::Chunk(Bytes::copy_from_slice(&chunk)),
+            Err(error) => Part::Broken(error.to_string()),
         };
-        let is_end = chunk.is_err();
-        if sender.send(chunk).await.is_err() {
+        let is_last = !matches!(part, Part::Chunk(_));
+        if sender.send(part).await.is_err() {
             return false;
         }
-        if is_end {
+        if is_last {
             return true;
         }
     }
@@ -156,10 +180,8 @@ fn head<'s>(
     headers: v8::Local<'s, v8::Value>,
 ) -> Result<Response<()>, JsErrorBox> {
     let mut response = Response::new(());
-    *response.status_mut() = match StatusCode::from_u16(status) {
-        Ok(status) if status != StatusCode::SWITCHING_PROTOCOLS => status,
-        _ => return Err(JsErrorBox::type_error(format!("status {status} cannot be answered with"))),
-    };
+    *response.status_mut() = StatusCode::from_u16(status)
+        .map_err(|_| JsErrorBox::type_error(format!("status {status} cannot be answered with")))?;
     if headers.is_string() {
         let value = content_type(scope, headers)?;
         response.headers_mut().insert(http::header::CONTENT_TYPE, value);

@@ -1,5 +1,8 @@
 //! The simplest functions, and what a handler sees of its request.
 
+use bytes::Bytes;
+use isobase_base::Body;
+
 use crate::support::{answer, context, function, get, post, read};
 
 #[tokio::test]
@@ -60,5 +63,38 @@ async fn a_worker_serves_many_requests_at_once() {
     let answers = futures::future::join_all(answers).await;
     for (n, answer) in answers.iter().enumerate() {
         assert_eq!(*answer, format!("200 /{n}"));
+    }
+}
+
+#[tokio::test]
+async fn bodies_read_the_same_however_they_arrive() {
+    let worker = function(
+        "bodies",
+        "Deno.serve(async (request) => new Response(
+            new URL(request.url).pathname === '/json' ? (await request.json()).key : await request.text()))",
+    )
+    .boot()
+    .await
+    .unwrap();
+    let chunks = |chunks: &[&'static str]| -> Body {
+        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
+        Body::from_stream(futures::stream::iter(chunks))
+    };
+    let late = Body::from_stream(futures::stream::once(async {
+        tokio::task::yield_now().await;
+        Ok(Bytes::from_static(b"{\"key\":\"late\"}"))
+    }));
+    for (body, text) in [
+        (Body::from("{\"key\":\"whole\"}"), "whole"),
+        (chunks(&["{\"key\":\"one\"}"]), "one"),
+        (chunks(&["{\"key\":", "\"two\"}"]), "two"),
+        (late, "late"),
+    ] {
+        let answer = worker.invoke(post("/json", body), context()).await;
+        assert_eq!(read(answer).await, format!("200 {text}"));
+    }
+    for (body, text) in [(Body::Empty, ""), (chunks(&[]), ""), (chunks(&["a", "", "b"]), "ab")] {
+        let answer = worker.invoke(post("/text", body), context()).await;
+        assert_eq!(read(answer).await, format!("200 {text}"));
     }
 }

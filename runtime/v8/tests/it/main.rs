@@ -9,3 +9,4 @@ mod postgres;
 mod reports;
 mod stream;
 mod support;
+mod websocket;

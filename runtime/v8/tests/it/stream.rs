@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -111,6 +112,19 @@ async fn an_error_in_a_response_stream_breaks_the_body_off() {
     let error = response.into_body().collect(1 << 20).await.unwrap_err();
     assert!(error.to_string().contains("half way"), "{error}");
     assert!(worker.retirement().is_none());
+}
+
+#[tokio::test]
+async fn an_isolate_that_ends_breaks_its_bodies_off() {
+    let code = "Deno.serve(() => new Response(new ReadableStream({
+        start(controller) { controller.enqueue(new Uint8Array(3)); },
+        async pull() { await new Promise((resolve) => setTimeout(resolve, 1)); for (;;); },
+    })))";
+    let worker = function("ends", code).cpu(Duration::from_millis(100)).boot().await.unwrap();
+    let mut body = worker.invoke(get("/"), context()).await.unwrap().into_body();
+    assert_eq!(next_chunk(&mut body).await.unwrap().len(), 3);
+    let error = body.collect(1 << 20).await.unwrap_err();
+    assert!(error.to_string().contains("ended before"), "{error}");
 }
 
 #[tokio::test]

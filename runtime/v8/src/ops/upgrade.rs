@@ -1,0 +1,86 @@
+//! Leaving HTTP: the connection behind a 101 becomes a WebSocket of the platform.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use deno_core::{OpState, ResourceId, op2};
+use deno_error::JsErrorBox;
+use deno_net::raw::NetworkStream;
+use isobase_base::{Upgrade, UpgradedIo};
+use sha1::{Digest, Sha1};
+use tokio::net::UnixStream;
+
+use crate::invocation::{InvocationId, Invocations};
+
+/// RFC 6455, section 1.3.
+const HANDSHAKE_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// `Sec-WebSocket-Accept` for a client's key.
+#[op2]
+#[string]
+pub(crate) fn op_isobase_websocket_accept(#[string] key: &str) -> String {
+    let digest = Sha1::new().chain_update(key).chain_update(HANDSHAKE_GUID).finalize();
+    base64::engine::general_purpose::STANDARD.encode(digest)
+}
+
+/// Takes the connection of the request; resolves with a WebSocket's resource once the 101 was sent.
+#[op2]
+#[smi]
+pub(crate) async fn op_isobase_upgrade(
+    state: Rc<RefCell<OpState>>,
+    #[smi] id: InvocationId,
+) -> Result<ResourceId, JsErrorBox> {
+    let pending = {
+        let mut state = state.borrow_mut();
+        let invocation = state.borrow_mut::<Invocations>().get_mut(id);
+        let invocation = invocation.ok_or_else(|| JsErrorBox::type_error("the request is over"))?;
+        let pending = invocation.head.extensions.get::<Upgrade>().and_then(Upgrade::take);
+        invocation.upgrading = pending.is_some();
+        pending.ok_or_else(|| JsErrorBox::type_error("this connection cannot be upgraded, or was already"))?
+    };
+    let connection = pending.await.map_err(|error| JsErrorBox::new("Http", error.to_string()));
+    let bridged = connection.and_then(|connection| bridge(state.clone(), id, connection));
+    match bridged {
+        Ok(stream) => {
+            let mut state = state.borrow_mut();
+            Ok(deno_websocket::ws_create_server_stream(&mut state, NetworkStream::Unix(stream), Bytes::new()))
+        }
+        Err(error) => {
+            state.borrow_mut().borrow_mut::<Invocations>().body_ended(id);
+            Err(error)
+        }
+    }
+}
+
+/// The platform's sockets take none of our connections, so bytes go through a local pair. The
+/// invocation lasts until either side closes.
+fn bridge(
+    state: Rc<RefCell<OpState>>,
+    id: InvocationId,
+    mut connection: Box<dyn UpgradedIo>,
+) -> Result<UnixStream, JsErrorBox> {
+    let (mut near, far) = UnixStream::pair().map_err(JsErrorBox::from_err)?;
+    deno_core::unsync::spawn(async move {
+        // A connection that breaks is a connection that ends: the socket's `close` event tells.
+        let _ = tokio::io::copy_bidirectional(&mut connection, &mut near).await;
+        state.borrow_mut().borrow_mut::<Invocations>().body_ended(id);
+    });
+    Ok(far)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_example_of_the_rfc() {
+        use base64::Engine as _;
+        use sha1::{Digest, Sha1};
+        let digest = Sha1::new()
+            .chain_update("dGhlIHNhbXBsZSBub25jZQ==")
+            .chain_update(super::HANDSHAKE_GUID)
+            .finalize();
+        let accept = base64::engine::general_purpose::STANDARD.encode(digest);
+        assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+}
