@@ -15,7 +15,9 @@ pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Re
         .with_context(|| {
             format!("--log {directives:?} is not a level (error, warn, info, debug, trace) or a list of target=level")
         })
-        .context(BadConfig)?;
+        .context(BadConfig)?
+        // At debug level it prints statements, and some set passwords.
+        .add_directive("tokio_postgres=warn".parse().expect("a valid directive"));
     let at_terminal = std::io::stderr().is_terminal();
     let format = format.unwrap_or(if at_terminal { LogFormat::Text } else { LogFormat::Json });
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -41,16 +41,26 @@ pub(crate) fn resident(process: i32) -> anyhow::Result<f64> {
 
 /// Resident memory of a process and all its descendants, what they share counted once.
 pub(crate) fn proportional_of_tree(process: i32) -> anyhow::Result<f64> {
-    let mut total = 0.0;
-    let mut pending = vec![process];
+    let mut total = proportional(process)?;
+    let mut pending = children(process);
     while let Some(process) = pending.pop() {
-        total += field(&fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?, "Pss:")?;
-        for thread in fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
-            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            pending.extend(children.split_whitespace().filter_map(|id| id.parse::<i32>().ok()));
-        }
+        // Postgres' short-lived workers may end while this looks.
+        total += proportional(process).unwrap_or_default();
+        pending.extend(children(process));
     }
     Ok(total)
+}
+
+fn proportional(process: i32) -> anyhow::Result<f64> {
+    field(&fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?, "Pss:")
+}
+
+fn children(process: i32) -> Vec<i32> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>())
+        .collect()
 }
 
 fn field(text: &str, name: &str) -> anyhow::Result<f64> {

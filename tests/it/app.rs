@@ -158,10 +158,6 @@ impl Project {
         self.ports.api
     }
 
-    pub(crate) fn database_port(&self) -> u16 {
-        self.ports.database
-    }
-
     /// Starts and waits until everything is up.
     pub(crate) async fn start(self) -> App {
         let mut child = self.spawn();

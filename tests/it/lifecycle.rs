@@ -1,5 +1,11 @@
 //! Start, stop, start again; two at once; a foreign Postgres.
 
+use std::sync::Arc;
+
+use isobase_base::observe::Observer;
+use isobase_base::progress::Silent;
+use isobase_postgres::{Cluster, ClusterConfig};
+
 use crate::app::{ALICE, Project};
 
 #[tokio::test]
@@ -36,8 +42,10 @@ async fn a_taken_port_is_named() {
 
 #[tokio::test]
 async fn a_postgres_of_your_own_serves_as_well() {
-    let owner = Project::empty().start().await;
-    let url = owner.value("DB_URL").to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    let config = ClusterConfig { port: 0, ..ClusterConfig::new(folder.path()) };
+    let cluster = Cluster::start(config, Arc::new(Silent), Observer::default()).await.unwrap();
+    let url = cluster.superuser_url().to_owned();
     let guest = Project::quickstart().with_db_url(&url).start().await;
     let found = guest.anon("GET", "/rest/v1/todos?select=title&order=title").send().await;
     assert_eq!(

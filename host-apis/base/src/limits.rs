@@ -198,6 +198,20 @@ pub const WASM_RESOURCES_MAX: usize = 10_000;
 pub const WASM_CACHE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// V8 isolates alive at once, over all functions: one OS thread each.
 pub const V8_ISOLATES_MAX: usize = 1_000;
+/// Stack of an isolate's thread, in bytes. V8 uses up to 1 MiB of it for scripts; the rest is for the
+/// host's own calls beneath and above.
+pub const V8_STACK_BYTES: usize = 4 * 1024 * 1024;
+/// Granted to V8 above its heap limit, in bytes, while a script is being ended for it. The largest
+/// single object V8 makes is 1 GiB; with a smaller grant it would abort the process.
+pub const V8_HEAP_HEADROOM_BYTES: usize = 1280 * 1024 * 1024;
+/// Threads of one isolate for calls that block: resolving names, making keys. More wait.
+pub const V8_BLOCKING_THREADS_MAX: usize = 4;
+/// Chunks of a function's response that may wait for the client; then its stream is not read on.
+pub const V8_RESPONSE_CHUNKS_WAITING_MAX: usize = 4;
+/// Startup snapshots kept in the cache folder, of this build and those before it.
+pub const V8_SNAPSHOTS_MAX: usize = 4;
+/// Transactions and row streams one request of an isolate may hold open. Each may hold a connection.
+pub const DATABASE_HELD_PER_REQUEST_MAX: usize = 64;
 /// A line a function logs, in bytes; the rest is cut. Supabase: 10,000 characters.
 pub const GUEST_LOG_LINE_BYTES_MAX: usize = 10_000;
 /// Lines one worker may log per ten seconds; the rest is counted and dropped. Supabase: 100.

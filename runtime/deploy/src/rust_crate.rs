@@ -2,7 +2,7 @@
 //! everything else.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -77,7 +77,7 @@ async fn build(config: &WasmBuild, folder: &Path) -> Result<Bytes, SourceFault> 
         SourceFault::new(message).hint("functions that are Rust crates need cargo: https://rustup.rs")
     })?;
     if !output.status.success() {
-        return Err(cargo_fault(&String::from_utf8_lossy(&output.stderr)));
+        return Err(cargo_fault(output.status, &String::from_utf8_lossy(&output.stderr)));
     }
     let path = component_path(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| {
         SourceFault::new("cargo built no component")
@@ -115,7 +115,7 @@ fn component_path(messages: &str) -> Option<PathBuf> {
     artifacts.into_iter().next()
 }
 
-fn cargo_fault(output: &str) -> SourceFault {
+fn cargo_fault(status: ExitStatus, output: &str) -> SourceFault {
     // Progress lines say nothing once it is over.
     let is_progress = |line: &str| {
         let word = line.trim_start().split(' ').next().unwrap_or_default();
@@ -128,7 +128,7 @@ fn cargo_fault(output: &str) -> SourceFault {
     while !text.is_char_boundary(start) {
         start += 1;
     }
-    let fault = SourceFault::new(format!("cargo failed:\n{}", text[start..].trim_end()));
+    let fault = SourceFault::new(format!("cargo failed ({status}):\n{}", text[start..].trim_end()));
     if text.contains("target may not be installed") {
         return fault.hint(format!("rustup target add {TARGET}"));
     }
@@ -173,6 +173,8 @@ pub(crate) fn names(folder: &Path) -> Names {
 mod tests {
     use super::{cargo_fault, component_path, outer_build_variables};
     use expect_test::expect;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
 
     #[test]
     fn the_packages_own_component_is_the_last() {
@@ -204,10 +206,10 @@ not json
     fn cargos_words_are_passed_on_without_progress() {
         let output = "   Compiling hello v0.1.0\nerror[E0463]: can't find crate for `core`\n  = note: the `wasm32-wasip2` target may not be installed\n";
         expect![[r#"
-            cargo failed:
+            cargo failed (exit status: 101):
             error[E0463]: can't find crate for `core`
               = note: the `wasm32-wasip2` target may not be installed
               hint: rustup target add wasm32-wasip2"#]]
-        .assert_eq(&cargo_fault(output).to_string());
+        .assert_eq(&cargo_fault(ExitStatus::from_raw(101 << 8), output).to_string());
     }
 }

@@ -271,8 +271,11 @@ impl Workshop {
                 tracing::warn!(function = %slug, version, "function does not build: {}", failure.detail)
             }
         }
-        self.publish.publish(build.publication(slug, version));
+        let publication = build.publication(slug, version);
         known.published = Some(build);
+        // Before the publication, so that who sees that finds the status as new.
+        self.report();
+        self.publish.publish(publication);
     }
 
     fn reload_settings(&mut self) {

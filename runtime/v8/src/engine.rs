@@ -68,7 +68,7 @@ impl V8Engine {
 
     async fn start(&self, function: Arc<Function>) -> Result<Arc<dyn Worker>, Failure> {
         let idle = self.shelf.take(function.limits.memory_bytes_max).await?;
-        let status = Status::new(function.target.clone(), self.observer.clone());
+        let status = Status::new(self.observer.clone());
         let (commands, inbox) = mpsc::unbounded_channel();
         let (booted, outcome) = oneshot::channel();
         // From here on dropping the worker ends the isolate, also when the boot is given up.

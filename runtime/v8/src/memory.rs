@@ -9,12 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use deno_core::v8;
+use isobase_base::limits;
 
 use crate::ender::Ender;
 
-/// Granted above the heap limit while a script is being terminated. The largest single object V8
-/// makes is 1 GiB (an array of 2^27 elements); a smaller grant would let it abort the process.
-const HEADROOM_BYTES: usize = 1280 * 1024 * 1024;
 /// Looks of the watchdog at a refused allocation until the script is ended. V8 tries again after
 /// collecting garbage, so one refusal alone is no proof.
 const REFUSED_LOOKS_MAX: u32 = 3;
@@ -156,7 +154,7 @@ pub(crate) fn watch(runtime: &mut deno_core::JsRuntime, meter: &Arc<MemoryMeter>
     runtime.add_near_heap_limit_callback(move |current, _initial| {
         flag.exceeded.store(true, Ordering::Release);
         ender.end();
-        current + HEADROOM_BYTES
+        current + limits::V8_HEAP_HEADROOM_BYTES
     });
     let data = Arc::as_ptr(meter).cast_mut().cast::<c_void>();
     runtime.v8_isolate().add_gc_epilogue_callback(

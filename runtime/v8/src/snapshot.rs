@@ -10,13 +10,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use deno_core::{JsRuntimeForSnapshot, RuntimeOptions, v8};
+use isobase_base::limits;
 use sha2::{Digest, Sha256};
 
 use crate::{extensions, platform, sources};
 
 const CHECKSUM_BYTES: usize = 32;
-/// Images kept in the folder, of this build and of those before it. Each is about two megabytes.
-const IMAGES_MAX: usize = 4;
 
 /// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +101,7 @@ fn forget_oldest(folder: &Path) {
     let mut images: Vec<_> =
         images.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
     images.sort_unstable_by(|one, other| other.cmp(one));
-    for (_, path) in images.into_iter().skip(IMAGES_MAX) {
+    for (_, path) in images.into_iter().skip(limits::V8_SNAPSHOTS_MAX) {
         let _ = fs::remove_file(path);
     }
 }

@@ -152,7 +152,7 @@ impl GuestLog {
         let text = text.trim_end_matches('\r');
         let mut lines = self.lines.lock();
         let request_id = lines.request_id;
-        if stream == Stream::Stderr {
+        if stream == Stream::Stderr && !text.trim().is_empty() {
             if lines.tail.len() == TAIL_LINES_MAX {
                 lines.tail.pop_front();
             }

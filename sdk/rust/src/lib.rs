@@ -53,7 +53,7 @@ pub use body::{Body, BodyError, Writer};
 pub use fetch::{FetchError, Reply, fetch};
 pub use method::Method;
 pub use request::{Request, RequestBuilder};
-pub use response::{Content, IntoResponse, Response};
+pub use response::{Content, IntoResponse, Response, WriteBody};
 
 /// What [`handler!`] expands to. Not for direct use.
 #[doc(hidden)]

@@ -19,6 +19,9 @@ pub struct Response {
     content: Content,
 }
 
+/// Writes a body piece by piece.
+pub type WriteBody = Box<dyn FnOnce(&mut Writer) -> io::Result<()>>;
+
 /// The body of a [`Response`].
 pub enum Content {
     Empty,
@@ -28,7 +31,7 @@ pub enum Content {
     /// The request's body, sent back or on, without entering the function's memory.
     Forward(Body),
     /// Called once the head is on its way.
-    Stream(Box<dyn FnOnce(&mut Writer) -> io::Result<()>>),
+    Stream(WriteBody),
 }
 
 impl Response {

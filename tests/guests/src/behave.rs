@@ -89,7 +89,8 @@ pub(crate) fn slow_stream(request: &Request) -> Response {
     let pause = Duration::from_millis(number(request, "millis", 10));
     Response::stream(move |out| {
         for piece in 0..pieces {
-            writeln!(out, "{piece}")?;
+            // In one piece: `writeln!` would make two of it.
+            out.write_all(format!("{piece}\n").as_bytes())?;
             std::thread::sleep(pause);
         }
         Ok(())
@@ -105,7 +106,9 @@ pub(crate) fn log(request: &Request) -> Response {
     }
     eprintln!("to stderr");
     print!("no newline");
-    Response::text("logged")
+    // A component does not end with its request: nobody else flushes.
+    let flushed = std::io::stdout().flush();
+    Response::text(if flushed.is_ok() { "logged" } else { "stdout is closed" })
 }
 
 /// The status and body of `?url=`.

@@ -15,11 +15,13 @@ struct Text {
     relations: Vec<RelationText>,
     foreign_keys: Vec<ForeignKey>,
     view_keys: Vec<ViewColumn>,
-    view_tables: Vec<(Box<str>, Box<str>, Vec<Box<str>>)>,
+    view_tables: Vec<ViewTableText>,
     functions: Vec<FunctionText>,
     computed: Vec<Computed>,
 }
 
+/// Schema and name of a table that a view shows, primary key.
+type ViewTableText = (Box<str>, Box<str>, Vec<Box<str>>);
 /// Schema, name, whether it is a view, bits of what may be written, primary key, columns.
 type RelationText = (Box<str>, Box<str>, bool, i32, Vec<Box<str>>, Vec<ColumnText>);
 /// Name, the type's schema and name, the name of the type under a domain, default.

@@ -172,9 +172,6 @@ fn called_name(schema: &str, name: &str, names: &str, catalog: &Catalog) -> Opti
 }
 
 fn described(origin: &str, candidate: &Relationship) -> Value {
-    let list = |columns: &mut dyn Iterator<Item = &Box<str>>| {
-        columns.map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")
-    };
     let foreign = &candidate.foreign;
     let (cardinality, relationship) = match &candidate.link {
         Link::Key { kind, constraint, columns } => {
@@ -183,13 +180,13 @@ fn described(origin: &str, candidate: &Relationship) -> Value {
                 Kind::ManyToOne => "many-to-one",
                 Kind::OneToOne => "one-to-one",
             };
-            let near = list(&mut columns.iter().map(|(near, _)| near));
-            let far = list(&mut columns.iter().map(|(_, far)| far));
+            let near = names(columns.iter().map(|(near, _)| &**near));
+            let far = names(columns.iter().map(|(_, far)| &**far));
             (cardinality, format!("{constraint} using {origin}({near}) and {foreign}({far})"))
         }
         Link::Junction(junction) => {
-            let near = list(&mut junction.near.iter().map(|(_, column)| column));
-            let far = list(&mut junction.far.iter().map(|(_, column)| column));
+            let near = names(junction.near.iter().map(|(_, column)| &**column));
+            let far = names(junction.far.iter().map(|(_, column)| &**column));
             let (one, two) = (&junction.near_constraint, &junction.far_constraint);
             ("many-to-many", format!("{} using {one}({near}) and {two}({far})", junction.relation))
         }
@@ -200,4 +197,8 @@ fn described(origin: &str, candidate: &Relationship) -> Value {
         "embedding": format!("{origin} with {foreign}"),
         "relationship": relationship,
     })
+}
+
+fn names<'c>(columns: impl Iterator<Item = &'c str>) -> String {
+    columns.collect::<Vec<_>>().join(", ")
 }

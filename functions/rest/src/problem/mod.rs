@@ -21,7 +21,7 @@ pub struct Problem {
     pub code: Cow<'static, str>,
     pub message: String,
     /// Mostly a text; a list of relationships where one of them must be chosen.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
     pub hint: Option<String>,
     pub headers: Vec<(String, String)>,
 }
@@ -39,7 +39,7 @@ impl Problem {
     }
 
     fn details(mut self, details: impl Into<Value>) -> Self {
-        self.details = Some(details.into());
+        self.details = Some(Box::new(details.into()));
         self
     }
 
@@ -54,7 +54,7 @@ impl Problem {
         format!(
             r#"{{"code":{},"details":{},"hint":{},"message":{}}}"#,
             text(&self.code),
-            self.details.as_ref().map_or_else(|| "null".to_owned(), Value::to_string),
+            self.details.as_ref().map_or_else(|| "null".to_owned(), |details| details.to_string()),
             self.hint.as_deref().map_or_else(|| "null".to_owned(), text),
             text(&self.message),
         )

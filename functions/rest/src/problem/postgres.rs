@@ -32,7 +32,7 @@ impl Problem {
             status,
             code: Cow::Owned(fault.sqlstate.clone()),
             message: fault.message.clone(),
-            details: fault.detail.clone().map(Value::from),
+            details: fault.detail.clone().map(|detail| Box::new(detail.into())),
             hint: fault.hint.clone(),
             headers,
         }
@@ -132,7 +132,7 @@ fn raised(fault: &SqlFault) -> Result<Problem, Problem> {
         status: status.filter(|status| (100..=999).contains(status)).ok_or_else(invalid)?,
         code: Cow::Owned(text("code").unwrap_or_default()),
         message: text("message").unwrap_or_default(),
-        details: text("details").map(Value::from),
+        details: text("details").map(|details| Box::new(details.into())),
         hint: text("hint"),
         headers: sorted,
     })

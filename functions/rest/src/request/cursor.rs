@@ -29,13 +29,13 @@ pub(crate) struct Cursor<'q> {
     notes: Vec<(usize, Note)>,
     /// Columns before the text that explanations count.
     offset: usize,
-    /// How often `notes` was emptied by consuming, to tell new notes from old ones.
-    consumptions: u32,
+    /// Notes below this index belong to what an [`Self::attempt`] may come back to.
+    floor: usize,
 }
 
 impl<'q> Cursor<'q> {
     pub(crate) fn new(text: &'q str) -> Self {
-        Self { text, at: 0, notes: Vec::new(), offset: 0, consumptions: 0 }
+        Self { text, at: 0, notes: Vec::new(), offset: 0, floor: 0 }
     }
 
     /// A cursor over `text` that explains itself as if `before` stood in front of it.
@@ -62,8 +62,7 @@ impl<'q> Cursor<'q> {
 
     fn consume(&mut self, bytes: usize) {
         self.at += bytes;
-        self.notes.clear();
-        self.consumptions += 1;
+        self.notes.truncate(self.floor);
     }
 
     fn note(&mut self, note: Note) {
@@ -164,12 +163,16 @@ impl<'q> Cursor<'q> {
         }
     }
 
-    /// Runs `parse`; a failure consumes nothing.
+    /// Runs `parse`; a failure consumes nothing, and what was wanted before it is still wanted.
     pub(crate) fn attempt<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        let start = self.at;
+        let (start, outer_floor, floor) = (self.at, self.floor, self.notes.len());
+        self.floor = floor;
         let parsed = parse(self);
+        self.floor = outer_floor;
         if parsed.is_err() {
             self.at = start;
+        } else if self.at != start {
+            self.notes.drain(outer_floor..floor);
         }
         parsed
     }
@@ -203,12 +206,11 @@ impl<'q> Cursor<'q> {
         wanted: &'static str,
         parse: impl FnOnce(&mut Self) -> Parsed<T>,
     ) -> Parsed<T> {
-        let (start, consumptions, mark) = (self.at, self.consumptions, self.notes.len());
+        let (start, mark) = (self.at, self.notes.len());
         let parsed = parse(self);
         if self.at != start {
             return parsed;
         }
-        let mark = if self.consumptions == consumptions { mark } else { 0 };
         let furthest = self.notes[mark..].iter().map(|(at, _)| *at).max();
         if let Some(furthest) = furthest {
             let mut index = 0;

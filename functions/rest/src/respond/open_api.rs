@@ -223,7 +223,7 @@ fn function_path(function: &Value) -> Value {
     let body = json!({ "required": true, "in": "body", "name": "args", "schema": schema });
     let produces = &MEDIA_TYPES[..3];
     let mut path = json!({ "post": {
-        "tags": [tag], "produces": produces, "parameters": [body], "responses": responses.clone(),
+        "tags": [tag], "produces": produces, "parameters": [body], "responses": responses,
     } });
     if flag(function, "safe") {
         let query = parameters

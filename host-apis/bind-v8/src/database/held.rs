@@ -5,12 +5,10 @@ use std::rc::Rc;
 
 use deno_core::AsyncRefCell;
 use deno_core::RcRef;
+use isobase_base::limits::DATABASE_HELD_PER_REQUEST_MAX;
 use isobase_database::{RowStream, Transaction};
 
 use super::QueryError;
-
-/// Things one invocation may hold open at once. Each may hold a connection of the pool.
-const HELD_MAX: usize = 64;
 
 /// Statements of one transaction run one after another, in the order they were asked for: the cell
 /// queues them.
@@ -56,7 +54,7 @@ impl Held {
     }
 
     fn handle(&mut self) -> Result<u32, QueryError> {
-        if self.transactions.len() + self.streams.len() >= HELD_MAX {
+        if self.transactions.len() + self.streams.len() >= DATABASE_HELD_PER_REQUEST_MAX {
             return Err(QueryError::refused(
                 "too many transactions and row streams are open in this request",
             ));

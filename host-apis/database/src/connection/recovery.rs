@@ -2,7 +2,7 @@
 
 use postgres_protocol::message::frontend;
 
-use super::{Connection, End, Event, Load, Status, Trouble};
+use super::{Connection, End, Event, Load, Spoiled, Status, Trouble};
 
 impl Connection {
     /// Stops what still runs, reads what is still owed and rolls back what is still open.
@@ -56,9 +56,11 @@ impl Connection {
                     return Ok(());
                 }
                 Ok(Message::ParseComplete | Message::RowDescription(_) | Message::NoData) => {
-                    // Statements parsed in a flight that nobody read to its end are unknown to
-                    // the cache. Envelopes would be parsed again under the same name: fail.
-                    return Err(self.lost("a statement was being prepared".to_owned(), false));
+                    // Statements parsed in a flight that nobody read to its end are unknown to the
+                    // cache. Nothing is wrong, but the session's memory is not ours any more.
+                    self.spoiled = Some(Spoiled::Lingering);
+                    let why = "a statement was being prepared".to_owned();
+                    return Err(Trouble::Lost { why, repeatable: false });
                 }
                 Ok(_) => {}
                 Err(error) => return Err(self.lost(error.to_string(), false)),

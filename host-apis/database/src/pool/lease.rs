@@ -76,7 +76,9 @@ struct Patient {
 impl Drop for Patient {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.pool.discard(connection, Some("its caller went away and it could not be brought back"));
+            let by_choice = connection.spoiled() == Some(Spoiled::Lingering);
+            let why = "its caller went away and it could not be brought back";
+            self.pool.discard(connection, (!by_choice).then_some(why));
         }
     }
 }

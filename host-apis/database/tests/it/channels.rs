@@ -26,6 +26,8 @@ async fn generations_count_notifications() {
 async fn generations_grow_when_listening_begins_anew() {
     let database = database(1).await;
     let door = alice(&database);
+    // The last channel listened to is the session's last statement, by which it is found.
+    until("listening has begun", async || door.generation("pgrst") == 1).await;
     until("listening has begun", async || door.generation("kept") == 1).await;
     Cluster::shared().admin(
         "select pg_terminate_backend(pid, 5000) from pg_stat_activity where query = 'LISTEN \"kept\"'",

@@ -5,6 +5,7 @@
 //! ends, the pipe closes, the server is stopped and the folder removed.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -111,6 +112,8 @@ impl Cluster {
             .envs([("BIN", bin.as_path()), ("DIR", folder.as_path())])
             .env("PORT", port.to_string())
             .current_dir("/")
+            // Not in the test's group: Ctrl-C or a timeout must end the test and not its caretaker.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

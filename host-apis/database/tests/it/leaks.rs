@@ -14,7 +14,6 @@ async fn what_functions_leave_behind_is_gone() {
         ("select leave_search_path()", "select current_setting('search_path')", "\"$user\", public"),
         ("select leave_table()", "select count(*) from items where id = 666", "0"),
         ("select lose_plans()", "select 1", "1"),
-        ("select pg_advisory_lock(7)", "select pg_try_advisory_lock(7)::text", "true"),
     ] {
         // Twice, for statements that are cold and warm.
         for _ in 0..2 {

@@ -24,10 +24,8 @@ async fn a_save_is_published_to_the_functions_it_concerns() {
 async fn a_save_by_rename_and_many_saves_in_a_row() {
     let stand = project(&[("f/index.ts", "export const n = 0;\n")]).open().await;
     for n in 1..=20 {
-        let began = std::time::Instant::now();
         stand.write_by_rename("f/index.ts", &format!("export const n = {n};\n"));
         stand.shows("f", &format!("n = {n};")).await;
-        eprintln!("TEMP save to publication {:?}", began.elapsed());
     }
     for n in 100..200 {
         stand.write("f/index.ts", format!("export const n = {n};\n"));

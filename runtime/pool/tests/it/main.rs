@@ -3,6 +3,5 @@
 mod admission;
 mod boots;
 mod clocks;
-mod hot;
 mod lifecycle;
 mod script;

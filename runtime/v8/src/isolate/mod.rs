@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use deno_core::{JsRuntime, RuntimeOptions, v8};
-use isobase_base::observe::{Observation, Observer};
-use isobase_base::{Failure, Target};
+use isobase_base::Failure;
+use isobase_base::observe::Observer;
 use isobase_bind_v8::Callers;
 use isobase_database::Database;
 use isobase_engine::{Function, Retirement};
@@ -72,7 +72,6 @@ impl Wake {
 
 /// What a worker and its isolate share.
 pub(crate) struct Status {
-    pub(crate) target: Target,
     pub(crate) observer: Observer,
     /// A [`Retirement`] as a number, or [`WELL`].
     retirement: AtomicU8,
@@ -90,8 +89,8 @@ const RETIREMENTS: [Retirement; 7] = [
 ];
 
 impl Status {
-    pub(crate) fn new(target: Target, observer: Observer) -> Arc<Self> {
-        Arc::new(Self { target, observer, retirement: AtomicU8::new(WELL) })
+    pub(crate) fn new(observer: Observer) -> Arc<Self> {
+        Arc::new(Self { observer, retirement: AtomicU8::new(WELL) })
     }
 
     pub(crate) fn retirement(&self) -> Option<Retirement> {
@@ -101,13 +100,7 @@ impl Status {
     /// The first reason stays. True for the call that set it.
     pub(crate) fn retire(&self, reason: Retirement) -> bool {
         let number = RETIREMENTS.iter().position(|one| *one == reason).expect("all reasons are listed") as u8;
-        let first =
-            self.retirement.compare_exchange(WELL, number, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if first {
-            let reason = reason.reason();
-            self.observer.record(Observation::WorkerRetired { target: &self.target, reason });
-        }
-        first
+        self.retirement.compare_exchange(WELL, number, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 

@@ -4,18 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deno_core::v8;
+use isobase_base::limits;
 use tokio::sync::oneshot;
 
 use super::{Assignment, Isolate};
 use crate::keeper::Slot;
 use crate::memory::MemoryMeter;
 
-/// Stack of an isolate's thread, in bytes. V8 uses up to 1 MiB of it for scripts; the rest is for
-/// the host's own calls beneath and above.
-const STACK_BYTES: usize = 4 * 1024 * 1024;
-/// Threads of one isolate for calls that block: resolving names, making keys. More wait.
-const BLOCKING_THREADS_MAX: usize = 4;
-/// How long such calls may go on after their isolate has ended.
+/// How long calls that block may go on after their isolate has ended.
 const BLOCKING_END: Duration = Duration::from_millis(100);
 
 /// An isolate that waits for its function.
@@ -45,7 +41,7 @@ pub(crate) fn spawn(
         let _slot = slot;
         let reactor = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .max_blocking_threads(limits::V8_BLOCKING_THREADS_MAX)
             .build();
         let reactor = match reactor {
             Ok(reactor) => reactor,
@@ -54,7 +50,11 @@ pub(crate) fn spawn(
         reactor.block_on(live(snapshot, memory_bytes_max, ready));
         reactor.shutdown_timeout(BLOCKING_END);
     };
-    std::thread::Builder::new().name("v8-isolate".to_owned()).stack_size(STACK_BYTES).spawn(body).map(drop)
+    std::thread::Builder::new()
+        .name("v8-isolate".to_owned())
+        .stack_size(limits::V8_STACK_BYTES)
+        .spawn(body)
+        .map(drop)
 }
 
 /// An isolate's life.

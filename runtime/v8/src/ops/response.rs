@@ -9,7 +9,7 @@ use deno_core::{FromV8, JsBuffer, OpState, Resource, ResourceId, op2, v8};
 use deno_error::JsErrorBox;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use isobase_base::observe::GuestLevel;
-use isobase_base::{Body, BodyError, Failure, FailureKind};
+use isobase_base::{Body, BodyError, Failure, FailureKind, limits};
 use tokio::sync::mpsc;
 
 use crate::invocation::{InvocationId, Invocations};
@@ -17,8 +17,6 @@ use crate::isolate::Wake;
 use crate::ops::log;
 use crate::script_error;
 
-/// Chunks of a response body that may wait for the client; then the stream is no longer read.
-const CHUNKS_WAITING_MAX: usize = 4;
 /// How much of a host-side stream one read asks for, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -90,7 +88,7 @@ pub(crate) fn op_isobase_respond_stream<'s>(
         let found = if auto_close { table.take_any(rid) } else { table.get_any(rid) };
         found.map_err(|error| JsErrorBox::generic(error.to_string()))?
     };
-    let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
+    let (sender, receiver) = mpsc::channel(limits::V8_RESPONSE_CHUNKS_WAITING_MAX);
     let body = Body::from_stream(futures::stream::unfold(Some(receiver), next_part));
     if !state.borrow_mut().borrow_mut::<Invocations>().answer(id, Ok(head.map(|()| body)), true) {
         resource.close();

@@ -182,11 +182,16 @@ async fn what_a_request_leaves_open_is_closed() {
 async fn outside_of_a_request_there_is_no_caller() {
     let worker = boot(
         "const early = await database.query('select 1').catch((e) => `${e.name} ${e.kind}`);
-        let late;
+        let go, late;
         Deno.serve(async (request) => {
-            if (new URL(request.url).pathname === '/late') return new Response(await late);
-            late = new Promise((resolve) => setTimeout(() =>
-                resolve(database.query('select 1').catch((e) => `${e.kind}: ${e.message}`)), 5));
+            if (new URL(request.url).pathname === '/late') {
+                go();
+                return new Response(await late);
+            }
+            // Runs when the second request lets it go, but belongs to the first.
+            late = new Promise((resolve) => { go = resolve; })
+                .then(() => database.query('select 1'))
+                .catch((e) => `${e.kind}: ${e.message}`);
             return new Response(early);
         })",
     )

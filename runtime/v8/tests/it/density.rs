@@ -108,7 +108,7 @@ async fn throughput(worker: &Arc<dyn Worker>, at_once: usize, count: usize) -> f
     let begun = Instant::now();
     let callers = (0..at_once).map(|_| async {
         for _ in 0..count / at_once {
-            worker.invoke(get("/"), context()).await.unwrap();
+            assert_eq!(worker.invoke(get("/"), context()).await.unwrap().status(), 200);
         }
     });
     futures::future::join_all(callers).await;

@@ -98,3 +98,13 @@ async fn bodies_read_the_same_however_they_arrive() {
         assert_eq!(read(answer).await, format!("200 {text}"));
     }
 }
+
+#[tokio::test]
+async fn the_smallest_memory_is_enough_for_hello() {
+    let smallest = isobase_base::limits::FUNCTION_MEMORY_SETTING_MIN >> 20;
+    let function = function("small", "Deno.serve(() => new Response('hello'))").memory(smallest);
+    let worker = function.boot().await.unwrap();
+    for _ in 0..1000 {
+        assert_eq!(read(worker.invoke(get("/"), context()).await).await, "200 hello");
+    }
+}

@@ -4,6 +4,7 @@ mod database;
 mod density;
 mod faults;
 mod hello;
+mod outbound;
 mod platform;
 mod postgres;
 mod reports;

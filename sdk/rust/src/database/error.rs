@@ -8,7 +8,7 @@ use super::{Exhaustion, SqlError, Value, host};
 #[derive(Clone, Debug)]
 pub enum Error {
     /// Postgres said no: see [`Error::sqlstate`].
-    Sql(SqlError),
+    Sql(Box<SqlError>),
     /// No connection became free in time, or too many wait already. Worth a retry.
     Exhausted(Exhaustion),
     /// The server cannot be reached or went away. Worth a retry if the statement may run twice.
@@ -70,7 +70,7 @@ impl std::error::Error for Error {}
 impl From<host::Error> for Error {
     fn from(error: host::Error) -> Self {
         match error {
-            host::Error::Sql(error) => Self::Sql(error),
+            host::Error::Sql(error) => Self::Sql(Box::new(error)),
             host::Error::Exhausted(exhaustion) => Self::Exhausted(exhaustion),
             host::Error::Unavailable(why) => Self::Unavailable(why),
             host::Error::TimedOut => Self::TimedOut,
