@@ -30,15 +30,17 @@ async fn the_data_api_behaves_as_postgrest() {
         user: app.token(ALICE),
         service: app.value("SERVICE_ROLE_KEY").into(),
     };
-    let report = runner::run_all(app.value("REST_URL"), &keys, &folder.join("rest"), &known_failures(&folder))
-        .await
-        .expect("the scenarios can be played");
+    let report =
+        runner::run_all(app.value("REST_URL"), &keys, &folder.join("rest"), &known_failures(&folder))
+            .await
+            .expect("the scenarios can be played");
     let mut text = String::new();
     for (name, difference) in &report.failed {
         writeln!(text, "--- {name}\n{difference}").expect("writing to a string cannot fail");
     }
     for name in &report.healed {
-        writeln!(text, "--- {name}: passes now; take it off known-failures.toml").expect("writing to a string cannot fail");
+        writeln!(text, "--- {name}: passes now; take it off known-failures.toml")
+            .expect("writing to a string cannot fail");
     }
     assert!(
         report.is_good(),

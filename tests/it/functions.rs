@@ -41,7 +41,10 @@ async fn a_saved_file_is_served_next() {
         app.call("GET", "/functions/v1/edit").send().await.status == 503
     })
     .await;
-    app.until("the log names the place", || async { app.project.log().contains("file:///edit/index.ts:1") }).await;
+    app.until("the log names the place", || async {
+        app.project.log().contains("supabase/functions/edit/index.ts:1:40")
+    })
+    .await;
 
     app.project.function("edit", "Deno.serve(() => new Response('third'))");
     app.until("the repair is served", || async {

@@ -23,7 +23,12 @@ async fn the_quickstart_starts_stops_and_keeps_its_data() {
 #[tokio::test]
 async fn a_second_start_on_the_same_folder_is_refused() {
     let app = Project::empty().start().await;
-    let output = app.project.command(&["start", "--port", "0"]).output().await.unwrap();
+    let output = app
+        .project
+        .command(&["start", "--port", "0", "--db-port", "0", "--admin-port", "0"])
+        .output()
+        .await
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success());
     assert!(text.contains(&app.process_id().to_string()), "names the process: {text}");

@@ -1,6 +1,7 @@
 //! Turns an [`Observation`] into its log line and its metric.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 
@@ -84,16 +85,7 @@ impl Observer {
                 metrics.guest_lines_dropped.inc_by(lines);
                 tracing::warn!(function = %target, lines, "function logs too fast; lines were dropped");
             }
-            Observation::DatabaseAcquire { wait, outcome } => {
-                metrics.acquire_seconds.observe(wait.as_secs_f64());
-                let event = match outcome {
-                    AcquireOutcome::Acquired => return,
-                    AcquireOutcome::TimedOut => "acquire_timed_out",
-                    AcquireOutcome::Refused => "acquire_refused",
-                };
-                metrics.database_events.get_or_create(&EventLabels { event }).inc();
-                tracing::warn!(event, micros = wait.as_micros() as u64, "no database connection was free");
-            }
+            Observation::DatabaseAcquire { wait, outcome } => self.acquire(wait, outcome),
             Observation::DatabaseConnection { event } => self.database(event),
             Observation::CatalogLoaded { duration, relations, functions } => {
                 metrics.catalog_seconds.observe(duration.as_secs_f64());
@@ -101,6 +93,17 @@ impl Observer {
             }
             Observation::Postgres { event } => self.postgres(event),
         }
+    }
+
+    fn acquire(&self, wait: Duration, outcome: AcquireOutcome) {
+        self.metrics.acquire_seconds.observe(wait.as_secs_f64());
+        let event = match outcome {
+            AcquireOutcome::Acquired => return,
+            AcquireOutcome::TimedOut => "acquire_timed_out",
+            AcquireOutcome::Refused => "acquire_refused",
+        };
+        self.metrics.database_events.get_or_create(&EventLabels { event }).inc();
+        tracing::warn!(event, micros = wait.as_micros() as u64, "no database connection was free");
     }
 
     fn connection(&self, event: ConnectionEvent) {
@@ -155,13 +158,7 @@ impl Observer {
     }
 }
 
-fn log_failure(
-    target: &Target,
-    request_id: RequestId,
-    kind: FailureKind,
-    detail: &str,
-    duration: std::time::Duration,
-) {
+fn log_failure(target: &Target, request_id: RequestId, kind: FailureKind, detail: &str, duration: Duration) {
     let (reason, millis) = (kind.reason(), duration.as_millis() as u64);
     match kind.blame() {
         Blame::Host => {

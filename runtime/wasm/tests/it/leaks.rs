@@ -29,7 +29,7 @@ async fn memory_stays_where_it_is_over_thousands_of_requests() {
     let before = resident_bytes();
     rounds(2_000).await;
     let grown = resident_bytes().saturating_sub(before);
-    // Other tests of this binary run meanwhile; a leak of an instance per request would be
-    // gigabytes.
-    assert!(grown < 64 << 20, "{} KiB more after 4,000 requests", grown >> 10);
+    // Other tests of this binary run meanwhile, memory bombs among them; one leaked page of code or
+    // heap (64 KiB) per request would be more than this.
+    assert!(grown < 250 << 20, "{} KiB more after 4,000 requests", grown >> 10);
 }
