@@ -38,7 +38,7 @@ async fn postgres_process(app: &App) -> i32 {
     // The postmaster is the parent of every backend.
     let backend = app.sql("select pg_backend_pid()").await.remove(0).remove(0).expect("a pid");
     let status = std::fs::read_to_string(format!("/proc/{backend}/status"))
-        .or_else(|_| std::fs::read_to_string(app.project.path().join(".isobase/postgres/postmaster.pid")))
+        .or_else(|_| std::fs::read_to_string(app.project.path().join(".isobase/postgres/data/postmaster.pid")))
         .expect("the postmaster can be found");
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
     parent
@@ -74,7 +74,7 @@ async fn killing_postgres_under_load_loses_nothing_acknowledged() {
 }
 
 fn postgres_process_changed(app: &App, before: i32) -> bool {
-    let file = app.project.path().join(".isobase/postgres/postmaster.pid");
+    let file = app.project.path().join(".isobase/postgres/data/postmaster.pid");
     let now =
         std::fs::read_to_string(file).ok().and_then(|text| text.lines().next()?.trim().parse::<i32>().ok());
     now.is_some_and(|now| now != before)
