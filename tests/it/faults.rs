@@ -38,7 +38,9 @@ async fn postgres_process(app: &App) -> i32 {
     // The postmaster is the parent of every backend.
     let backend = app.sql("select pg_backend_pid()").await.remove(0).remove(0).expect("a pid");
     let status = std::fs::read_to_string(format!("/proc/{backend}/status"))
-        .or_else(|_| std::fs::read_to_string(app.project.path().join(".isobase/postgres/data/postmaster.pid")))
+        .or_else(|_| {
+            std::fs::read_to_string(app.project.path().join(".isobase/postgres/data/postmaster.pid"))
+        })
         .expect("the postmaster can be found");
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
     parent

@@ -124,7 +124,7 @@ impl Door {
         let orders = self.orders(&principal, session, &roles)?;
         let load = Load { orders: Some(&orders), statement: Some(statement), end: End::Commit };
         check_statement(statement)?;
-        let mut attempts = 1;
+        let mut attempts = 0;
         loop {
             let mut lease = self.lease(&principal).await?;
             let begun = Instant::now();
@@ -132,11 +132,11 @@ impl Door {
                 Ok(flight) => return Ok((lease, flight)),
                 Err(trouble) => trouble,
             };
-            if attempts == ATTEMPTS_MAX || !trouble.may_retry() {
+            attempts += trouble.attempts();
+            if attempts >= ATTEMPTS_MAX || !trouble.may_retry() {
                 return Err(explain(trouble, orders.bound, begun));
             }
             lease.forget_statement(&statement.sql);
-            attempts += 1;
         }
     }
 
@@ -176,8 +176,8 @@ impl Door {
     }
 }
 
-/// A flight is sent at most so often. Three, because a connection may be found unclean and the next
-/// one may hold a stale plan.
+/// A flight is sent at most so often, not counting connections that were found unclean. Three,
+/// because a connection may be lost and the next one may hold a stale plan.
 pub(crate) const ATTEMPTS_MAX: u32 = 3;
 
 /// Sends a flight and gathers its answer.

@@ -42,7 +42,7 @@ impl RowStream {
         let roles = door.core.roles.load_full();
         let orders = door.orders(&principal, session, &roles)?;
         let load = Load { orders: Some(&orders), statement: Some(statement), end: End::Commit };
-        let mut attempts = 1;
+        let mut attempts = 0;
         loop {
             let mut lease = door.lease(&principal).await?;
             let begun = Instant::now();
@@ -54,11 +54,11 @@ impl RowStream {
                 }
                 Err(trouble) => trouble,
             };
-            if attempts == ATTEMPTS_MAX || !trouble.may_retry() {
+            attempts += trouble.attempts();
+            if attempts >= ATTEMPTS_MAX || !trouble.may_retry() {
                 return Err(explain(trouble, orders.bound, begun));
             }
             lease.forget_statement(&statement.sql);
-            attempts += 1;
         }
     }
 

@@ -123,7 +123,7 @@ impl Transaction {
         let orders = self.door.orders(&principal, &self.session, &roles)?;
         let bound = orders.bound;
         let load = Load { orders: Some(&orders), statement: Some(statement), end: End::Stay };
-        let mut attempts = 1;
+        let mut attempts = 0;
         loop {
             let mut open = Open { lease: self.door.lease(&principal).await?, bound };
             let begun = Instant::now();
@@ -131,12 +131,12 @@ impl Transaction {
                 Ok(flight) => return Ok((open, flight)),
                 Err(trouble) => trouble,
             };
-            if attempts == ATTEMPTS_MAX || !trouble.may_retry() {
+            attempts += trouble.attempts();
+            if attempts >= ATTEMPTS_MAX || !trouble.may_retry() {
                 drop(orders);
                 return Err(self.take_failure(open, trouble, begun));
             }
             open.lease.forget_statement(&statement.sql);
-            attempts += 1;
         }
     }
 

@@ -1,9 +1,8 @@
 //! CPU time of one invocation.
 //!
 //! A guest uses CPU only while its future is being polled: a wait in the host is a suspended
-//! future. So the time within polls is summed up. It is first measured with the monotonic clock,
-//! which is cheap to read and counts too much only when the thread itself is made to wait; once
-//! that sum is worth a closer look, with the CPU clock of the thread.
+//! future. So the time within polls is summed up, by the CPU clock of the thread: on a busy machine
+//! a thread that is made to wait would otherwise use up its guest's time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,8 +11,8 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::ticker::TICK;
 
-/// Below it the monotonic clock is exact enough.
-const CLOSE_LOOK_AFTER: Duration = Duration::from_millis(10);
+/// Of a poll shorter than this the monotonic clock is exact enough, and cheaper to read.
+const SHORT_POLL: Duration = Duration::from_millis(1);
 
 /// Shared between the future that is polled and the callback that interrupts the guest; both are
 /// on the same thread at any moment.
@@ -24,7 +23,7 @@ pub(crate) struct CpuMeter {
     used: AtomicU64,
     /// When the current poll began: nanoseconds since `origin`.
     poll_began: AtomicU64,
-    /// The thread's clock at that moment; zero while the monotonic clock is used.
+    /// The thread's CPU clock at that moment.
     poll_began_cpu: AtomicU64,
 }
 
@@ -58,8 +57,7 @@ impl CpuMeter {
 
     pub(crate) fn poll_begins(&self) {
         self.poll_began.store(nanos(self.origin.elapsed()), Ordering::Relaxed);
-        let closely = self.used.load(Ordering::Relaxed) >= nanos(CLOSE_LOOK_AFTER);
-        self.poll_began_cpu.store(if closely { thread_cpu_nanos() } else { 0 }, Ordering::Relaxed);
+        self.poll_began_cpu.store(thread_cpu_nanos(), Ordering::Relaxed);
     }
 
     pub(crate) fn poll_ends(&self) {
@@ -84,10 +82,11 @@ impl CpuMeter {
     }
 
     fn used_in_poll(&self) -> u64 {
-        match self.poll_began_cpu.load(Ordering::Relaxed) {
-            0 => nanos(self.origin.elapsed()).saturating_sub(self.poll_began.load(Ordering::Relaxed)),
-            began => thread_cpu_nanos().saturating_sub(began),
+        let passed = nanos(self.origin.elapsed()).saturating_sub(self.poll_began.load(Ordering::Relaxed));
+        if passed < nanos(SHORT_POLL) {
+            return passed;
         }
+        thread_cpu_nanos().saturating_sub(self.poll_began_cpu.load(Ordering::Relaxed))
     }
 }
 
@@ -116,11 +115,20 @@ mod tests {
     fn only_time_within_polls_counts() {
         let meter = CpuMeter::new(Duration::from_millis(30));
         meter.poll_begins();
-        assert_eq!(meter.judge(), Verdict::GoOn);
+        assert_ne!(meter.judge(), Verdict::End);
         meter.poll_ends();
         burn(Duration::from_millis(40));
         meter.poll_begins();
-        assert_eq!(meter.judge(), Verdict::GoOn);
+        assert_ne!(meter.judge(), Verdict::End);
+    }
+
+    #[test]
+    fn a_thread_that_is_made_to_wait_uses_nothing() {
+        let meter = CpuMeter::new(Duration::from_millis(30));
+        meter.poll_begins();
+        std::thread::sleep(Duration::from_millis(60));
+        assert_ne!(meter.judge(), Verdict::End);
+        meter.poll_ends();
     }
 
     #[test]
@@ -140,6 +148,6 @@ mod tests {
         );
         meter.reset(Duration::from_millis(40));
         meter.poll_begins();
-        assert_eq!(meter.judge(), Verdict::GoOn);
+        assert_ne!(meter.judge(), Verdict::End);
     }
 }

@@ -101,6 +101,16 @@ impl Trouble {
             Self::Lost { repeatable, .. } => *repeatable,
         }
     }
+
+    /// What it takes off the attempts of a request: nothing for an unclean connection. It is
+    /// discarded, so finding one after another comes to an end, and whoever left them unclean must
+    /// not be able to fail somebody else's request.
+    pub(crate) fn attempts(&self) -> u32 {
+        match self {
+            Self::Stale(error) => u32::from(error.sqlstate != orders::UNCLEAN),
+            Self::Sql(_) | Self::Lost { .. } | Self::Other(_) => 1,
+        }
+    }
 }
 
 impl From<Trouble> for Error {

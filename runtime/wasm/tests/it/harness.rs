@@ -20,7 +20,8 @@ use isobase_wasm::{WasmConfig, WasmEngine};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 static ENGINE: LazyLock<Arc<WasmEngine>> = LazyLock::new(|| {
-    let cache_dir = std::env::temp_dir().join(format!("isobase-wasm-tests-{}", std::process::id()));
+    // Kept from run to run: the guests are compiled when they change.
+    let cache_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("wasm-code");
     engine_with_cache(Some(cache_dir))
 });
 
