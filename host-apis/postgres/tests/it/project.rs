@@ -198,12 +198,12 @@ async fn errors_say_what_to_do_where_we_know() {
     let bed = Bed::new().await;
     check_error(
         &bed,
-        "create function pg_temp.f() returns void language plpgsql as $$\nbegin\n  perform nothing();\nend $$;\nselect pg_temp.f();",
+        "create function trouble() returns void language plpgsql as $$\nbegin\n  perform nothing();\nend $$;\nselect trouble();",
         expect![[r#"
             supabase/migrations/1_bad.sql:5:1: ERROR: function nothing() does not exist (SQLSTATE 42883)
             At statement: 1
-            select pg_temp.f();
-            Context: PL/pgSQL function pg_temp_3.f() line 3 at PERFORM
+            select trouble();
+            Context: PL/pgSQL function trouble() line 3 at PERFORM
             Hint: No function matches the given name and argument types. You might need to add explicit type casts."#]],
     )
     .await;
