@@ -54,6 +54,7 @@ struct Store {
     /// For what stock Postgres reserves to superusers and Supabase does not.
     superuser_url: Option<String>,
     authenticator_url: String,
+    caller_url: String,
     public_url: String,
 }
 
@@ -78,7 +79,8 @@ impl Host {
         let store = Store::open(&arguments, &project, &progress, &observer).await?;
         progress.step("Opening the database");
         let database =
-            Database::open(DatabaseConfig::from_url(&store.authenticator_url)?, observer.clone()).await?;
+            DatabaseConfig::from_url(&store.authenticator_url)?.callers_from_url(&store.caller_url)?;
+        let database = Database::open(database, observer.clone()).await?;
         let state = run_state(&keys, address, admin_address, &store);
 
         progress.step("Starting the engines");
@@ -174,12 +176,13 @@ impl Store {
             Some(url) => {
                 progress.step("Preparing the database");
                 schema::apply(url, &foreign::base_schema(auto_expose), &**progress).await?;
-                let authenticator_url = foreign::authenticator(url).await?;
+                let logins = foreign::prepare(url).await?;
                 Self {
                     cluster: None,
                     owner_url: url.clone(),
                     superuser_url: None,
-                    authenticator_url,
+                    authenticator_url: logins.authenticator,
+                    caller_url: logins.caller,
                     public_url: url.clone(),
                 }
             }
@@ -197,6 +200,7 @@ impl Store {
                     owner_url: cluster.postgres_url().into(),
                     superuser_url: Some(cluster.superuser_url().into()),
                     authenticator_url: cluster.authenticator_url().into(),
+                    caller_url: cluster.caller_url().into(),
                     public_url: cluster.tcp_url().into(),
                     cluster: Some(Arc::new(cluster)),
                 }

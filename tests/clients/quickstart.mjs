@@ -62,10 +62,9 @@ assert.deepEqual(ok(await anon.functions.invoke("hello", { body: { name: "supaba
 const fromFunction = ok(await alice.functions.invoke("todos", { method: "GET" }));
 assert.equal(fromFunction.role, "authenticated");
 assert.deepEqual(titles(fromFunction.todos), await everything(alice));
-if (process.env.WASM_FUNCTION) {
-  const fromWasm = ok(await alice.functions.invoke(process.env.WASM_FUNCTION, { method: "GET" }));
-  assert.deepEqual(titles(fromWasm.todos), await everything(alice));
-}
+const fromRust = ok(await alice.functions.invoke("todos-rust", { method: "GET" }));
+assert.equal(fromRust.role, "authenticated");
+assert.deepEqual(titles(fromRust.todos), await everything(alice));
 const missing = await anon.functions.invoke("missing");
 assert.equal(missing.error.context.status, 404);
 

@@ -77,11 +77,20 @@ impl Ports {
 }
 
 impl Project {
-    /// A copy of `examples/quickstart`, without the function that needs a Rust build.
+    /// A copy of `examples/quickstart`, without the function that cargo must build.
     pub(crate) fn quickstart() -> Self {
+        Self::copy_of_quickstart(&["todos-rust"])
+    }
+
+    /// All of `examples/quickstart`. The first start builds its Rust function, for half a minute.
+    pub(crate) fn quickstart_with_rust() -> Self {
+        Self::copy_of_quickstart(&[])
+    }
+
+    fn copy_of_quickstart(skipped: &[&str]) -> Self {
         let project = Self::empty();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart/supabase");
-        copy_folder(&source, &project.path().join("supabase"), &["todos-rust"]);
+        copy_folder(&source, &project.path().join("supabase"), skipped);
         project
     }
 

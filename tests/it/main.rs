@@ -8,5 +8,6 @@ mod faults;
 mod functions;
 mod lifecycle;
 mod limits;
+mod parity;
 mod rest;
 mod supabase_js;

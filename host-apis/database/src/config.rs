@@ -17,6 +17,9 @@ const PORT: u16 = 5432;
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
     pub(crate) login: Login,
+    /// For statements that functions write themselves.
+    pub(crate) caller_login: Option<Login>,
+    /// Of each log-in.
     pub connections_max: usize,
     pub waiters_max: usize,
     pub acquire_timeout: Duration,
@@ -45,30 +48,9 @@ impl DatabaseConfig {
     /// The user must be a role that may switch to those of requests and to nothing else:
     /// Supabase's `authenticator`. TLS is not spoken yet, so `sslmode=require` is refused.
     pub fn from_url(url: &str) -> Result<Self, OpenError> {
-        let parsed = tokio_postgres::Config::from_str(url).map_err(|error| {
-            let source =
-                std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
-            OpenError::Config(format!("{error}{source}"))
-        })?;
-        if parsed.get_ssl_mode() == SslMode::Require {
-            return Err(OpenError::Config(
-                "sslmode=require needs TLS, which is not supported yet".to_owned(),
-            ));
-        }
-        let user = parsed.get_user().ok_or_else(|| OpenError::Config("it names no user".to_owned()))?;
-        let addresses = addresses(&parsed);
-        if addresses.is_empty() {
-            return Err(OpenError::Config("it names no host".to_owned()));
-        }
-        let login = Login {
-            addresses,
-            user: user.to_owned(),
-            password: parsed.get_password().map(<[u8]>::to_vec),
-            database: parsed.get_dbname().unwrap_or(user).to_owned(),
-            settings: Vec::new(),
-        };
         Ok(Self {
-            login,
+            login: login(url)?,
+            caller_login: None,
             connections_max: limits::DATABASE_CONNECTIONS_MAX,
             waiters_max: limits::DATABASE_WAITERS_MAX,
             acquire_timeout: limits::DATABASE_ACQUIRE_TIMEOUT,
@@ -79,27 +61,48 @@ impl DatabaseConfig {
         })
     }
 
-    /// The same server and database as another user.
-    #[must_use]
-    pub fn login_as(mut self, user: &str, password: Option<&str>) -> Self {
-        user.clone_into(&mut self.login.user);
-        self.login.password = password.map(|password| password.as_bytes().to_vec());
-        self
+    /// A log-in of its own for ordinary callers (`anon`, `authenticated`) of functions that are not
+    /// granted `service_role`: one that cannot become it, so that no SQL of theirs can. Without this,
+    /// only the screening of statements keeps them from it.
+    pub fn callers_from_url(self, url: &str) -> Result<Self, OpenError> {
+        Ok(Self { caller_login: Some(login(url)?), ..self })
     }
 
     /// The log-in with the settings that every session begins with. Those which decide how values
     /// are written are fixed, whatever role or database say.
-    pub(crate) fn session_login(&self) -> Login {
-        let mut login = self.login.clone();
-        login.settings = vec![
+    pub(crate) fn session_login(&self, login: &Login) -> Login {
+        let settings = vec![
             ("client_encoding", "UTF8".to_owned()),
             ("application_name", "isobase".to_owned()),
             ("bytea_output", "hex".to_owned()),
             ("extra_float_digits", "1".to_owned()),
             ("statement_timeout", statement_timeout_text(self.statement_timeout)),
         ];
-        login
+        Login { settings, ..login.clone() }
     }
+}
+
+fn login(url: &str) -> Result<Login, OpenError> {
+    let parsed = tokio_postgres::Config::from_str(url).map_err(|error| {
+        let source =
+            std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
+        OpenError::Config(format!("{error}{source}"))
+    })?;
+    if parsed.get_ssl_mode() == SslMode::Require {
+        return Err(OpenError::Config("sslmode=require needs TLS, which is not supported yet".to_owned()));
+    }
+    let user = parsed.get_user().ok_or_else(|| OpenError::Config("it names no user".to_owned()))?;
+    let addresses = addresses(&parsed);
+    if addresses.is_empty() {
+        return Err(OpenError::Config("it names no host".to_owned()));
+    }
+    Ok(Login {
+        addresses,
+        user: user.to_owned(),
+        password: parsed.get_password().map(<[u8]>::to_vec),
+        database: parsed.get_dbname().unwrap_or(user).to_owned(),
+        settings: Vec::new(),
+    })
 }
 
 fn addresses(parsed: &tokio_postgres::Config) -> Vec<Address> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use isobase_base::observe::Observer;
-use isobase_base::{Context, DatabaseGrant, Principal, task};
+use isobase_base::{Context, DatabaseGrant, Principal, Role, task};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,7 @@ use crate::pool::Pool;
 use crate::roles::{self, RoleSettingsByName};
 use crate::snapshot::Snapshots;
 use crate::type_names::TypeNames;
+use crate::wire::ConnectError;
 use crate::{DatabaseConfig, Door, Error, OpenError, PoolStatus};
 
 /// The channel that PostgREST reloads on; Supabase's event triggers notify it after DDL.
@@ -33,6 +34,9 @@ pub struct Database {
 /// What all doors share.
 pub(crate) struct Core {
     pub(crate) pool: Arc<Pool>,
+    /// Of connections that cannot become `service_role`; the same as `pool` where no log-in of that
+    /// kind is configured.
+    callers: Arc<Pool>,
     pub(crate) roles: ArcSwap<RoleSettingsByName>,
     pub(crate) type_names: TypeNames,
     pub(crate) channels: Arc<Channels>,
@@ -44,15 +48,21 @@ impl Database {
     /// Connects once, so that a wrong address or password is told at the start, and begins to
     /// listen. The runtime it is called on is the one that opens connections from now on.
     pub async fn open(config: DatabaseConfig, observer: Observer) -> Result<Self, OpenError> {
-        let pool = Pool::new(config, observer, Handle::current());
-        let refused = |error: &dyn std::fmt::Display| OpenError::Connect(error.to_string());
-        let mut connection = pool.connect_once().await.map_err(|error| refused(&error))?;
+        let pool_of = |login| Pool::new(config.clone(), login, observer.clone(), Handle::current());
+        let pool = pool_of(&config.login);
+        let callers = config.caller_login.as_ref().map(pool_of);
+        let refused = |error: ConnectError| OpenError::Connect(error.to_string());
+        let mut connection = pool.connect_once().await.map_err(refused)?;
+        if let Some(callers) = &callers {
+            callers.adopt(callers.connect_once().await.map_err(refused)?);
+        }
         check_version(&connection.server_version)?;
         let roles = roles::read(&mut connection).await.map_err(|trouble| {
             OpenError::Connect(format!("cannot read the roles: {}", Error::from(trouble)))
         })?;
         pool.adopt(connection);
         let core = Arc::new(Core {
+            callers: callers.unwrap_or_else(|| Arc::clone(&pool)),
             pool,
             roles: ArcSwap::from_pointee(roles),
             type_names: TypeNames::default(),
@@ -75,11 +85,29 @@ impl Database {
     /// Refuses new work, waits for what is under way (bounded), then closes all connections.
     pub async fn close(&self) {
         self.core.stop.cancel();
-        self.core.pool.close().await;
+        tokio::join!(self.core.pool.close(), self.core.callers.close());
     }
 
     pub fn status(&self) -> PoolStatus {
-        self.core.pool.status()
+        let status = self.core.pool.status();
+        if Arc::ptr_eq(&self.core.pool, &self.core.callers) {
+            return status;
+        }
+        let callers = self.core.callers.status();
+        PoolStatus {
+            idle: status.idle + callers.idle,
+            busy: status.busy + callers.busy,
+            waiting: status.waiting + callers.waiting,
+        }
+    }
+}
+
+impl Core {
+    /// The pool for a function with `grant` that acts as `principal`. One that may become
+    /// `service_role` anyway, like the REST API, keeps the log-in that `session_user` shows upstream.
+    pub(crate) fn pool_for(&self, grant: DatabaseGrant, principal: &Principal) -> &Arc<Pool> {
+        let is_ordinary = matches!(principal.role().as_str(), Role::ANON | Role::AUTHENTICATED);
+        if is_ordinary && grant != DatabaseGrant::Service { &self.callers } else { &self.pool }
     }
 }
 

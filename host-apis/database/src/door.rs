@@ -152,7 +152,8 @@ impl Door {
     }
 
     pub(crate) async fn lease(&self, principal: &Principal) -> Result<Lease, Error> {
-        let mut lease = self.core.pool.acquire(principal.role()).await?;
+        let pool = self.core.pool_for(self.grant, principal);
+        let mut lease = pool.acquire(principal.role()).await?;
         lease.acts_as(principal.role());
         Ok(lease)
     }

@@ -5,9 +5,11 @@
 //! `service_role` are kept from the functions that do the same from inside a query. The extended
 //! protocol takes one statement at a time, so the first keyword says what a text is.
 //!
-//! This is one of three walls: the transaction is opened so that procedures cannot end it, and a
-//! connection is checked and reset before its next caller. What it cannot see is SQL hidden in the
-//! project's own database functions; those are trusted as they are with PostgREST.
+//! This is one of four walls: ordinary callers' connections log in as a role that cannot become
+//! `service_role` ([`crate::DatabaseConfig::callers_from_url`]), the transaction is opened so that
+//! procedures cannot end it, and a connection is checked and reset before its next caller. What it
+//! cannot see is SQL hidden in the project's own database functions; those are trusted as they are
+//! with PostgREST.
 
 use memchr::memmem;
 

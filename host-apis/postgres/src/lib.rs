@@ -37,6 +37,7 @@ mod connect;
 pub mod foreign;
 pub mod project;
 pub mod schema;
+mod secret;
 
 pub use binaries::{Binaries, BinariesError};
 pub use cluster::{Cluster, ClusterConfig, ClusterError};

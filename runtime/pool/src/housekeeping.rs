@@ -22,18 +22,18 @@ pub(crate) fn start(host: &Arc<Host>) {
             for lane in host.lanes() {
                 // A clock that began less than `idle_max` ago has no such instant.
                 lane.sweep(now.checked_sub(host.config.idle_max));
-                enforce_streams(&lane, now);
+                enforce_clocks(&lane, now);
             }
         }
     });
 }
 
-/// Looks at the streaming responses of one function and forgets those that ended.
-fn enforce_streams(lane: &Lane, now: Instant) {
-    let streams: Vec<_> = lane.streams.lock().drain(..).collect();
-    let running: Vec<_> = streams
+/// Looks at what of one function still runs after its head, and forgets what ended.
+fn enforce_clocks(lane: &Lane, now: Instant) {
+    let looked_at: Vec<_> = lane.running.lock().drain(..).collect();
+    let left: Vec<_> = looked_at
         .into_iter()
-        .filter(|stream| stream.upgrade().is_some_and(|stalled| stalled.enforce(now)))
+        .filter(|running| running.upgrade().is_some_and(|running| running.enforce(now)))
         .collect();
-    lane.streams.lock().extend(running);
+    lane.running.lock().extend(left);
 }

@@ -12,8 +12,8 @@ use isobase_base::{Body, Context, Failure, FailureKind, RequestId};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::decisions::Wait;
-use crate::held;
 use crate::lane::{Admission, Lane, Place};
+use crate::{held, upgraded};
 
 /// An invocation that has a place in a worker. Ends, and is recorded, exactly once: by `end`, or
 /// when dropped because the caller went away.
@@ -72,7 +72,8 @@ pub(crate) async fn invoke(
 }
 
 impl Invocation {
-    async fn run(mut self, request: Request<Body>, context: Context) -> Result<Response<Body>, Failure> {
+    async fn run(mut self, mut request: Request<Body>, context: Context) -> Result<Response<Body>, Failure> {
+        let handover = upgraded::intercept(&mut request);
         let limits = self.place.booted.limits;
         let (wall_clock_end, wall_clock_max) = self.wall_clock();
         let head_end = (self.started + limits.idle_timeout).min(Instant::from_std(context.deadline));
@@ -87,7 +88,10 @@ impl Invocation {
             }
         };
         match outcome {
-            Ok(response) => Ok(held::hold(response, self)),
+            Ok(response) => Ok(match handover.accept(&response, self) {
+                Some(invocation) => held::hold(response, invocation),
+                None => response,
+            }),
             Err(failure) => {
                 self.end(Some((failure.kind, &failure.detail)));
                 Err(failure)

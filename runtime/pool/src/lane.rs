@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use crate::PoolConfig;
 use crate::boot;
 use crate::decisions::{FailedBoot, Orders, State, Wait};
-use crate::held::Stalled;
 use crate::pool::Host;
+use crate::running::Clocked;
 use crate::seats::Booted;
 
 pub(crate) struct Lane {
@@ -24,8 +24,9 @@ pub(crate) struct Lane {
     pub(crate) observer: Observer,
     pub(crate) config: Arc<PoolConfig>,
     state: Mutex<State>,
-    /// Streaming responses, for clocks that run out while the client does not read.
-    pub(crate) streams: Mutex<Vec<Weak<Stalled>>>,
+    /// Streaming responses and upgraded connections, for clocks that run out while the client does
+    /// nothing.
+    pub(crate) running: Mutex<Vec<Weak<dyn Clocked>>>,
 }
 
 /// The right to call a worker once. Gives itself back when dropped.
@@ -62,7 +63,7 @@ impl Lane {
             observer: host.observer.clone(),
             config: Arc::clone(&host.config),
             state: Mutex::new(State::new(publication.access, publication.function)),
-            streams: Mutex::default(),
+            running: Mutex::default(),
         })
     }
 

@@ -35,7 +35,9 @@ mod housekeeping;
 mod invocation;
 mod lane;
 mod pool;
+mod running;
 mod seats;
+mod upgraded;
 
 pub use config::PoolConfig;
 pub use lane::LaneStatus;

@@ -83,7 +83,7 @@ impl Pool {
     }
 
     /// Takes no more requests, lets those in flight finish until `deadline`, then breaks off
-    /// responses that still stream. Returns how many invocations had not finished by themselves.
+    /// what still streams. Returns how many invocations had not finished by themselves.
     pub async fn shutdown(&self, deadline: std::time::Instant) -> usize {
         let deadline = Instant::from_std(deadline);
         self.host.closing.store(true, Ordering::Release);
@@ -99,8 +99,9 @@ impl Pool {
         }
         let left = in_flight();
         for lane in &lanes {
-            for stalled in lane.streams.lock().iter().filter_map(std::sync::Weak::upgrade) {
-                stalled.break_off(FailureKind::Cancelled, "the host is shutting down");
+            let running: Vec<_> = lane.running.lock().iter().filter_map(std::sync::Weak::upgrade).collect();
+            for running in running {
+                running.break_off(FailureKind::Cancelled, "the host is shutting down");
             }
         }
         left

@@ -1,15 +1,28 @@
-//! The database as the caller. The functions in TypeScript answer the same paths with the same
-//! JSON.
+//! The database as the caller. `../parity.ts` answers the same paths with the same JSON.
 
 use std::io::Write;
+use std::time::Duration;
 
 use isobase_sdk::database::{self, Error, Session, Table, Value};
 use isobase_sdk::{Request, Response};
 use serde_json::{Value as Json, json};
 
-/// `/sql?q=…&p=…&p=…`: the rows of a statement with text parameters.
+/// `/sql?q=…&p=…&p=…`: the rows of a statement with text parameters. `?mode=read-only`,
+/// `?timeout=MS` and `?setting=NAME=VALUE` shape the session.
 pub(crate) fn query(request: &Request) -> Response {
-    answer(database::query(sql(request), parameters(request)))
+    let mut session = Session::caller();
+    if request.query_value("mode").as_deref() == Some("read-only") {
+        session = session.read_only();
+    }
+    if let Some(millis) = request.query_value("timeout").and_then(|text| text.parse().ok()) {
+        session = session.timeout(Duration::from_millis(millis));
+    }
+    for (_, setting) in request.query_pairs().filter(|(name, _)| name == "setting") {
+        if let Some((name, value)) = setting.split_once('=') {
+            session = session.setting(name, value);
+        }
+    }
+    answer(session.query(sql(request), parameters(request)))
 }
 
 /// As `service_role`.
@@ -98,8 +111,26 @@ fn answer(result: Result<Table, Error>) -> Response {
     }
 }
 
+/// All that a guest is told of a failure. Messages of the SDK's own are not part of the contract.
 fn failed(error: &Error) -> Response {
-    Response::json(&json!({"sqlstate": error.sqlstate(), "message": error.to_string()})).with_status(400)
+    let kind = match error {
+        Error::Sql(_) => "sql",
+        Error::Exhausted(_) => "exhausted",
+        Error::Unavailable(_) => "unavailable",
+        Error::TimedOut => "timed-out",
+        Error::Refused(_) => "refused",
+        Error::Body(_) => "body",
+        Error::Column(_) => "column",
+    };
+    let fields = match error {
+        Error::Sql(error) => json!({
+            "kind": kind, "sqlstate": error.sqlstate, "message": error.message, "detail": error.detail,
+            "hint": error.hint, "constraint": error.constraint, "position": error.position,
+        }),
+        Error::Refused(why) => json!({"kind": kind, "message": why}),
+        _ => json!({"kind": kind}),
+    };
+    Response::json(&fields).with_status(400)
 }
 
 fn json_of(value: &Value) -> Json {

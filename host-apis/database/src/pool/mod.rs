@@ -66,8 +66,14 @@ enum Claim {
 }
 
 impl Pool {
-    pub(crate) fn new(config: DatabaseConfig, observer: Observer, runtime: Handle) -> Arc<Self> {
-        let login = config.session_login();
+    /// A pool of connections that log in as `login`.
+    pub(crate) fn new(
+        config: DatabaseConfig,
+        login: &Login,
+        observer: Observer,
+        runtime: Handle,
+    ) -> Arc<Self> {
+        let login = config.session_login(login);
         Arc::new(Self { config, login, observer, runtime, state: Mutex::default(), emptied: Notify::new() })
     }
 

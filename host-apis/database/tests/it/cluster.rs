@@ -48,6 +48,8 @@ create role service_role nologin bypassrls;
 create role web_editor nologin;
 create role authenticator login noinherit password 'secret';
 grant anon, authenticated, service_role, web_editor to authenticator;
+create role isobase_caller login noinherit password 'secret';
+grant anon, authenticated to isobase_caller;
 create table items (id int primary key, owner uuid not null, title text);
 insert into items
     select i, case when i % 10 = 0 then '22222222-2222-2222-2222-222222222222'::uuid
@@ -61,6 +63,8 @@ create function leave_setting() returns void language sql as
     $$ select set_config('app.left', 'behind', false) $$;
 create function leave_role() returns void language sql as
     $$ select set_config('role', 'service_role', false) $$;
+create function all_items() returns bigint language plpgsql as
+    $$ begin execute 'set local role service_role'; return (select count(*) from items); end $$;
 create function leave_search_path() returns void language sql as
     $$ select set_config('search_path', 'pg_catalog', false) $$;
 create function lose_plans() returns void language plpgsql as $$ begin execute 'deallocate all'; end $$;

@@ -3,8 +3,10 @@
 use isobase_base::{DatabaseGrant, Principal};
 use isobase_database::{AccessMode, Error, Identity, Session, Statement};
 
+use crate::cluster::Cluster;
 use crate::support::{
-    ALICE, BOB, PATIENCE, alice, anon, context, database, door, one, query, service, sql_error, text, user,
+    ALICE, BOB, PATIENCE, alice, anon, config, context, database, door, one, open, query, service, sql_error,
+    text, user,
 };
 
 const COUNT: &str = "select count(*) from public.items";
@@ -101,6 +103,32 @@ async fn callers_cannot_become_somebody_else() {
     let service = service(&database);
     query(&service, "select set_config('request.jwt.claims', '{}', true)").await.unwrap();
     assert_eq!(sql_error(query(&service, "create table public.x ()").await).sqlstate, "42501");
+}
+
+/// What no screening can see: a function of the database that changes the role by text it made up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_login_of_ordinary_callers_cannot_become_service_role() {
+    let caller_url = Cluster::shared().url().replacen("authenticator", "isobase_caller", 1);
+    let database = open(config().callers_from_url(&caller_url).unwrap()).await;
+    let editor = door(&database, user("web_editor", ALICE));
+    let trusted = |principal| database.session_door(context(principal, PATIENCE), DatabaseGrant::Service);
+    let denied = Err("permission denied to set role \"service_role\"");
+    for (door, login, outcome) in [
+        (anon(&database), "isobase_caller", denied),
+        (alice(&database), "isobase_caller", denied),
+        // Roles of the project's own are granted to authenticator alone.
+        (editor, "authenticator", Ok("100000")),
+        (door(&database, Principal::service()), "authenticator", Ok("100000")),
+        (trusted(user("authenticated", ALICE)), "authenticator", Ok("100000")),
+    ] {
+        assert_eq!(one(&door, "select session_user::text").await, login);
+        let told = match query(&door, "select all_items()::text").await {
+            Ok(table) => Ok(text(&table.rows[0][0])),
+            Err(Error::Sql(error)) => Err(error.message),
+            Err(other) => panic!("{other}"),
+        };
+        assert_eq!(told.as_deref().map_err(String::as_str), outcome, "{login}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -41,8 +41,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use tokio::task::JoinHandle;
 
-use crate::Binaries;
 use crate::schema::{BaseSchema, RolePasswords};
+use crate::{Binaries, secret};
 
 pub use error::ClusterError;
 use initialise::Sync;
@@ -100,6 +100,7 @@ pub struct Cluster {
     superuser_url: String,
     postgres_url: String,
     authenticator_url: String,
+    caller_url: String,
     tcp_url: String,
     passwords: RolePasswords,
     // Last: the next host may start once everything above is gone.
@@ -150,6 +151,11 @@ impl Cluster {
     /// schema is applied.
     pub fn authenticator_url(&self) -> &str {
         &self.authenticator_url
+    }
+
+    /// As `isobase_caller`, over the socket: for statements that functions write themselves.
+    pub fn caller_url(&self) -> &str {
+        &self.caller_url
     }
 
     /// As `postgres`, over TCP: the URL to show to people and to hand to tools.
@@ -260,6 +266,7 @@ impl Prepared {
         let port = launch.port;
         let socket = launch.socket_folder.display().to_string();
         let over_socket = |role: &str, password: &str| url(role, password, &socket, port);
+        let caller = secret::derived("isobase_caller", passwords.authenticator.as_bytes());
         Cluster {
             version: launch.version.clone(),
             port,
@@ -268,10 +275,12 @@ impl Prepared {
             superuser_url: over_socket(SUPERUSER, &passwords.superuser),
             postgres_url: over_socket("postgres", &postgres_password),
             authenticator_url: over_socket("authenticator", &passwords.authenticator),
+            caller_url: over_socket("isobase_caller", &caller),
             tcp_url: url("postgres", &postgres_password, "127.0.0.1", port),
             passwords: RolePasswords {
                 postgres: Some(postgres_password),
                 authenticator: Some(passwords.authenticator),
+                isobase_caller: Some(caller),
             },
             supervisor: Supervisor::start(launch, server, observer),
             sync: self.sync.map(Sync::start),

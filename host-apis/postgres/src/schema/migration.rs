@@ -37,6 +37,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations! {
     6 "realtime" "0006_realtime.sql",
     7 "storage" "0007_storage.sql",
     8 "parameters" "0008_parameters.sql",
+    9 "caller" "0009_caller.sql",
 };
 
 impl Migration {

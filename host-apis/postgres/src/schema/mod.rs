@@ -44,6 +44,7 @@ pub struct BaseSchema {
 pub struct RolePasswords {
     pub postgres: Option<String>,
     pub authenticator: Option<String>,
+    pub isobase_caller: Option<String>,
 }
 
 /// What [`apply`] did.

@@ -64,9 +64,12 @@ fn privileges(auto_expose: bool) -> String {
 
 impl RolePasswords {
     fn each(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [("postgres", self.postgres.as_deref()), ("authenticator", self.authenticator.as_deref())]
-            .into_iter()
-            .filter_map(|(role, password)| Some((role, password?)))
+        let all = [
+            ("postgres", &self.postgres),
+            ("authenticator", &self.authenticator),
+            ("isobase_caller", &self.isobase_caller),
+        ];
+        all.into_iter().filter_map(|(role, password)| Some((role, password.as_deref()?)))
     }
 
     /// `alter role` statements with the passwords already hashed: neither the wire nor the server's

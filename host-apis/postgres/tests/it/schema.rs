@@ -83,6 +83,7 @@ async fn roles_are_those_of_supabase() {
         authenticated              statement_timeout=8s
         authenticator              login noinherit < anon authenticated service_role statement_timeout=8s lock_timeout=8s
         dashboard_user             createrole createdb replication
+        isobase_caller             login noinherit < anon authenticated statement_timeout=8s lock_timeout=8s
         pgbouncer                  login
         postgres                   login createrole createdb replication bypassrls < anon authenticated authenticator pg_monitor pg_read_all_data pg_signal_backend service_role supabase_auth_admin supabase_functions_admin supabase_realtime_admin supabase_storage_admin search_path="$user", public, extensions
         service_role               bypassrls
@@ -349,8 +350,8 @@ async fn a_database_that_others_have_set_up_is_left_as_it_is() {
 async fn the_host_has_a_login_of_its_own_on_a_foreign_server() {
     let bed = Bed::new().await;
     for _again in 0..2 {
-        let url = foreign::authenticator(bed.cluster.postgres_url()).await.unwrap();
-        let client = connect(&url).await;
+        let logins = foreign::prepare(bed.cluster.postgres_url()).await.unwrap();
+        let client = connect(&logins.authenticator).await;
         assert_eq!(
             ask(&client, "select current_user, current_database()").await,
             "isobase_authenticator|postgres"
@@ -362,6 +363,10 @@ async fn the_host_has_a_login_of_its_own_on_a_foreign_server() {
             let denied = format!("42501 permission denied to set role \"{role}\"");
             assert_eq!(ask(&client, &format!("set role {role}")).await, denied);
         }
+        let caller = connect(&logins.caller).await;
+        assert_eq!(ask(&caller, "set role authenticated; select current_user").await, "authenticated");
+        let denied = "42501 permission denied to set role \"service_role\"";
+        assert_eq!(ask(&caller, "set role service_role").await, denied);
     }
     bed.cluster.stop().await;
 }

@@ -5,3 +5,4 @@ mod boots;
 mod clocks;
 mod lifecycle;
 mod script;
+mod upgrades;

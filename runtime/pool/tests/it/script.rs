@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use isobase_base::observe::Observer;
 use isobase_base::{
     Access, Body, Client, Context, DatabaseGrant, Failure, FailureKind, FunctionSlug, Invoker, Principal,
-    RequestId, Target, TraceContext,
+    RequestId, Target, TraceContext, Upgrade, UpgradedIo,
 };
 use isobase_engine::{
     Artifact, Capabilities, Engine, Function, FunctionVersion, Limits, Publication, Publish, Retirement,
@@ -22,6 +22,7 @@ use isobase_engine::{
 };
 use isobase_pool::{Pool, PoolConfig};
 use parking_lot::Mutex;
+use tokio::io::DuplexStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -155,6 +156,21 @@ impl ScriptedWorker {
                 let chunks = futures::stream::once(async { Ok(Bytes::from_static(b"x")) });
                 return Ok(Response::new(Body::from_stream(chunks.chain(futures::stream::pending()))));
             }
+            "/upgrade" => {
+                let pending =
+                    request.extensions().get::<Upgrade>().and_then(Upgrade::take).expect("an offer");
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "ends with the connection, which the test closes"
+                )]
+                tokio::spawn(async move {
+                    let (mut reader, mut writer) = tokio::io::split(pending.await.expect("a connection"));
+                    _ = tokio::io::copy(&mut reader, &mut writer).await;
+                });
+                let mut response = Response::new(Body::Empty);
+                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+                return Ok(response);
+            }
             path => panic!("no script for {path}"),
         }
         Ok(Response::new(format!("v{} w{}", self.function.version, self.number).into()))
@@ -261,6 +277,28 @@ impl Theatre {
         deadline: Duration,
     ) -> Result<Response<Body>, Failure> {
         let request = Request::builder().uri(path).body(body).unwrap();
+        self.send(slug, request, deadline).await
+    }
+
+    /// A request that offers to leave HTTP, and the client's end of the connection it would leave on.
+    pub(crate) async fn offer_upgrade(
+        &self,
+        slug: &str,
+        path: &str,
+    ) -> (Result<Response<Body>, Failure>, DuplexStream) {
+        let (client, server) = tokio::io::duplex(64);
+        let server: Box<dyn UpgradedIo> = Box::new(server);
+        let mut request = Request::builder().uri(path).body(Body::Empty).unwrap();
+        request.extensions_mut().insert(Upgrade::new(std::future::ready(Ok(server)).boxed()));
+        (self.send(slug, request, Duration::from_secs(60)).await, client)
+    }
+
+    async fn send(
+        &self,
+        slug: &str,
+        request: Request<Body>,
+        deadline: Duration,
+    ) -> Result<Response<Body>, Failure> {
         let context = Context {
             request_id: RequestId::generate(),
             trace: TraceContext::generate(),

@@ -1,0 +1,143 @@
+//! The host APIs give a WASM function and a TypeScript function the same answers: every request goes
+//! to both guests of `tests/guests`, and whatever differs between the two fails.
+
+use isobase_guests::COMPONENT;
+use serde_json::Value;
+
+use crate::app::{ALICE, App, Project};
+use crate::client::{Answer, Call};
+
+const TYPESCRIPT: &str = include_str!("../guests/parity.ts");
+
+/// The trace that all requests belong to.
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c";
+
+/// Paths of the guests, and whether the answer is a success.
+const SAME_ANSWERS: &[(&str, bool)] = &[
+    ("caller", true),
+    // Types: each with its own case in the contract, the rest as text.
+    ("sql?q=select null, true, 1::int2, 2::int4, 9007199254740993::int8, 1.5::float8, 0.25::float4", true),
+    (
+        "sql?q=select 1.50::numeric, 'x'::text, '{1,2}'::int4[], '2026-01-02 03:04:05Z'::timestamptz at time zone 'utc'",
+        true,
+    ),
+    (
+        "sql?q=select '\\x00ff'::bytea, '{\"a\": [1, 2.5, null]}'::jsonb, '[1,2]'::json, gen_random_uuid() is null",
+        true,
+    ),
+    (
+        "sql?q=select $1::int4 %2B 1 as next, $2::text as name, $3::jsonb -> 'a' as inner&p=41&p=it's&p={\"a\":1}",
+        true,
+    ),
+    ("sql?q=select 1 as one where false", true),
+    ("sql?q=select id, title from todos order by id", true),
+    // As whom.
+    ("sql?q=select current_user, auth.uid(), current_setting('request.jwt.claims')::jsonb ->> 'role'", true),
+    ("sql?q=select current_setting('app.colour')&setting=app.colour=blue", true),
+    ("sql?q=update todos set done = true where id = -1", true),
+    // What Postgres refuses, with all that it says.
+    ("sql?q=select 1/0", false),
+    ("sql?q=select frm", false),
+    ("sql?q=select no_such_function(1)", false),
+    ("sql?q=insert into todos (id, title) overriding system value values (1, 'twice')", false),
+    ("sql?q=insert into todos (title) values (null)", false),
+    ("sql?q=insert into todos (title) values ('x')&mode=read-only", false),
+    ("sql?q=select pg_sleep(10)&timeout=20", false),
+    // What the host refuses.
+    ("sql?q=commit", false),
+    ("sql?q=select 1&setting=role=service_role", false),
+    ("sql?q=select 1&setting=request.jwt.claims={}", false),
+    ("sql-service?q=select 1", false),
+    // Documents.
+    ("sql-document?q=select 1, 'x', '{\"a\": 1}'::jsonb", true),
+    ("sql-document?q=select null::jsonb", true),
+    ("sql-document?q=select 1 where false", false),
+    // Streams.
+    ("sql-stream?q=select n, n::text from generate_series(1, 250) n", true),
+    ("sql-stream?q=select 1 where false", true),
+    ("sql-stream?q=select frm", false),
+    // Transactions.
+    (
+        "sql-transaction?q=create temporary table t (n int)&q=insert into t values (1), (2)&q=select sum(n) from t&end=rollback",
+        false,
+    ),
+    (
+        "sql-transaction?q=update todos set done = true where id = 1&q=select done from todos where id = 1&end=commit",
+        true,
+    ),
+    ("sql-transaction?q=select 1/0&q=select 2&end=commit", false),
+    ("sql-transaction?q=insert into todos (title) values ('never')&end=rollback", true),
+    ("sql-transaction?q=insert into todos (title) values ('never either')&end=drop", true),
+    ("sql?q=select count(*) from todos where title like 'never%25'", true),
+    ("generation?channel=nobody-listens", true),
+];
+
+async fn start() -> App {
+    let project = Project::quickstart();
+    project.configure("[functions.guests]\nentrypoint = \"./functions/guests/guests.wasm\"");
+    project.write("supabase/functions/guests/guests.wasm", COMPONENT);
+    project.function("script", TYPESCRIPT);
+    project.start().await
+}
+
+fn call(app: &App, function: &str, method: &str, path: &str) -> Call {
+    let path = path.replace(' ', "%20").replace('"', "%22").replace('{', "%7B").replace('}', "%7D");
+    let path = path.replace('\\', "%5C").replace('>', "%3E");
+    app.user(ALICE, method, &format!("/functions/v1/{function}/{path}"))
+        .header("traceparent", &format!("{TRACE}-b7ad6b7169203331-01"))
+}
+
+/// Status, body, and the header a guest chose itself.
+fn told(answer: &Answer) -> (u16, String, Option<String>) {
+    let body = match serde_json::from_slice(&answer.body) {
+        Ok(body) => without_invocation(body).to_string(),
+        Err(_) => answer.text(),
+    };
+    (answer.status.as_u16(), body, answer.header("x-head").map(str::to_owned))
+}
+
+/// Each invocation has a request id and a span of its own; only their form is compared.
+fn without_invocation(mut body: Value) -> Value {
+    for (name, kept) in [("request_id", ""), ("traceparent", TRACE)] {
+        if let Some(Value::String(text)) = body.get_mut(name) {
+            let form = text.split('-').map(|part| part.len().to_string()).collect::<Vec<_>>().join("-");
+            assert!(text.starts_with(kept), "{name} is {text}");
+            *text = form;
+        }
+    }
+    body
+}
+
+#[tokio::test]
+async fn both_engines_give_the_same_answers() {
+    let app = start().await;
+    let mut failures = Vec::new();
+    for (path, succeeds) in SAME_ANSWERS {
+        let wasm = call(&app, "guests", "GET", path).send().await;
+        let script = call(&app, "script", "GET", path).send().await;
+        let (wasm_told, script_told) = (told(&wasm), told(&script));
+        let expected = if *succeeds { wasm.status.is_success() } else { wasm.status == 400 };
+        if wasm_told != script_told || !expected {
+            failures.push(format!("{path}\n  wasm   {wasm_told:?}\n  script {script_told:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}\n{}", failures.join("\n"), app.project.log());
+}
+
+#[tokio::test]
+async fn a_body_is_bound_alike_and_what_is_committed_stays() {
+    let app = start().await;
+    for function in ["guests", "script"] {
+        let path = "sql-body?q=select length($1::text), $1::jsonb ->> 'name'";
+        let body = serde_json::json!({ "name": function });
+        let answer = call(&app, function, "POST", path).json(&body).send().await.json();
+        assert_eq!(answer["rows"][0][1], function, "{answer}");
+        assert_eq!(answer["rows"][0][0], body.to_string().len(), "{answer}");
+
+        let insert =
+            format!("sql-transaction?q=insert into todos (title) values ('by {function}')&end=commit");
+        assert_eq!(call(&app, function, "POST", &insert).send().await.status, 200);
+    }
+    let titles = app.sql("select title from todos where title like 'by %' order by id").await;
+    assert_eq!(titles, [[Some("by guests".to_owned())], [Some("by script".to_owned())]]);
+}
