@@ -69,6 +69,12 @@ pub(crate) struct StartArguments {
     /// Use this Postgres instead of a managed one: postgresql://user:password@host:port/database
     #[arg(long, env = "ISOBASE_DB_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) db_url: Option<String>,
+    /// Serve functions to callers without a token, whatever config.toml says
+    #[arg(long)]
+    pub(crate) no_verify_jwt: bool,
+    /// Variables of the functions [default: supabase/functions/.env]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
     /// Return once everything is up, and go on in the background
     #[arg(long, short)]
     pub(crate) detach: bool,

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::StartArguments;
 use crate::keys::ProjectKeys;
-use crate::run_state::RunState;
+use crate::run_state::{RunState, process_start};
 use crate::{BadConfig, sdk, well_known};
 
 /// Everything that runs, in the order it is taken down.
@@ -90,6 +90,8 @@ impl Host {
         progress.step("Loading the functions");
         let mut sources = SourcesConfig::new(project.clone());
         sources.environment = function_environment(&state);
+        sources.no_verify_jwt = arguments.no_verify_jwt;
+        sources.env_file = arguments.env_file;
         let sources = Sources::open(sources, pool.clone()).await?;
         pool.prewarm(&rest()).await?;
 
@@ -229,8 +231,10 @@ async fn bind(host: IpAddr, port: u16, setting: &str) -> anyhow::Result<TcpListe
 }
 
 fn run_state(keys: &ProjectKeys, address: SocketAddr, admin: SocketAddr, store: &Store) -> RunState {
+    let pid = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
     RunState {
-        pid: i32::try_from(std::process::id()).unwrap_or(i32::MAX),
+        pid,
+        process_start: process_start(pid),
         version: env!("CARGO_PKG_VERSION").into(),
         api_url: format!("http://{address}"),
         admin_url: format!("http://{admin}"),

@@ -18,6 +18,11 @@ use clap::Parser;
 
 use crate::args::{Arguments, Command, FunctionsCommand};
 
+/// The system's allocator makes threads wait for each other where one frees what another has allocated,
+/// which is what a gateway and its isolates do with every request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A setting or argument is wrong: `EX_USAGE` of sysexits.h.
 const EXIT_BAD_CONFIG: u8 = 64;
 /// What was asked could not be done.

@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use isobase_base::project::state_folder;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunState {
     pub(crate) pid: i32,
+    /// Tells the process from a later one with its id.
+    #[serde(default)]
+    pub(crate) process_start: Option<u64>,
     pub(crate) version: String,
     pub(crate) api_url: String,
     pub(crate) admin_url: String,
@@ -26,9 +30,12 @@ pub(crate) struct RunState {
     pub(crate) service_role_key: String,
 }
 
-/// The folder for everything that can be deleted and made again, data included.
-pub(crate) fn state_folder(workdir: &Path) -> PathBuf {
-    workdir.join(".isobase")
+/// When a process began, in clock ticks since the machine did: field 22 of `proc(5)`'s `stat`. The
+/// second field is a name that may hold anything, parentheses too. `None` where there is no `/proc`.
+pub(crate) fn process_start(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(19)?.parse().ok()
 }
 
 fn file(workdir: &Path) -> PathBuf {
@@ -60,14 +67,25 @@ impl RunState {
         Ok(state.is_alive().then_some(state))
     }
 
-    /// Whether the process exists and is an isobase: process ids are used again by others.
+    /// Whether the very process exists: ids are used again by others.
     pub(crate) fn is_alive(&self) -> bool {
-        let exists = kill(Pid::from_raw(self.pid), None).is_ok();
-        let command = fs::read(format!("/proc/{}/cmdline", self.pid));
-        exists && command.map_or(true, |command| String::from_utf8_lossy(&command).contains("start"))
+        kill(Pid::from_raw(self.pid), None).is_ok() && process_start(self.pid) == self.process_start
     }
 
     pub(crate) fn remove(workdir: &Path) {
         _ = fs::remove_file(file(workdir));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::process_start;
+
+    #[test]
+    fn a_process_is_known_by_its_start() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(process_start(own), process_start(own));
+        assert_ne!(process_start(own), process_start(1));
+        assert_eq!(process_start(i32::MAX), None);
     }
 }

@@ -6,8 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use include_dir::{Dir, include_dir};
-
-use crate::run_state::state_folder;
+use isobase_base::project::state_folder;
 
 static RUST: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../sdk/rust");
 static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../sdk/wit");

@@ -11,6 +11,9 @@ use tokio::process::Command;
 /// Functions of the project on which first requests and memory are measured.
 pub(crate) const FUNCTIONS: usize = 200;
 
+/// Folders of the fixture's functions that are Rust crates.
+const WASM_FUNCTIONS: [&str; 2] = ["hello-wasi", "hello-wasm"];
+
 /// A project folder that goes with its guard, and room beside it for logs and peers.
 #[derive(Debug)]
 pub(crate) struct Workplace {
@@ -18,8 +21,15 @@ pub(crate) struct Workplace {
 }
 
 impl Workplace {
-    /// The fixture. Its WASM function builds on the SDK that the binary itself unpacks.
-    pub(crate) async fn fixture(binary: &Path) -> anyhow::Result<Self> {
+    /// The fixture without the functions that cargo must build.
+    pub(crate) fn fixture() -> anyhow::Result<Self> {
+        let workplace = Self::empty()?;
+        copy(&source("project"), &workplace.project(), &WASM_FUNCTIONS)?;
+        Ok(workplace)
+    }
+
+    /// The whole fixture. One of its WASM functions builds on the SDK that the binary itself unpacks.
+    pub(crate) async fn fixture_with_wasm(binary: &Path) -> anyhow::Result<Self> {
         let workplace = Self::empty()?;
         let mut new = Command::new(binary);
         new.args(["functions", "new", "hello-wasm", "--wasm", "--workdir"]).arg(workplace.project());
@@ -27,7 +37,7 @@ impl Workplace {
         if !output.status.success() {
             bail!("isobase functions new: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
-        copy(&source("project"), &workplace.project())?;
+        copy(&source("project"), &workplace.project(), &[])?;
         Ok(workplace)
     }
 
@@ -81,14 +91,18 @@ pub(crate) fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {
     Ok(ports)
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+/// Copies a folder, except for entries named in `skipped`.
+fn copy(from: &Path, to: &Path, skipped: &[&str]) -> anyhow::Result<()> {
     fs::create_dir_all(to)?;
     let entries = fs::read_dir(from).with_context(|| format!("could not read {}", from.display()))?;
     for entry in entries {
         let entry = entry?;
+        if skipped.iter().any(|skip| entry.file_name() == *skip) {
+            continue;
+        }
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
+            copy(&entry.path(), &target, skipped)?;
         } else {
             fs::copy(entry.path(), &target)
                 .with_context(|| format!("could not write {}", target.display()))?;

@@ -71,15 +71,21 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
     let mut report = Report::new(options);
     if options.wants_any(&[FigureName::DataApi, FigureName::Typescript, FigureName::Wasm, FigureName::Start])
     {
-        let workplace = Workplace::fixture(&binary).await?;
+        let wants_wasm = options.wants(FigureName::Wasm);
+        let workplace =
+            if wants_wasm { Workplace::fixture_with_wasm(&binary).await? } else { Workplace::fixture()? };
         let product = Product::start(&binary, &workplace).await?;
+        if wants_wasm {
+            // First of all: cargo beside a run would be measured with it.
+            wasm::await_build(&product).await?;
+        }
         if options.wants(FigureName::DataApi) {
             report.take("data-api", data_api::measure(&product, &workplace, options).await);
         }
         if options.wants(FigureName::Typescript) {
             report.take("typescript", typescript::measure(&product, &workplace, options).await);
         }
-        if options.wants(FigureName::Wasm) {
+        if wants_wasm {
             report.take("wasm", wasm::measure(&product, &workplace, options).await);
         }
         product.stop().await?;

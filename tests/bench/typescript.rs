@@ -12,9 +12,9 @@ use crate::token;
 const CONNECTIONS: u32 = 32;
 const PATH: &str = "/functions/v1/hello";
 /// Deno serves one program in its own process; it verifies nothing and isolates nobody.
-const DENO_GOAL: f64 = 0.2;
+const DENO_GOAL: f64 = 0.5;
 /// workerd is the closest in kind: an isolate behind a server.
-const WORKERD_GOAL: f64 = 1.0;
+const WORKERD_GOAL: f64 = 3.0;
 
 pub(crate) async fn measure(
     product: &Product,

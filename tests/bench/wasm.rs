@@ -23,6 +23,17 @@ const GOAL: f64 = 1.0;
 /// Cargo builds both functions after the start, their dependencies first.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// Waits until both functions answer.
+pub(crate) async fn await_build(product: &Product) -> anyhow::Result<()> {
+    progress("waiting until cargo has built the WASM functions");
+    let client = product.client(&product.token(token::USER)?);
+    for path in [PLAIN, WITH_SDK] {
+        client.until_ok(path, BUILD_TIMEOUT).await?;
+        client.expect("isobase", path, |body| body == "hello").await?;
+    }
+    Ok(())
+}
+
 pub(crate) async fn measure(
     product: &Product,
     workplace: &Workplace,
@@ -35,12 +46,6 @@ pub(crate) async fn measure(
         return Ok(measured);
     }
     let token = product.token(token::USER)?;
-    let client = product.client(&token);
-    progress("  waiting until cargo has built the functions");
-    for path in [PLAIN, WITH_SDK] {
-        client.until_ok(path, BUILD_TIMEOUT).await?;
-        client.expect("isobase", path, |body| body == "hello").await?;
-    }
     let component = workplace.project().join(COMPONENT);
     let component =
         component.canonicalize().with_context(|| format!("no component at {}", component.display()))?;

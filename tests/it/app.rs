@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Project {
     folder: TempDir,
     ports: Ports,
-    db_url: Option<String>,
+    flags: Vec<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -98,13 +98,18 @@ impl Project {
     pub(crate) fn empty() -> Self {
         // Below /tmp, because Postgres' unprivileged user must be able to reach it.
         let folder = tempfile::Builder::new().prefix("isobase-it-").tempdir().expect("a temporary folder");
-        let project = Self { folder, ports: Ports::free(), db_url: None };
+        let project = Self { folder, ports: Ports::free(), flags: Vec::new() };
         project.write("supabase/config.toml", "project_id = \"test\"\n");
         project
     }
 
-    pub(crate) fn with_db_url(mut self, url: &str) -> Self {
-        self.db_url = Some(url.into());
+    pub(crate) fn with_db_url(self, url: &str) -> Self {
+        self.with_flags(&["--db-url", url])
+    }
+
+    /// Flags for `start`.
+    pub(crate) fn with_flags(mut self, flags: &[&str]) -> Self {
+        self.flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
         self
     }
 
@@ -148,9 +153,7 @@ impl Project {
             "--admin-port",
             &admin.to_string(),
         ]);
-        if let Some(url) = &self.db_url {
-            command.args(["--db-url", url]);
-        }
+        command.args(&self.flags);
         command.stdout(Stdio::from(log.try_clone().expect("a second handle"))).stderr(Stdio::from(log));
         command.spawn().expect("the binary starts")
     }

@@ -82,3 +82,14 @@ async fn the_environment_holds_urls_keys_and_the_users_own() {
     let answer = app.call("GET", "/functions/v1/environment").send().await.json();
     assert_eq!(answer, json!(["hi there", app.value("API_URL"), app.value("ANON_KEY")]));
 }
+
+#[tokio::test]
+async fn flags_of_start_speak_louder_than_the_settings() {
+    let project = Project::empty();
+    project.write("supabase/functions/.env", "GREETING=from the default file\n");
+    project.write("other.env", "GREETING=from the other file\n");
+    project.function("greet", "Deno.serve(() => new Response(Deno.env.get('GREETING')))");
+    let env_file = project.path().join("other.env").display().to_string();
+    let app = project.with_flags(&["--no-verify-jwt", "--env-file", &env_file]).start().await;
+    assert_eq!(app.call("GET", "/functions/v1/greet").send().await.text(), "from the other file");
+}

@@ -9,11 +9,12 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use isobase_base::progress::Progress;
+use isobase_base::project::state_folder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::StartArguments;
 use crate::assemble::Host;
-use crate::run_state::{RunState, state_folder};
+use crate::run_state::RunState;
 use crate::terminal::TerminalProgress;
 use crate::{banner, logging};
 

@@ -21,6 +21,9 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// How many headers the gateway adds to a request.
+const TOLD_HEADERS: usize = 8;
+
 /// Headers that speak of one hop only (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
@@ -42,18 +45,22 @@ pub(super) fn clean_request(headers: &mut HeaderMap, keeps_upgrade: bool) {
     } else {
         Vec::new()
     };
-    let reserved: Vec<HeaderName> =
-        headers.keys().filter(|name| is_reserved(name.as_str())).cloned().collect();
+    let dropped: Vec<HeaderName> =
+        headers.keys().filter(|name| is_not_for_functions(name)).cloned().collect();
     let upgrade = if keeps_upgrade { headers.get(UPGRADE).cloned() } else { None };
     // `Connection: authorization` must not make a credential vanish between two checks, so only
     // headers without a meaning of their own can be named away.
-    for name in named.iter().filter(|name| !is_end_to_end(name)).chain(&reserved).chain(&HOP_BY_HOP) {
+    for name in named.iter().filter(|name| !is_end_to_end(name)).chain(&dropped) {
         headers.remove(name);
     }
     if let Some(protocol) = upgrade {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, protocol);
     }
+}
+
+fn is_not_for_functions(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name) || is_reserved(name.as_str())
 }
 
 /// Names that a function may take for the gateway's word, and names with an underscore, which CGI
@@ -76,8 +83,9 @@ fn is_end_to_end(name: &HeaderName) -> bool {
 
 /// Drops what concerns only the hop between function and gateway from a response.
 pub(super) fn clean_response(headers: &mut HeaderMap, is_upgrade: bool) {
-    for name in HOP_BY_HOP.iter().filter(|name| !(is_upgrade && (**name == CONNECTION || **name == UPGRADE)))
-    {
+    let is_kept = |name: &HeaderName| is_upgrade && (name == CONNECTION || name == UPGRADE);
+    let dropped = |name: &&HeaderName| HOP_BY_HOP.contains(name) && !is_kept(name);
+    for name in headers.keys().filter(dropped).cloned().collect::<Vec<_>>() {
         headers.remove(name);
     }
 }
@@ -114,6 +122,8 @@ impl Origin {
 
     /// Adds the `x-forwarded-*` headers, as Supabase's gateway sets them.
     pub(super) fn tell(&self, headers: &mut HeaderMap, peer: &Peer, host: &Authority, prefix: &'static str) {
+        // Once, for these and those of the identity: a map that grows hashes all its names again.
+        headers.reserve(TOLD_HEADERS);
         headers.insert(X_FORWARDED_FOR, self.address_text.clone());
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.scheme));
         headers.insert(X_FORWARDED_PORT, peer.port_text.clone());

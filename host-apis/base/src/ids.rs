@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::random;
 
 /// A function's name in URLs, folders and logs: `^[A-Za-z][A-Za-z0-9_-]*$`, at most 48 bytes.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,7 +57,8 @@ pub struct RequestId(uuid::Uuid);
 
 impl RequestId {
     pub fn generate() -> Self {
-        Self(uuid::Uuid::now_v7())
+        let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random::bytes()).into_uuid())
     }
 }
 

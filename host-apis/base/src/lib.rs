@@ -24,6 +24,7 @@ pub mod observe;
 mod principal;
 pub mod progress;
 pub mod project;
+mod random;
 pub mod task;
 mod trace;
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::random;
+
 /// The trace a request belongs to: a caller's, continued, or a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {
@@ -13,8 +15,7 @@ pub struct TraceContext {
 impl TraceContext {
     /// A new trace with a random id, sampled.
     pub fn generate() -> Self {
-        let seed = uuid::Uuid::new_v4();
-        Self { trace_id: *seed.as_bytes(), span_id: random_span(), sampled: true }
+        Self { trace_id: random::bytes(), span_id: random::bytes(), sampled: true }
     }
 
     /// Continues the trace named by a `traceparent` header under a new span, or `None` when the
@@ -33,36 +34,39 @@ impl TraceContext {
         if trace_id == [0; 16] || parent == [0; 8] {
             return None;
         }
-        Some(Self { trace_id, span_id: random_span(), sampled: flags[0] & 1 == 1 })
+        Some(Self { trace_id, span_id: random::bytes(), sampled: flags[0] & 1 == 1 })
     }
 
     /// 32 lower-case hex digits.
     pub fn trace_id(&self) -> String {
-        encode_hex(&self.trace_id)
+        let mut text = String::with_capacity(2 * self.trace_id.len());
+        push_hex(&mut text, &self.trace_id);
+        text
     }
 }
 
 /// Prints as a `traceparent` header value.
 impl fmt::Display for TraceContext {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let flags = u8::from(self.sampled);
-        write!(formatter, "00-{}-{}-{flags:02x}", encode_hex(&self.trace_id), encode_hex(&self.span_id))
+        let mut text = String::with_capacity(TRACEPARENT_BYTES);
+        text.push_str("00-");
+        push_hex(&mut text, &self.trace_id);
+        text.push('-');
+        push_hex(&mut text, &self.span_id);
+        text.push_str(if self.sampled { "-01" } else { "-00" });
+        formatter.write_str(&text)
     }
 }
 
-fn random_span() -> [u8; 8] {
-    let mut span = [0; 8];
-    span.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[8..]);
-    span
-}
+/// Of version 00.
+const TRACEPARENT_BYTES: usize = 55;
 
-fn encode_hex(bytes: &[u8]) -> String {
+fn push_hex(text: &mut String, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
 }
 
 /// Lower-case hex only, as the recommendation demands.

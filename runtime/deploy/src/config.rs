@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use isobase_base::project::Project;
+use isobase_base::project::{Project, state_folder};
 use isobase_engine::Limits;
 
 /// How to serve a project's functions from their sources.
@@ -49,7 +49,7 @@ impl SourcesConfig {
             limits: Limits::default(),
             wasm_build: WasmBuild {
                 cargo: "cargo".into(),
-                target_folder: project.root.join(".isobase/wasm-target"),
+                target_folder: state_folder(&project.root).join("wasm-target"),
             },
             watch: true,
             debounce: Duration::from_millis(20),

@@ -47,6 +47,11 @@ pub const SUPABASE_FOLDER: &str = "supabase";
 /// The settings file inside [`SUPABASE_FOLDER`].
 pub const CONFIG_FILE: &str = "config.toml";
 
+/// The folder for everything that the host makes and can make again, the local database included.
+pub fn state_folder(workdir: &Path) -> PathBuf {
+    workdir.join(".isobase")
+}
+
 /// A project as found on disk. Immutable; an edit of its files makes another ([`Project::reload`]).
 #[derive(Clone, Debug)]
 pub struct Project {

@@ -225,7 +225,7 @@ struct Prepared {
 
 /// The part of a start that only touches files and runs `initdb`.
 fn prepare(config: &ClusterConfig, progress: &dyn Progress) -> Result<Prepared, ClusterError> {
-    let state = place::state_folder(&config.workdir)?;
+    let state = place::make_state_folder(&config.workdir)?;
     let lock = Lock::take(&state)?;
     let binaries = Binaries::find(config.binaries.as_deref(), settings::data_version(&state))?;
     let place = Place::prepare(&state, config.user.as_deref(), progress)?;

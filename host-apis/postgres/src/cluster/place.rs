@@ -1,7 +1,7 @@
 //! Where the cluster lives, and whether the server's user can get there.
 //!
 //! The home of the cluster is `<workdir>/.isobase/postgres`. Started by root, the server runs as
-//! another user, and a workdir like `/root/project` is closed to it. Then the home is made in
+//! another user, and a workdir in root's own home is closed to it. Then the home is made in
 //! `/var/lib/isobase/<project>-<random>` and `.isobase/postgres` is a link to it. The link decides:
 //! delete `.isobase` and the next start makes a new, empty home.
 //!
@@ -14,6 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use isobase_base::progress::Progress;
+use isobase_base::project::state_folder;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -35,9 +36,9 @@ pub(super) struct Place {
 }
 
 /// `<workdir>/.isobase`, made if missing and kept out of git.
-pub(super) fn state_folder(workdir: &Path) -> Result<PathBuf, ClusterError> {
+pub(super) fn make_state_folder(workdir: &Path) -> Result<PathBuf, ClusterError> {
     let workdir = workdir.canonicalize().map_err(|source| ClusterError::file(workdir, source))?;
-    let state = workdir.join(".isobase");
+    let state = state_folder(&workdir);
     let make = || -> io::Result<()> {
         if !state.is_dir() {
             std::fs::create_dir(&state)?;
