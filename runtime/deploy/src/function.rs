@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use isobase_base::project::{FunctionLimits, FunctionSettings};
-use isobase_base::{Access, Failure, FunctionSlug, Target};
-use isobase_engine::{Artifact, Capabilities, Function, FunctionVersion, Limits, Publication};
+use isobase_base::{Access, FunctionSlug, Target};
+use isobase_engine::{Absent, Artifact, Capabilities, Function, FunctionVersion, Limits, Publication};
 
 /// Everything about a function but its version: equal ones need no new publication.
 #[derive(Clone)]
 pub(crate) struct Build {
     pub(crate) access: Access,
-    pub(crate) outcome: Result<Ready, Failure>,
+    pub(crate) outcome: Result<Ready, Absent>,
 }
 
 /// What a good build gives.
@@ -80,8 +80,11 @@ impl Build {
                     && one.environment == two.environment
                     && same_artifact(&one.artifact, &two.artifact)
             }
-            (Err(one), Err(two)) => one.kind == two.kind && one.detail == two.detail,
-            (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+            (Err(Absent::Broken(one)), Err(Absent::Broken(two))) => {
+                one.kind == two.kind && one.detail == two.detail
+            }
+            (Err(Absent::Building), Err(Absent::Building)) => true,
+            (Ok(_) | Err(_), _) => false,
         };
         self.access == other.access && same_outcome
     }

@@ -11,8 +11,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use isobase_base::limits::SOURCE_COMPONENT_BYTES_MAX;
 use isobase_base::project::{FunctionSettings, ProjectError};
-use isobase_base::{Access, Failure, FunctionSlug, Target};
-use isobase_engine::{Artifact, Publish, Reuse};
+use isobase_base::{Access, FunctionSlug, Target};
+use isobase_engine::{Absent, Artifact, Publish, Reuse};
 use parking_lot::Mutex;
 
 use crate::SourcesConfig;
@@ -174,22 +174,21 @@ impl Workshop {
                 }
                 return;
             }
-            Ok(Made::Artifact(artifact)) => Some(Ok(artifact)),
+            Ok(Made::Artifact(artifact)) => Ok(artifact),
             Ok(Made::Crate(folder)) => {
                 join_names(&mut names, rust_crate::names(&folder));
                 known.serial += 1;
                 known.building = Some(self.crates.start(slug.clone(), folder, known.serial));
                 // Until cargo is done, the last component goes on serving.
-                let last = known.component.clone();
-                let first = || Err(SourceFault::new("cargo is building the function for the first time"));
-                Some(last.unwrap_or_else(first).map(component))
+                match known.component.clone() {
+                    Some(last) => last.map(component).map_err(|fault| fault.failure().into()),
+                    None => Err(Absent::Building),
+                }
             }
-            Err(fault) => Some(Err(fault)),
+            Err(fault) => Err(fault.failure().into()),
         };
         known.names = names;
-        if let Some(made) = made {
-            self.put(slug, &settings, made.map_err(|fault| fault.failure()), began);
-        }
+        self.put(slug, &settings, made, began);
     }
 
     fn find_and_load(
@@ -238,7 +237,7 @@ impl Workshop {
         }
         known.component = Some(outcome.clone());
         let settings = self.config.project.function(slug.as_str());
-        let artifact = outcome.map(component).map_err(|fault| fault.failure());
+        let artifact = outcome.map(component).map_err(|fault| fault.failure().into());
         self.put(slug, &settings, artifact, Instant::now());
     }
 
@@ -247,7 +246,7 @@ impl Workshop {
         &mut self,
         slug: &FunctionSlug,
         settings: &FunctionSettings,
-        artifact: Result<Artifact, Failure>,
+        artifact: Result<Artifact, Absent>,
         began: Instant,
     ) {
         let access = Access { verify_jwt: settings.verify_jwt && !self.config.no_verify_jwt };
@@ -267,8 +266,11 @@ impl Workshop {
                 let millis = began.elapsed().as_millis() as u64;
                 tracing::info!(function = %slug, version, millis, "function published");
             }
-            Err(failure) => {
+            Err(Absent::Broken(failure)) => {
                 tracing::warn!(function = %slug, version, "function does not build: {}", failure.detail)
+            }
+            Err(Absent::Building) => {
+                tracing::info!(function = %slug, "cargo is building the function; requests wait for it")
             }
         }
         let publication = build.publication(slug, version);
@@ -308,7 +310,10 @@ impl Workshop {
     fn report(&self) {
         let published = self.known.iter().filter_map(|(slug, known)| {
             let build = known.published.as_ref()?;
-            let broken = build.outcome.as_ref().err().map(|failure| failure.detail.clone());
+            let broken = match &build.outcome {
+                Err(Absent::Broken(failure)) => Some(failure.detail.clone()),
+                Ok(_) | Err(Absent::Building) => None,
+            };
             let version = self.versions.get(slug).copied().unwrap_or_default();
             Some(SourceStatus { slug: slug.clone(), version, broken })
         });

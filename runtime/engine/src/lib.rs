@@ -10,5 +10,5 @@ mod worker;
 
 pub use function::{Artifact, Capabilities, Function, FunctionVersion, Module, Reuse};
 pub use limits::Limits;
-pub use publish::{Publication, Publish};
+pub use publish::{Absent, Publication, Publish};
 pub use worker::{Engine, Retirement, Worker};

@@ -11,9 +11,24 @@ use crate::Function;
 pub struct Publication {
     pub target: Target,
     pub access: Access,
-    /// The function, or why there is none: a source that does not compile answers with its error
-    /// (503 `BOOT_ERROR`) until it is saved again.
-    pub function: Result<Arc<Function>, Failure>,
+    /// The function, or why there is none.
+    pub function: Result<Arc<Function>, Absent>,
+}
+
+/// Why a target has no function.
+#[derive(Clone, Debug)]
+pub enum Absent {
+    /// Answered with until the next publication: a source that does not compile is 503 `BOOT_ERROR`
+    /// until it is saved again.
+    Broken(Failure),
+    /// Its first build is under way. Requests wait for the publication that follows.
+    Building,
+}
+
+impl From<Failure> for Absent {
+    fn from(failure: Failure) -> Self {
+        Self::Broken(failure)
+    }
 }
 
 /// Takes publications; the pool implements it.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use isobase_base::{Access, Failure, FailureKind};
-use isobase_engine::{Function, Retirement};
+use isobase_engine::{Absent, Function, Retirement};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::seats::{Booted, Leaving, Seats};
 
 pub(crate) struct State {
     pub(crate) access: Access,
-    pub(crate) source: Result<Arc<Function>, Failure>,
+    pub(crate) source: Result<Arc<Function>, Absent>,
     /// Counts publications: a boot that began before the current one is worth nothing.
     generation: u64,
     pub(crate) seats: Seats,
@@ -58,6 +58,8 @@ pub(crate) enum Wait {
     Worker,
     /// There is none yet.
     FirstBoot,
+    /// There is nothing to boot yet.
+    FirstBuild,
 }
 
 /// A place in the queue.
@@ -77,7 +79,7 @@ pub(crate) struct Orders {
 }
 
 impl State {
-    pub(crate) fn new(access: Access, source: Result<Arc<Function>, Failure>) -> Self {
+    pub(crate) fn new(access: Access, source: Result<Arc<Function>, Absent>) -> Self {
         Self {
             access,
             source,
@@ -111,7 +113,11 @@ impl State {
             let detail = format!("{bound} requests already wait for a worker");
             return Err(Failure::new(FailureKind::Overloaded, detail));
         }
-        let wait = if self.seats.is_empty() { Wait::FirstBoot } else { Wait::Worker };
+        let wait = match &self.source {
+            Err(_) => Wait::FirstBuild,
+            Ok(_) if self.seats.is_empty() => Wait::FirstBoot,
+            Ok(_) => Wait::Worker,
+        };
         let (waiter, place) = oneshot::channel();
         self.waiters.push_back(waiter);
         self.order_boots(config, orders);
@@ -128,7 +134,7 @@ impl State {
     /// Another version, or the failure that stands for it, from now on.
     pub(crate) fn change(
         &mut self,
-        source: Result<Arc<Function>, Failure>,
+        source: Result<Arc<Function>, Absent>,
         reason: Retirement,
         config: &PoolConfig,
         orders: &mut Orders,
@@ -141,8 +147,8 @@ impl State {
         self.seats.leave(reason, &mut orders.leaving);
         match &self.source {
             Ok(_) if was_in_use => self.order_boot(orders),
-            Ok(_) => {}
-            Err(failure) => {
+            Ok(_) | Err(Absent::Building) => {}
+            Err(Absent::Broken(failure)) => {
                 let failure = failure.clone();
                 self.fail_waiters(&failure, orders);
             }

@@ -35,17 +35,21 @@ pub(crate) async fn invoke(
     let (place, started) = match lane.admit() {
         Admission::Now(place) => (Ok(place), arrived),
         Admission::Later { place, wait } => {
-            let bound = match wait {
-                Wait::Worker => lane.config.queue_timeout,
-                Wait::FirstBoot => lane.config.queue_timeout + lane.config.boot_timeout,
+            let deadline = Instant::from_std(context.deadline);
+            let until = match wait {
+                Wait::Worker => (arrived + lane.config.queue_timeout).min(deadline),
+                Wait::FirstBoot => {
+                    (arrived + lane.config.queue_timeout + lane.config.boot_timeout).min(deadline)
+                }
+                Wait::FirstBuild => deadline,
             };
-            let until = (arrived + bound).min(Instant::from_std(context.deadline));
             let place = match tokio::time::timeout_at(until, place).await {
                 Ok(Ok(place)) => place,
                 Ok(Err(_)) => Err(Failure::new(FailureKind::Cancelled, "the function was taken away")),
                 Err(_) => {
                     let waited = until.saturating_duration_since(arrived);
-                    Err(Failure::new(FailureKind::Overloaded, format!("no worker became free in {waited:?}")))
+                    let what = if wait == Wait::FirstBuild { "was built" } else { "became free" };
+                    Err(Failure::new(FailureKind::Overloaded, format!("no worker {what} in {waited:?}")))
                 }
             };
             (place, Instant::now())

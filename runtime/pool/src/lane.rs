@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use isobase_base::observe::{Observation, Observer};
 use isobase_base::{Access, Failure, Target};
-use isobase_engine::{Function, FunctionVersion, Publication, Retirement};
+use isobase_engine::{Absent, Function, FunctionVersion, Publication, Retirement};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -46,7 +46,7 @@ pub(crate) enum Admission {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneStatus {
     pub target: Target,
-    /// `None` when the source is broken.
+    /// `None` when the source is broken, or built for the first time.
     pub version: Option<FunctionVersion>,
     pub workers: usize,
     pub booting: usize,
@@ -75,7 +75,7 @@ impl Lane {
     pub(crate) fn admit(self: &Arc<Self>) -> Admission {
         let mut orders = Orders::default();
         let mut state = self.state.lock();
-        if let Err(failure) = &state.source {
+        if let Err(Absent::Broken(failure)) = &state.source {
             return Admission::Refused(failure.clone());
         }
         let admission = match state.take(&mut orders) {
@@ -108,13 +108,13 @@ impl Lane {
 
     /// No request from now on: each is answered with `failure`.
     pub(crate) fn close(self: &Arc<Self>, failure: Failure, reason: Retirement) {
-        self.change(None, Err(failure), reason);
+        self.change(None, Err(failure.into()), reason);
     }
 
     fn change(
         self: &Arc<Self>,
         access: Option<Access>,
-        source: Result<Arc<Function>, Failure>,
+        source: Result<Arc<Function>, Absent>,
         reason: Retirement,
     ) {
         self.decide(|state, orders| {

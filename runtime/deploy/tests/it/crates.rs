@@ -40,7 +40,7 @@ async fn a_crate_is_built_beside_the_others_and_rebuilt_when_saved() {
     ]);
     let cargo = scripted_cargo(&stand);
     let stand = stand.open_with(|config: &mut SourcesConfig| config.wasm_build.cargo = cargo).await;
-    assert_eq!(stand.fault("c"), "cargo is building the function for the first time");
+    assert_eq!(stand.fault("c"), "building");
     stand.write("f/index.ts", "export const f = 2;\n");
     stand.shows("f", "f = 2").await;
     stand.write("/go", "");

@@ -9,7 +9,7 @@ async fn check(files: &[(&str, &str)], expected: Expect) {
     let stand = project(files).open_with(|config| config.watch = false).await;
     let shown = match stand.function("f") {
         None => "nothing\n".into(),
-        Some(Err(failure)) => failure.detail + "\n",
+        Some(Err(_)) => stand.fault("f") + "\n",
         Some(Ok(function)) => crate::stand::modules(&function)
             .iter()
             .map(|module| {

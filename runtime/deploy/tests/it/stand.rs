@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use isobase_base::project::{Project, Variables};
-use isobase_base::{Failure, FunctionSlug, Target};
+use isobase_base::{FunctionSlug, Target};
 use isobase_deploy::{Sources, SourcesConfig};
-use isobase_engine::{Artifact, Function, Module, Publication, Publish};
+use isobase_engine::{Absent, Artifact, Function, Module, Publication, Publish};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -102,7 +102,7 @@ impl Stand {
         self.board.pinned.lock().get(slug).map_or(0, |(count, _)| *count)
     }
 
-    pub(crate) fn function(&self, slug: &str) -> Option<Result<Arc<Function>, Failure>> {
+    pub(crate) fn function(&self, slug: &str) -> Option<Result<Arc<Function>, Absent>> {
         let pinned = self.board.pinned.lock();
         pinned.get(slug).and_then(|(_, publication)| Some(publication.as_ref()?.function.clone()))
     }
@@ -113,13 +113,13 @@ impl Stand {
 
     pub(crate) fn modules(&self, slug: &str) -> Arc<[Module]> {
         let function =
-            self.function(slug).expect("published").unwrap_or_else(|failure| panic!("{}", failure.detail));
+            self.function(slug).expect("published").unwrap_or_else(|absent| panic!("{}", detail(&absent)));
         modules(&function)
     }
 
     /// Why `slug` does not build.
     pub(crate) fn fault(&self, slug: &str) -> String {
-        self.function(slug).expect("published").expect_err("broken").detail
+        detail(&self.function(slug).expect("published").expect_err("broken"))
     }
 
     /// Waits until what is published for `slug` makes `shown` contain `text`.
@@ -146,6 +146,13 @@ impl Stand {
     }
 }
 
+fn detail(absent: &Absent) -> String {
+    match absent {
+        Absent::Broken(failure) => failure.detail.clone(),
+        Absent::Building => "building".to_owned(),
+    }
+}
+
 pub(crate) fn modules(function: &Function) -> Arc<[Module]> {
     match &function.artifact {
         Artifact::Modules(modules) => Arc::clone(modules),
@@ -154,10 +161,10 @@ pub(crate) fn modules(function: &Function) -> Arc<[Module]> {
 }
 
 /// All code of a function, or its failure, as one text.
-fn shown(function: Option<Result<Arc<Function>, Failure>>) -> String {
+fn shown(function: Option<Result<Arc<Function>, Absent>>) -> String {
     match function {
         None => "nothing".into(),
-        Some(Err(failure)) => failure.detail,
+        Some(Err(absent)) => detail(&absent),
         Some(Ok(function)) => match &function.artifact {
             Artifact::Modules(modules) => modules.iter().map(|module| &*module.code).collect(),
             Artifact::Component { bytes, .. } => String::from_utf8_lossy(bytes).into_owned(),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use isobase_base::{Failure, FailureKind};
+use isobase_base::{Body, Failure, FailureKind};
+use isobase_engine::Absent;
 use isobase_pool::PoolConfig;
 
 use crate::script::{BootStep, config, limits, target, theatre, until};
@@ -88,7 +89,7 @@ async fn prewarm_boots_and_tells_the_outcome() {
     theatre.publish("g", 1, limits(1));
     theatre.pool.warm(&target("g"));
     until("g has a worker", || theatre.stage.boots_done.load(Ordering::SeqCst) == 2).await;
-    theatre.publish_result("h", Err(Failure::new(FailureKind::Boot, "broken")));
+    theatre.publish_source("h", Err(Failure::new(FailureKind::Boot, "broken").into()));
     assert_eq!(theatre.pool.prewarm(&target("h")).await.unwrap_err().detail, "broken");
 }
 
@@ -120,4 +121,26 @@ async fn a_host_full_of_busy_workers_refuses_after_the_queue_timeout() {
     assert_eq!(theatre.answer("b", "/ok").await, "overloaded");
     theatre.stage.hold_gate.add_permits(1);
     assert_eq!(held.await.unwrap(), "v1 w0");
+}
+
+#[tokio::test]
+async fn requests_wait_for_a_first_build() {
+    let theatre = Arc::new(theatre(config()));
+    for outcome in ["built", "broken"] {
+        theatre.publish_source("f", Err(Absent::Building));
+        let waiting = theatre.asking("f", "/ok");
+        theatre.waiting(1).await;
+        assert_eq!(theatre.workers(), 0, "there is nothing to boot");
+        if outcome == "built" {
+            theatre.publish("f", 1, limits(1));
+            assert_eq!(waiting.await.unwrap(), "v1 w0");
+        } else {
+            theatre.publish_source("f", Err(Failure::new(FailureKind::Boot, "no such crate").into()));
+            assert_eq!(waiting.await.unwrap(), "boot");
+        }
+    }
+    theatre.publish_source("g", Err(Absent::Building));
+    let late = theatre.ask_with("g", "/ok", Body::Empty, Duration::from_millis(20)).await.unwrap_err();
+    assert_eq!(late.kind, FailureKind::Overloaded);
+    assert!(late.detail.starts_with("no worker was built in"), "{}", late.detail);
 }

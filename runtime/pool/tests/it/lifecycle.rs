@@ -72,7 +72,7 @@ async fn those_who_wait_get_the_new_version_or_its_failure() {
     theatre.holding(2).await;
     let waiting_again = theatre.asking("f", "/ok");
     theatre.waiting(1).await;
-    theatre.publish_result("f", Err(Failure::new(FailureKind::Boot, "index.ts:3:7")));
+    theatre.publish_source("f", Err(Failure::new(FailureKind::Boot, "index.ts:3:7").into()));
     assert_eq!(waiting_again.await.unwrap(), "boot");
     assert_eq!(theatre.ask("f", "/ok").await.unwrap_err().detail, "index.ts:3:7");
     theatre.stage.hold_gate.add_permits(2);

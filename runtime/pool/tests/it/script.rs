@@ -17,8 +17,8 @@ use isobase_base::{
     RequestId, Target, TraceContext, Upgrade, UpgradedIo,
 };
 use isobase_engine::{
-    Artifact, Capabilities, Engine, Function, FunctionVersion, Limits, Publication, Publish, Retirement,
-    Reuse, Worker,
+    Absent, Artifact, Capabilities, Engine, Function, FunctionVersion, Limits, Publication, Publish,
+    Retirement, Reuse, Worker,
 };
 use isobase_pool::{Pool, PoolConfig};
 use parking_lot::Mutex;
@@ -257,10 +257,10 @@ pub(crate) fn function(slug: &str, version: u64, limits: Limits) -> Arc<Function
 
 impl Theatre {
     pub(crate) fn publish(&self, slug: &str, version: u64, limits: Limits) {
-        self.publish_result(slug, Ok(function(slug, version, limits)));
+        self.publish_source(slug, Ok(function(slug, version, limits)));
     }
 
-    pub(crate) fn publish_result(&self, slug: &str, function: Result<Arc<Function>, Failure>) {
+    pub(crate) fn publish_source(&self, slug: &str, function: Result<Arc<Function>, Absent>) {
         let access = Access { verify_jwt: true };
         self.pool.publish(Publication { target: target(slug), access, function });
     }
