@@ -78,7 +78,9 @@ struct Over {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests folder has a parent").to_owned()
+    // Asked for at run time: checkouts that share a target folder share this program too.
+    let tests = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the package is");
+    Path::new(&tests).parent().expect("the tests folder has a parent").to_owned()
 }
 
 /// Our files with extension `extension`, as paths relative to the root.

@@ -30,12 +30,15 @@ pub(crate) struct RunState {
     pub(crate) service_role_key: String,
 }
 
-/// When a process began, in clock ticks since the machine did: field 22 of `proc(5)`'s `stat`. The
-/// second field is a name that may hold anything, parentheses too. `None` where there is no `/proc`.
+/// When a process began, in clock ticks since the machine did: field 22 of `proc(5)`'s `stat`. `None`
+/// for one that has ended and is only waited for, and where there is no `/proc`.
 pub(crate) fn process_start(pid: i32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is a name that may hold anything, parentheses too.
     let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = after_name.split_whitespace();
+    let state = fields.next()?;
+    if state == "Z" { None } else { fields.nth(18)?.parse().ok() }
 }
 
 fn file(workdir: &Path) -> PathBuf {

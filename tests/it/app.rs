@@ -67,6 +67,13 @@ fn copy_folder(from: &Path, to: &Path, skipped: &[&str]) {
     }
 }
 
+/// A file or folder of the checkout. Asked for at run time: checkouts that share a target folder share
+/// this program too.
+pub(crate) fn checkout(path: &str) -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the package is");
+    Path::new(&package).join("..").join(path)
+}
+
 impl Ports {
     /// Three ports that nobody listens on now. Held together, so that they differ.
     fn free() -> Self {
@@ -89,7 +96,7 @@ impl Project {
 
     fn copy_of_quickstart(skipped: &[&str]) -> Self {
         let project = Self::empty();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart/supabase");
+        let source = checkout("examples/quickstart/supabase");
         copy_folder(&source, &project.path().join("supabase"), skipped);
         project
     }

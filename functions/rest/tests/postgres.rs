@@ -14,7 +14,8 @@ use host::{Bench, Session};
 use scenario::{Caller, Given, Scenario, Setting};
 
 fn compat() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/compat/rest")
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("../../tests/compat/rest")
 }
 
 fn settings(setting: Option<Setting>) -> Settings {

@@ -127,7 +127,7 @@ fn failed(error: &Error) -> Response {
             "kind": kind, "sqlstate": error.sqlstate, "message": error.message, "detail": error.detail,
             "hint": error.hint, "constraint": error.constraint, "position": error.position,
         }),
-        Error::Refused(why) => json!({"kind": kind, "message": why}),
+        Error::Refused(why) | Error::Unavailable(why) => json!({"kind": kind, "message": why}),
         _ => json!({"kind": kind}),
     };
     Response::json(&fields).with_status(400)

@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn the_list_is_the_folder() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let folder =
+            Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("migrations");
         let mut present: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
