@@ -1,33 +1,82 @@
-//! Every limit of a function, through the gateway: the documented status, the reason in the log,
-//! and neighbours that notice nothing.
+//! Every limit of a function, through the gateway and on both engines: the documented status, the
+//! reason in the log, and neighbours that notice nothing.
+
+use isobase_guests::COMPONENT;
 
 use crate::app::{App, Project};
 
-/// A project with one well-behaved neighbour and tight limits for `guest`.
-async fn start(source: &str, limits: &str) -> App {
-    let project = Project::empty();
-    project.configure("[functions.neighbour]\nverify_jwt = false");
-    project.configure(&format!("[functions.guest]\nverify_jwt = false\n[functions.guest.limits]\n{limits}"));
-    project.function("neighbour", "Deno.serve(() => new Response('well'))");
-    project.function("guest", source);
-    project.start().await
+/// A function that is stopped, and how.
+struct Case<'a> {
+    /// After `/functions/v1/`.
+    path: &'a str,
+    status: u16,
+    code: &'a str,
+    reason: &'a str,
 }
 
-async fn check(source: &str, limits: &str, status: u16, code: &str, reason: &str) {
-    let app = start(source, limits).await;
-    let guest = app.call("GET", "/functions/v1/guest");
+/// A project with one well-behaved neighbour and tight limits for `slug`.
+fn project(slug: &str, settings: &str, limits: &str) -> Project {
+    let project = Project::empty();
+    project.configure("[functions.neighbour]\nverify_jwt = false");
+    project.function("neighbour", "Deno.serve(() => new Response('well'))");
+    project.configure(&format!("[functions.{slug}]\nverify_jwt = false\n{settings}"));
+    project.configure(&format!("[functions.{slug}.limits]\n{limits}"));
+    project
+}
+
+async fn check_case(app: &App, case: Case<'_>) {
+    let guest = app.call("GET", &format!("/functions/v1/{}", case.path));
     let neighbour = async {
         for _ in 0..20 {
             assert_eq!(app.call("GET", "/functions/v1/neighbour").send().await.text(), "well");
         }
     };
     let (answer, ()) = tokio::join!(guest.send(), neighbour);
-    assert_eq!(answer.status.as_u16(), status, "{} {}", answer.text(), app.project.log());
-    assert_eq!(answer.header("sb-error-code"), Some(code));
-    assert_eq!(answer.json()["code"], code);
-    let logged = format!("\"reason\":\"{reason}\"");
-    assert!(app.project.log().contains(&logged), "{}", app.project.log());
+    let told = (answer.status.as_u16(), answer.header("sb-error-code"));
+    assert_eq!(
+        told,
+        (case.status, Some(case.code)),
+        "{}: {} {}",
+        case.path,
+        answer.text(),
+        app.project.log()
+    );
+    assert_eq!(answer.json()["code"], case.code);
+    let logged = format!("\"reason\":\"{}\"", case.reason);
+    assert!(app.project.log().contains(&logged), "{}: {}", case.path, app.project.log());
     assert_eq!(app.call("GET", "/functions/v1/neighbour").send().await.text(), "well");
+}
+
+/// A TypeScript function.
+async fn check(source: &str, limits: &str, status: u16, code: &str, reason: &str) {
+    let project = project("guest", "", limits);
+    project.function("guest", source);
+    let app = project.start().await;
+    check_case(&app, Case { path: "guest", status, code, reason }).await;
+}
+
+#[tokio::test]
+async fn wasm_functions_end_by_the_same_limits() {
+    let entrypoint = "entrypoint = \"./functions/guests/guests.wasm\"";
+    let limits = "memory = \"64MiB\"\ncpu = \"300ms\"\nidle = \"1s\"";
+    let project = project("guests", entrypoint, limits);
+    project.write("supabase/functions/guests/guests.wasm", COMPONENT);
+    let app = project.start().await;
+    for (path, status, code, reason) in [
+        ("guests/spin", 546, "WORKER_LIMIT", "cpu"),
+        ("guests/hoard", 546, "WORKER_LIMIT", "memory"),
+        ("guests/deadlock", 504, "IDLE_TIMEOUT", "idle"),
+        ("guests/panic", 500, "WORKER_ERROR", "crashed"),
+        ("guests/trap", 500, "WORKER_ERROR", "crashed"),
+        ("guests/overflow", 500, "WORKER_ERROR", "crashed"),
+    ] {
+        check_case(&app, Case { path, status, code, reason }).await;
+        assert_eq!(
+            app.call("GET", "/functions/v1/guests/hello").send().await.text(),
+            "hello",
+            "after {path}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -31,11 +31,10 @@ pub(super) async fn run<S: Service>(stream: TcpStream, peer: Peer, seat: Seat, s
     let service = service_fn(|request: Request<Incoming>| {
         let open = activity.begin_request();
         let (service, peer) = (shared.service.clone(), peer.clone());
-        // Boxed, because hyper moves it twice more, and it is some kilobytes.
-        Box::pin(async move {
+        async move {
             let response = service.answer(&peer, request).await;
             Ok::<_, Infallible>(response.map(|body| Tracked { body, _open: open }))
-        })
+        }
     });
     let builder = http(&shared.limits);
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(socket), service));

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, Uri};
 use http_body::{Frame, SizeHint};
 use isobase_base::observe::{Observation, Observer};
 use isobase_base::{Body, BodyError, Principal, RequestId, TraceContext};
@@ -29,9 +30,9 @@ pub(crate) struct AccessLog {
 
 impl AccessLog {
     /// The id is always new: one taken from a client could be chosen to mislead (log forging).
-    pub(super) fn begin<B>(observer: &Observer, request: &Request<B>) -> Self {
+    pub(super) fn begin(observer: &Observer, parts: &Parts) -> Self {
         let request_id = RequestId::generate();
-        let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+        let traceparent = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
         Self {
             observer: observer.clone(),
             request_id,
@@ -42,8 +43,8 @@ impl AccessLog {
             // Until there is a response, the end can only mean that the client went away. The code
             // is the one nginx made customary.
             status: StatusCode::from_u16(499).expect("499 is a valid status"),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
             began: Instant::now(),
             bytes: 0,
         }

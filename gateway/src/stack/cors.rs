@@ -5,7 +5,8 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
-use http::{Method, Request, Response};
+use http::request::Parts;
+use http::{Method, Response};
 use isobase_base::Body;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD");
@@ -38,17 +39,17 @@ pub(super) fn decide(headers: &HeaderMap, configured: &[String]) -> Answer {
 }
 
 /// Answers a preflight; `None` for every other request, plain `OPTIONS` included.
-pub(super) fn preflight<B>(request: &Request<B>, answer: &Answer) -> Option<Response<Body>> {
-    let is_preflight = *request.method() == Method::OPTIONS
-        && request.headers().contains_key(ORIGIN)
-        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+pub(super) fn preflight(parts: &Parts, answer: &Answer) -> Option<Response<Body>> {
+    let is_preflight = parts.method == Method::OPTIONS
+        && parts.headers.contains_key(ORIGIN)
+        && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     if !is_preflight {
         return None;
     }
     let mut response = Response::new(Body::Empty);
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(request.headers()));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(&parts.headers));
     headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
     allow_origin(headers, answer);
     Some(response)

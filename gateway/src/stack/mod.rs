@@ -56,17 +56,28 @@ struct Place<'a> {
     authority: Authority,
 }
 
+/// What layers 5 and 6 make of a request.
+enum Admission {
+    /// A page of the gateway's own.
+    Answered(Response<Body>),
+    /// For a function.
+    Admitted { target: Target, context: Context, bytes_max: u64, offers_upgrade: bool },
+}
+
 /// Answers one request.
 pub(crate) async fn handle<B>(gateway: &Gateway, peer: &Peer, request: Request<B>) -> Response<Answer>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Display,
 {
-    let uri = request.uri().clone();
-    let mut log = AccessLog::begin(&gateway.observer, &request);
+    let (parts, body) = request.into_parts();
+    // Boxed, because it goes through all layers and is no small thing to move.
+    let parts = Box::new(parts);
+    let mut log = AccessLog::begin(&gateway.observer, &parts);
+    let uri = parts.uri.clone();
     let mut response = match path::normalise(uri.path()) {
         Ok(path) => match routes::find(&path) {
-            Some((route, rest)) => answer_at(gateway, peer, route, rest, request, &mut log).await,
+            Some((route, rest)) => answer_at(gateway, peer, route, rest, parts, body, &mut log).await,
             None => own::not_found().into_response(Dialect::Plain),
         },
         Err(path::Ambiguous) => own::invalid_url().into_response(Dialect::Plain),
@@ -82,7 +93,8 @@ async fn answer_at<B>(
     peer: &Peer,
     route: &'static Route,
     rest: &str,
-    request: Request<B>,
+    mut parts: Box<Parts>,
+    body: B,
     log: &mut AccessLog,
 ) -> Response<Body>
 where
@@ -91,20 +103,26 @@ where
 {
     log.surface = route.surface;
     let cross_origin = match route.cross_origin {
-        CrossOrigin::Gateway => cors::decide(request.headers(), &gateway.config.cors_origins),
+        CrossOrigin::Gateway => cors::decide(&parts.headers, &gateway.config.cors_origins),
         // Only for the gateway's own refusals: without it a page cannot read why it was refused.
-        CrossOrigin::Function => cors::decide(request.headers(), &[]),
+        CrossOrigin::Function => cors::decide(&parts.headers, &[]),
     };
     if route.cross_origin == CrossOrigin::Gateway
-        && let Some(response) = cors::preflight(&request, &cross_origin)
+        && let Some(response) = cors::preflight(&parts, &cross_origin)
     {
         return response;
     }
-    let admitted = match head::check(&request, gateway.config.limits.header_bytes_max) {
-        Ok(authority) => admit(gateway, peer, Place { route, rest, authority }, request, log).await,
+    let admission = head::check(&parts, gateway.config.limits.header_bytes_max)
+        .and_then(|authority| admit(gateway, peer, Place { route, rest, authority }, &mut parts, log));
+    let answered = match admission {
+        Ok(Admission::Admitted { target, context, bytes_max, offers_upgrade }) => {
+            let request = Request::from_parts(*parts, body);
+            dispatch::dispatch(gateway, target, request, context, bytes_max, offers_upgrade).await
+        }
+        Ok(Admission::Answered(response)) => Ok(response),
         Err(refusal) => Err(refusal),
     };
-    let (mut response, is_marked) = match admitted {
+    let (mut response, is_marked) = match answered {
         Ok(response) => (response, route.cross_origin == CrossOrigin::Gateway),
         Err(refusal) => (refusal.into_response(route.dialect), true),
     };
@@ -114,31 +132,26 @@ where
     response
 }
 
-/// Layers 5 to 7.
-async fn admit<B>(
+/// Layers 5 and 6: who asks, and what the function will see of the request.
+fn admit(
     gateway: &Gateway,
     peer: &Peer,
     place: Place<'_>,
-    request: Request<B>,
+    parts: &mut Parts,
     log: &mut AccessLog,
-) -> Result<Response<Body>, Refusal>
-where
-    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Display,
-{
-    let (mut parts, body) = request.into_parts();
+) -> Result<Admission, Refusal> {
     let route = place.route;
     let target = match route.destination {
-        Destination::Jwks => return Ok(own::jwks(gateway, &parts)),
-        Destination::FunctionsHealth => return Ok(own::health()),
+        Destination::Jwks => return Ok(Admission::Answered(own::jwks(gateway, parts))),
+        Destination::FunctionsHealth => return Ok(Admission::Answered(own::health())),
         Destination::NotBuilt => return Err(own::not_built(route)),
         Destination::Builtin(name) => gateway.builtin(name),
         Destination::UserFunction => own::user_function(place.rest)?,
     };
-    let caller = authenticate(gateway, route, &target, &parts)?;
+    let caller = authenticate(gateway, route, &target, parts)?;
     log.principal = Some(caller.principal.clone());
     let is_function = route.destination == Destination::UserFunction;
-    let offers_upgrade = is_function && head::asks_for_upgrade(&parts);
+    let offers_upgrade = is_function && head::asks_for_upgrade(parts);
     let origin = Origin::of(&parts.headers, peer, &gateway.config);
     forward::clean_request(&mut parts.headers, offers_upgrade);
     origin.tell(&mut parts.headers, peer, &place.authority, route.prefix);
@@ -156,8 +169,7 @@ where
         BodyBound::Data => gateway.config.limits.data_body_bytes_max,
         BodyBound::Function => gateway.config.limits.function_body_bytes_max,
     };
-    dispatch::dispatch(gateway, target, Request::from_parts(parts, body), context, bytes_max, offers_upgrade)
-        .await
+    Ok(Admission::Admitted { target, context, bytes_max, offers_upgrade })
 }
 
 /// Layer 5.
