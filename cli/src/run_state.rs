@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct RunState {
     pub(crate) pid: i32,
     /// Tells the process from a later one with its id.
-    #[serde(default)]
     pub(crate) process_start: Option<u64>,
     pub(crate) version: String,
     pub(crate) api_url: String,

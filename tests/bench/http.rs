@@ -1,16 +1,12 @@
 //! A client for single requests: checks before a run, first requests, waiting for a server.
 
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-
-const BUILD_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
@@ -46,21 +42,6 @@ impl Client {
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
-    }
-
-    /// Waits for a function that is still being built.
-    pub(crate) async fn until_ok(&self, path: &str, patience: Duration) -> anyhow::Result<()> {
-        let since = Instant::now();
-        loop {
-            let answer = self.get(path).await?;
-            if answer.is_ok() {
-                return Ok(());
-            }
-            if since.elapsed() > patience {
-                bail!("{path} still answers {} {} after {patience:?}", answer.status, answer.body);
-            }
-            tokio::time::sleep(BUILD_POLL_INTERVAL).await;
-        }
     }
 
     /// A speed without the right answer is none.

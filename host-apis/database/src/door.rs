@@ -124,7 +124,7 @@ impl Door {
         let orders = self.orders(&principal, session, &roles)?;
         let load = Load { orders: Some(&orders), statement: Some(statement), end: End::Commit };
         check_statement(statement)?;
-        let mut attempts = 0;
+        let mut attempts = Attempts::default();
         loop {
             let mut lease = self.lease(&principal).await?;
             let begun = Instant::now();
@@ -132,8 +132,7 @@ impl Door {
                 Ok(flight) => return Ok((lease, flight)),
                 Err(trouble) => trouble,
             };
-            attempts += trouble.attempts();
-            if attempts >= ATTEMPTS_MAX || !trouble.may_retry() {
+            if attempts.are_over(&trouble) {
                 return Err(explain(trouble, orders.bound, begun));
             }
             lease.forget_statement(&statement.sql);
@@ -179,7 +178,19 @@ impl Door {
 
 /// A flight is sent at most so often, not counting connections that were found unclean. Three,
 /// because a connection may be lost and the next one may hold a stale plan.
-pub(crate) const ATTEMPTS_MAX: u32 = 3;
+const ATTEMPTS_MAX: u32 = 3;
+
+/// The attempts at one statement so far.
+#[derive(Default)]
+pub(crate) struct Attempts(u32);
+
+impl Attempts {
+    /// Counts the one that ended with `trouble`. Whether another cannot help or would be too many.
+    pub(crate) fn are_over(&mut self, trouble: &Trouble) -> bool {
+        self.0 += trouble.attempts();
+        self.0 >= ATTEMPTS_MAX || !trouble.may_retry()
+    }
+}
 
 /// Sends a flight and gathers its answer.
 pub(crate) async fn fly(

@@ -11,7 +11,7 @@ use isobase_base::limits::{DATABASE_BATCH_BYTES_MAX, DATABASE_BATCH_ROWS_MAX};
 use postgres_protocol::message::backend::DataRowBody;
 
 use crate::connection::{Connection, End, Event, Flight, Load, Shape, Trouble};
-use crate::door::{ATTEMPTS_MAX, check_statement, explain};
+use crate::door::{Attempts, check_statement, explain};
 use crate::harvest::stream_row;
 use crate::pool::Lease;
 use crate::timeout::Bound;
@@ -42,7 +42,7 @@ impl RowStream {
         let roles = door.core.roles.load_full();
         let orders = door.orders(&principal, session, &roles)?;
         let load = Load { orders: Some(&orders), statement: Some(statement), end: End::Commit };
-        let mut attempts = 0;
+        let mut attempts = Attempts::default();
         loop {
             let mut lease = door.lease(&principal).await?;
             let begun = Instant::now();
@@ -54,8 +54,7 @@ impl RowStream {
                 }
                 Err(trouble) => trouble,
             };
-            attempts += trouble.attempts();
-            if attempts >= ATTEMPTS_MAX || !trouble.may_retry() {
+            if attempts.are_over(&trouble) {
                 return Err(explain(trouble, orders.bound, begun));
             }
             lease.forget_statement(&statement.sql);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::connection::{End, Event, Flight, Load, Trouble};
-use crate::door::{ATTEMPTS_MAX, check_statement, explain, fly};
+use crate::door::{Attempts, check_statement, explain, fly};
 use crate::harvest::Harvest;
 use crate::pool::Lease;
 use crate::timeout::Bound;
@@ -123,7 +123,7 @@ impl Transaction {
         let orders = self.door.orders(&principal, &self.session, &roles)?;
         let bound = orders.bound;
         let load = Load { orders: Some(&orders), statement: Some(statement), end: End::Stay };
-        let mut attempts = 0;
+        let mut attempts = Attempts::default();
         loop {
             let mut open = Open { lease: self.door.lease(&principal).await?, bound };
             let begun = Instant::now();
@@ -131,8 +131,7 @@ impl Transaction {
                 Ok(flight) => return Ok((open, flight)),
                 Err(trouble) => trouble,
             };
-            attempts += trouble.attempts();
-            if attempts >= ATTEMPTS_MAX || !trouble.may_retry() {
+            if attempts.are_over(&trouble) {
                 drop(orders);
                 return Err(self.take_failure(open, trouble, begun));
             }

@@ -11,13 +11,11 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
 use crate::connect::{self, ConnectError};
-use crate::schema::{BaseSchema, RolePasswords};
+use crate::schema::{BaseSchema, CALLER, RolePasswords};
 use crate::secret;
 
 /// The role that the host logs in as on a foreign server.
 const AUTHENTICATOR: &str = "isobase_authenticator";
-/// The role for statements that functions write themselves; the base schema makes it.
-const CALLER: &str = "isobase_caller";
 
 /// Makes the role, or brings an older one up to date.
 const PREPARE: &str = "

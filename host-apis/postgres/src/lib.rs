@@ -34,6 +34,7 @@
 mod binaries;
 mod cluster;
 mod connect;
+mod digest;
 pub mod foreign;
 pub mod project;
 pub mod schema;

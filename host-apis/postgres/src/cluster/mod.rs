@@ -41,7 +41,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use tokio::task::JoinHandle;
 
-use crate::schema::{BaseSchema, RolePasswords};
+use crate::schema::{BaseSchema, CALLER, RolePasswords};
 use crate::{Binaries, secret};
 
 pub use error::ClusterError;
@@ -266,7 +266,7 @@ impl Prepared {
         let port = launch.port;
         let socket = launch.socket_folder.display().to_string();
         let over_socket = |role: &str, password: &str| url(role, password, &socket, port);
-        let caller = secret::derived("isobase_caller", passwords.authenticator.as_bytes());
+        let caller = secret::derived(CALLER, passwords.authenticator.as_bytes());
         Cluster {
             version: launch.version.clone(),
             port,
@@ -275,7 +275,7 @@ impl Prepared {
             superuser_url: over_socket(SUPERUSER, &passwords.superuser),
             postgres_url: over_socket("postgres", &postgres_password),
             authenticator_url: over_socket("authenticator", &passwords.authenticator),
-            caller_url: over_socket("isobase_caller", &caller),
+            caller_url: over_socket(CALLER, &caller),
             tcp_url: url("postgres", &postgres_password, "127.0.0.1", port),
             passwords: RolePasswords {
                 postgres: Some(postgres_password),

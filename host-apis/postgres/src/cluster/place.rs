@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::ClusterError;
 use super::account::Account;
+use crate::digest::hex;
 
 /// Homes of clusters whose workdir the server's user cannot enter.
 const HOMES: &str = "/var/lib/isobase";
@@ -152,8 +153,7 @@ fn socket_folder(home: &Path, account: &Account) -> Result<PathBuf, ClusterError
         usual
     } else {
         let digest = Sha256::digest(home.as_os_str().as_encoded_bytes());
-        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        PathBuf::from(format!("/tmp/isobase-{name}"))
+        PathBuf::from(format!("/tmp/isobase-{}", hex(&digest[..8])))
     };
     match std::fs::symlink_metadata(&folder) {
         // In /tmp someone else could have been first.

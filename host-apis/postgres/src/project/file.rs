@@ -8,6 +8,7 @@ use isobase_base::progress::Progress;
 use sha2::{Digest, Sha256};
 
 use super::ProjectError;
+use crate::digest::hex;
 
 /// A first line of this text asks for a run outside a transaction.
 const NO_TRANSACTION: &str = "-- isobase:no-transaction";
@@ -34,7 +35,7 @@ impl SqlFile {
             return Err(ProjectError::TooLong { path: path.to_owned(), bytes: length });
         }
         let bytes = std::fs::read(&full).map_err(failed)?;
-        let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(&Sha256::digest(&bytes));
         let text = String::from_utf8(bytes)
             .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error())))?;
         let sql = match text.strip_prefix('\u{feff}') {

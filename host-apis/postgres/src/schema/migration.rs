@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
 use super::SchemaError;
+use crate::digest::hex;
 
 /// One file of `migrations/`.
 pub(super) struct Migration {
@@ -55,7 +56,7 @@ impl Migration {
     }
 
     fn checksum(&self) -> String {
-        Sha256::digest(self.sql).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(self.sql))
     }
 }
 

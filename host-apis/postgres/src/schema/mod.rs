@@ -39,6 +39,9 @@ pub struct BaseSchema {
     pub passwords: RolePasswords,
 }
 
+/// The role that logs in for statements which functions write themselves: `0009_caller.sql`.
+pub(crate) const CALLER: &str = "isobase_caller";
+
 /// Passwords to give to login roles; `None` leaves a role's password alone. Never printed.
 #[derive(Clone, Default)]
 pub struct RolePasswords {

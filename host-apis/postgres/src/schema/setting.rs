@@ -7,7 +7,8 @@ use postgres_protocol::password::scram_sha_256;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
-use super::{BaseSchema, RolePasswords};
+use super::{BaseSchema, CALLER, RolePasswords};
+use crate::digest::hex;
 
 /// Row names in `isobase.settings`.
 const AUTO_EXPOSE: &str = "auto_expose_new_tables";
@@ -67,7 +68,7 @@ impl RolePasswords {
         let all = [
             ("postgres", &self.postgres),
             ("authenticator", &self.authenticator),
-            ("isobase_caller", &self.isobase_caller),
+            (CALLER, &self.isobase_caller),
         ];
         all.into_iter().filter_map(|(role, password)| Some((role, password.as_deref()?)))
     }
@@ -90,6 +91,6 @@ impl RolePasswords {
             hash.update(password);
             hash.update([0]);
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 }
