@@ -26,6 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("isobase-v8", &["isobase-base", "isobase-bind-v8", "isobase-database", "isobase-engine"]),
     ("isobase-pool", &["isobase-base", "isobase-engine"]),
     ("isobase-deploy", &["isobase-base", "isobase-engine"]),
+    ("isobase-triggers", &["isobase-base"]),
     ("isobase-gateway", &["isobase-base"]),
     ("isobase-sdk", &[]),
     ("isobase-rest", &["isobase-sdk"]),

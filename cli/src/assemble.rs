@@ -12,8 +12,8 @@ use isobase_base::progress::SharedProgress;
 use isobase_base::project::{Project, process_variables};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{
-    Access, Client, Context, DatabaseGrant, FunctionSlug, Principal, RequestId, Target, TargetKind,
-    TraceContext, limits,
+    Access, Client, Context, DatabaseGrant, FunctionSlug, Principal, RequestId, Switchboard, Target,
+    TargetKind, TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
 use isobase_deploy::{Sources, SourcesConfig};
@@ -22,7 +22,7 @@ use isobase_engine::{
 };
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
 use isobase_pool::{Pool, PoolConfig};
-use isobase_postgres::{Cluster, ClusterConfig, foreign, project, schema};
+use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
 use isobase_v8::{V8Config, V8Engine};
 use isobase_wasm::{WasmConfig, WasmEngine};
 use tokio::net::TcpListener;
@@ -43,6 +43,7 @@ pub(crate) struct Host {
     sources: Sources,
     pool: Arc<Pool>,
     database: Database,
+    own_sessions: OwnSessions,
     cluster: Option<Arc<Cluster>>,
     state: RunState,
 }
@@ -81,6 +82,7 @@ impl Host {
         let database =
             DatabaseConfig::from_url(&store.authenticator_url)?.callers_from_url(&store.caller_url)?;
         let database = Database::open(database, observer.clone()).await?;
+        let own_sessions = own_sessions(store.host_url())?;
         let state = run_state(&keys, address, admin_address, &store);
 
         progress.step("Starting the engines");
@@ -95,8 +97,9 @@ impl Host {
         let sources = Sources::open(sources, pool.clone()).await?;
         pool.prewarm(&rest()).await?;
 
+        let switchboard = Arc::new(Switchboard::new(pool.clone()));
         let gateway =
-            Gateway::new(gateway_config(&keys)?, pool.clone(), observer.clone()).context(BadConfig)?;
+            Gateway::new(gateway_config(&keys)?, switchboard, observer.clone()).context(BadConfig)?;
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
         let admin = Admin::new(observer, ready_check(store.cluster.clone(), database.clone()));
         Ok(Self {
@@ -107,6 +110,7 @@ impl Host {
             sources,
             pool,
             database,
+            own_sessions,
             cluster: store.cluster,
             state,
         })
@@ -156,6 +160,7 @@ impl Host {
         self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
         drop(self.sources);
         self.database.close().await;
+        self.own_sessions.close();
         self.admin_shutdown.cancel();
         _ = self.admin.await;
         if let Some(cluster) = self.cluster.and_then(Arc::into_inner) {
@@ -165,6 +170,11 @@ impl Host {
 }
 
 impl Store {
+    /// For the host's own work: its tables, and SQL that it runs as whoever scheduled it.
+    fn host_url(&self) -> &str {
+        self.superuser_url.as_deref().unwrap_or(&self.owner_url)
+    }
+
     async fn open(
         arguments: &StartArguments,
         found: &Project,

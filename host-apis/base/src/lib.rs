@@ -25,6 +25,7 @@ mod principal;
 pub mod progress;
 pub mod project;
 mod random;
+mod switchboard;
 pub mod task;
 mod trace;
 
@@ -35,4 +36,5 @@ pub use grant::DatabaseGrant;
 pub use ids::{FunctionSlug, InvalidSlug, RequestId};
 pub use invoke::{Access, Invoker, Target, TargetKind};
 pub use principal::{InvalidRole, Principal, Role};
+pub use switchboard::{Service, Switchboard};
 pub use trace::TraceContext;

@@ -150,6 +150,8 @@ pub const POSTGRES_CONNECTIONS_MAX: u16 = 100;
 pub const POSTGRES_SLOT_WAL_MEGABYTES_MAX: u32 = 4096;
 /// Opening one session for schema work, handshake included.
 pub const POSTGRES_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Sessions for the host's own work: triggers, deliveries, deployed versions.
+pub const OWN_SESSIONS_MAX: usize = 16;
 /// Wait for another host that is changing the schema of the same database.
 pub const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// One SQL file of a project, in bytes. It is sent as one message, which Postgres bounds at 1 GB.

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use isobase_base::observe::Observer;
 use isobase_base::{Context, DatabaseGrant, Principal, Role, task};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::channels::{self, Channels};
@@ -80,6 +81,12 @@ impl Database {
     /// The database as one invocation sees it. Cheap.
     pub fn session_door(&self, context: Context, grant: DatabaseGrant) -> Door {
         Door { core: Arc::clone(&self.core), context, grant }
+    }
+
+    /// Wakes whoever waits on it when `channel` is notified, and whenever notifications may have been
+    /// missed. `None` when too many channels are listened to already.
+    pub fn subscribe(&self, channel: &str) -> Option<watch::Receiver<u64>> {
+        self.core.channels.subscribe(channel)
     }
 
     /// Refuses new work, waits for what is under way (bounded), then closes all connections.

@@ -1,0 +1,6 @@
+//! What starts a function besides a request: schedules, queues, the webhook inbox.
+//!
+//! A trigger reads what is due from Postgres, takes a lease on it, and hands it to an
+//! [`isobase_base::Invoker`], the same port that the gateway uses. It delivers at least once, with an
+//! idempotency key that stays the same over all attempts, and writes down what became of each.
+//! A trigger knows no engine and no gateway; what it keeps survives `kill -9`.
