@@ -12,14 +12,12 @@ use isobase_base::progress::SharedProgress;
 use isobase_base::project::{Project, process_variables};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{
-    Access, Client, Context, DatabaseGrant, FunctionSlug, Principal, RequestId, Switchboard, Target,
+    Access, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Switchboard, Target,
     TargetKind, TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
 use isobase_deploy::{Sources, SourcesConfig};
-use isobase_engine::{
-    Artifact, Capabilities, Function, FunctionVersion, Limits, Publication, Publish, Reuse,
-};
+use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, Publish, Reuse};
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
@@ -145,7 +143,7 @@ impl Host {
             deadline: Instant::now() + limits::DATABASE_ACQUIRE_TIMEOUT,
             client: Client { address: IpAddr::from([127, 0, 0, 1]) },
         };
-        let door = self.database.session_door(context, DatabaseGrant::Caller);
+        let door = self.database.session_door(context, Grant::Caller);
         let table = door.query(&Session::default(), Statement::new(SQL, Vec::new())).await.ok()?;
         match table.rows.into_iter().next()?.into_iter().next()? {
             Value::Text(name) => Some(name),
@@ -301,7 +299,7 @@ fn publish_rest(pool: &Pool, project: &Project) {
         version: FunctionVersion::default(),
         artifact: Artifact::Component { bytes: isobase_artifacts::REST.into(), reuse: Reuse::Sequential },
         limits: Limits::default(),
-        capabilities: Capabilities { database: DatabaseGrant::Service },
+        capabilities: Capabilities::all(Grant::Service),
         environment,
     };
     pool.publish(Publication {

@@ -32,7 +32,7 @@ mod trace;
 pub use body::{Body, BodyError, Upgrade, UpgradedIo};
 pub use context::{Client, Context};
 pub use failure::{Blame, Failure, FailureKind};
-pub use grant::DatabaseGrant;
+pub use grant::{Capabilities, Grant};
 pub use ids::{FunctionSlug, InvalidSlug, RequestId};
 pub use invoke::{Access, Invoker, Target, TargetKind};
 pub use principal::{InvalidRole, Principal, Role};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use deno_core::{OpState, op2};
 use deno_error::JsErrorBox;
-use isobase_base::{Context, DatabaseGrant};
+use isobase_base::{Context, Grant};
 use isobase_database::{Database, Door};
 
 use crate::database::{Held, QueryError};
@@ -13,7 +13,7 @@ use crate::database::{Held, QueryError};
 pub struct Callers {
     alive: HashMap<u32, Caller>,
     database: Option<Database>,
-    grant: DatabaseGrant,
+    grant: Grant,
 }
 
 /// One invocation.
@@ -27,12 +27,12 @@ pub(crate) struct Caller {
 
 impl Default for Callers {
     fn default() -> Self {
-        Self::new(None, DatabaseGrant::None)
+        Self::new(None, Grant::None)
     }
 }
 
 impl Callers {
-    pub fn new(database: Option<Database>, grant: DatabaseGrant) -> Self {
+    pub fn new(database: Option<Database>, grant: Grant) -> Self {
         Self { alive: HashMap::new(), database, grant }
     }
 

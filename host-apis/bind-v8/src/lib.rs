@@ -8,11 +8,11 @@
 //! runtime), and [`Callers`] knows which ids are alive, who called, and what they hold open.
 //!
 //! ```
-//! use isobase_base::DatabaseGrant;
+//! use isobase_base::Grant;
 //! use isobase_bind_v8::Callers;
 //!
 //! // What the runtime puts into an isolate's state when it is given a function.
-//! let callers = Callers::new(None, DatabaseGrant::Caller);
+//! let callers = Callers::new(None, Grant::Caller);
 //! assert!(callers.is_empty());
 //! ```
 

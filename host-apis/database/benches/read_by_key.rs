@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use isobase_base::observe::Observer;
-use isobase_base::{Client, Context, DatabaseGrant, Principal, RequestId, Role, TraceContext};
+use isobase_base::{Client, Context, Grant, Principal, RequestId, Role, TraceContext};
 use isobase_database::{AccessMode, Database, DatabaseConfig, Door, Parameter, Session, Statement};
 
 const CALLERS: usize = 16;
@@ -113,7 +113,7 @@ fn door(database: &Database, principal: &Principal) -> Door {
         deadline: Instant::now() + Duration::from_secs(30),
         client: Client { address: std::net::Ipv4Addr::LOCALHOST.into() },
     };
-    database.session_door(context, DatabaseGrant::Caller)
+    database.session_door(context, Grant::Caller)
 }
 
 /// The same four statements through tokio-postgres, prepared and sent without waiting for each

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use isobase_base::observe::Observer;
-use isobase_base::{Context, DatabaseGrant, Principal, Role, task};
+use isobase_base::{Context, Grant, Principal, Role, task};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,7 @@ impl Database {
     }
 
     /// The database as one invocation sees it. Cheap.
-    pub fn session_door(&self, context: Context, grant: DatabaseGrant) -> Door {
+    pub fn session_door(&self, context: Context, grant: Grant) -> Door {
         Door { core: Arc::clone(&self.core), context, grant }
     }
 
@@ -112,9 +112,9 @@ impl Database {
 impl Core {
     /// The pool for a function with `grant` that acts as `principal`. One that may become
     /// `service_role` anyway, like the REST API, keeps the log-in that `session_user` shows upstream.
-    pub(crate) fn pool_for(&self, grant: DatabaseGrant, principal: &Principal) -> &Arc<Pool> {
+    pub(crate) fn pool_for(&self, grant: Grant, principal: &Principal) -> &Arc<Pool> {
         let is_ordinary = matches!(principal.role().as_str(), Role::ANON | Role::AUTHENTICATED);
-        if is_ordinary && grant != DatabaseGrant::Service { &self.callers } else { &self.pool }
+        if is_ordinary && grant != Grant::Service { &self.callers } else { &self.pool }
     }
 }
 

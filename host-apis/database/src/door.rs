@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use isobase_base::limits::{DATABASE_PARAMETERS_MAX, DATABASE_SQL_BYTES_MAX};
-use isobase_base::{Context, DatabaseGrant, Principal};
+use isobase_base::{Context, Grant, Principal};
 use tracing::Instrument;
 
 use crate::connection::{Connection, End, Flight, Load, Orders, Trouble};
@@ -25,7 +25,7 @@ use crate::{Document, Error, Session, Snapshot, Statement, Table, Transaction};
 pub struct Door {
     pub(crate) core: Arc<Core>,
     pub(crate) context: Context,
-    pub(crate) grant: DatabaseGrant,
+    pub(crate) grant: Grant,
 }
 
 impl Door {
@@ -72,15 +72,15 @@ impl Door {
     /// and for a name that cannot be a channel's, it is zero.
     pub fn generation(&self, channel: &str) -> u64 {
         match self.grant {
-            DatabaseGrant::None => 0,
-            DatabaseGrant::Caller | DatabaseGrant::Service => self.core.channels.generation(channel),
+            Grant::None => 0,
+            Grant::Caller | Grant::Service => self.core.channels.generation(channel),
         }
     }
 
     /// The first column of the first row of `sql`, read as `service_role` and kept until `channel`
     /// is notified. While a new one is being read the old one is served. Needs the service grant.
     pub async fn snapshot(&self, channel: &str, sql: &str) -> Result<Arc<Snapshot>, Error> {
-        if self.grant != DatabaseGrant::Service {
+        if self.grant != Grant::Service {
             return Err(Error::Refused(
                 "snapshots are read as service_role, which is not granted".to_owned(),
             ));
@@ -91,10 +91,10 @@ impl Door {
     /// Whom `session` acts as, where the grant allows it.
     pub(crate) fn principal(&self, session: &Session) -> Result<Principal, Error> {
         match (self.grant, session.identity) {
-            (DatabaseGrant::None, _) => Err(Error::Refused("the function is granted no database".to_owned())),
+            (Grant::None, _) => Err(Error::Refused("the function is granted no database".to_owned())),
             (_, Identity::Caller) => Ok(self.context.principal.clone()),
-            (DatabaseGrant::Service, Identity::Service) => Ok(Principal::service()),
-            (DatabaseGrant::Caller, Identity::Service) => {
+            (Grant::Service, Identity::Service) => Ok(Principal::service()),
+            (Grant::Caller, Identity::Service) => {
                 Err(Error::Refused("the function is not granted service_role".to_owned()))
             }
         }

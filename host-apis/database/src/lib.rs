@@ -13,12 +13,12 @@
 //!
 //! ```no_run
 //! # async fn example(context: isobase_base::Context) -> Result<(), Box<dyn std::error::Error>> {
-//! use isobase_base::{DatabaseGrant, observe::Observer};
+//! use isobase_base::{Grant, observe::Observer};
 //! use isobase_database::{Database, DatabaseConfig, Parameter, Session, Statement};
 //!
 //! let config = DatabaseConfig::from_url("postgres://authenticator@localhost:54322/postgres")?;
 //! let database = Database::open(config, Observer::default()).await?;
-//! let door = database.session_door(context, DatabaseGrant::Caller);
+//! let door = database.session_door(context, Grant::Caller);
 //! let statement = Statement::new("select title from items where id = $1", vec![Parameter::Int32(7)]);
 //! let table = door.query(&Session::default(), statement).await?;
 //! println!("{} rows", table.rows.len());

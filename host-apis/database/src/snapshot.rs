@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use isobase_base::limits::{DATABASE_SNAPSHOT_RETRY, DATABASE_SNAPSHOTS_MAX};
-use isobase_base::{Context, DatabaseGrant, Principal};
+use isobase_base::{Context, Grant, Principal};
 use parking_lot::Mutex;
 
 use crate::session::{AccessMode, Identity};
@@ -100,7 +100,7 @@ impl Kept {
             .await
             .map_err(|_| Error::Unavailable("the host is stopping".to_owned()))?;
         let context = Context { principal: Principal::service(), ..door.context.clone() };
-        let door = Door { context, grant: DatabaseGrant::Service, core: Arc::clone(&door.core) };
+        let door = Door { context, grant: Grant::Service, core: Arc::clone(&door.core) };
         let session =
             Session { identity: Identity::Service, access_mode: AccessMode::ReadOnly, ..Session::default() };
         let document = door.query_document(&session, Statement::from(sql)).await?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use isobase_base::project::{FunctionLimits, FunctionSettings};
-use isobase_base::{Access, FunctionSlug, Target};
-use isobase_engine::{Absent, Artifact, Capabilities, Function, FunctionVersion, Limits, Publication};
+use isobase_base::{Access, Capabilities, FunctionSlug, Target};
+use isobase_engine::{Absent, Artifact, Function, FunctionVersion, Limits, Publication};
 
 /// Everything about a function but its version: equal ones need no new publication.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Ready {
         Self {
             artifact,
             limits: limits(&settings.limits, default_limits),
-            capabilities: Capabilities { database: settings.database },
+            capabilities: settings.capabilities.clone(),
             environment,
         }
     }

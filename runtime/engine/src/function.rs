@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use isobase_base::{DatabaseGrant, Target};
+use isobase_base::{Capabilities, Target};
 
 use crate::Limits;
 
@@ -59,12 +59,6 @@ pub struct Module {
     pub source_map: Option<Arc<[u8]>>,
     /// For each specifier as written in `code`, the `specifier` of the module it means.
     pub imports: BTreeMap<String, String>,
-}
-
-/// What the host does for this function, and as whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capabilities {
-    pub database: DatabaseGrant,
 }
 
 impl fmt::Debug for Artifact {

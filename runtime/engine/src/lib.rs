@@ -8,7 +8,7 @@ mod limits;
 mod publish;
 mod worker;
 
-pub use function::{Artifact, Capabilities, Function, FunctionVersion, Module, Reuse};
+pub use function::{Artifact, Function, FunctionVersion, Module, Reuse};
 pub use limits::Limits;
 pub use publish::{Absent, Publication, Publish};
 pub use worker::{Engine, Retirement, Worker};

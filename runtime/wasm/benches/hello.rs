@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use http::Request;
 use http_body_util::BodyExt;
 use isobase_base::{
-    Body, Client, Context, DatabaseGrant, FunctionSlug, Principal, RequestId, Target, TraceContext,
+    Body, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Target, TraceContext,
 };
-use isobase_engine::{Artifact, Capabilities, Engine, Function, FunctionVersion, Limits, Reuse, Worker};
+use isobase_engine::{Artifact, Engine, Function, FunctionVersion, Limits, Reuse, Worker};
 use isobase_guests::COMPONENT;
 use isobase_wasm::{WasmConfig, WasmEngine};
 
@@ -83,7 +83,7 @@ async fn boot(reuse: Reuse) -> Arc<dyn Worker> {
         version: FunctionVersion(1),
         artifact: Artifact::Component { bytes: COMPONENT.into(), reuse },
         limits: Limits::default(),
-        capabilities: Capabilities { database: DatabaseGrant::None },
+        capabilities: Capabilities::all(Grant::None),
         environment: BTreeMap::new(),
     };
     engine.boot(Arc::new(function)).await.unwrap()

@@ -17,7 +17,7 @@ use crate::limits::{
     FUNCTION_CLOCK_SETTING_MAX, FUNCTION_CONCURRENCY_SETTING_MAX, FUNCTION_MEMORY_SETTING_MAX,
     FUNCTION_MEMORY_SETTING_MIN,
 };
-use crate::{DatabaseGrant, FunctionSlug};
+use crate::{Capabilities, FunctionSlug, Grant};
 
 /// Shorter secrets are refused, as by the Supabase CLI.
 const JWT_SECRET_BYTES_MIN: usize = 16;
@@ -202,14 +202,6 @@ fn functions(
 }
 
 fn function(mut section: Section<'_>, folder: &Path) -> FunctionSettings {
-    let mut capabilities = section.section("capabilities");
-    let grant = capabilities.parsed("database", "\"caller\", \"service\" or \"none\"", |text| match text {
-        "caller" => Some(DatabaseGrant::Caller),
-        "service" => Some(DatabaseGrant::Service),
-        "none" => Some(DatabaseGrant::None),
-        _ => None,
-    });
-    capabilities.finish();
     let function = FunctionSettings {
         enabled: section.boolean("enabled", true),
         verify_jwt: section.boolean("verify_jwt", true),
@@ -224,11 +216,33 @@ fn function(mut section: Section<'_>, folder: &Path) -> FunctionSettings {
             .map(|path| below(folder, &path)),
         static_files: section.strings("static_files").unwrap_or_default(),
         limits: function_limits(section.section("limits")),
-        database: grant.unwrap_or(DatabaseGrant::Caller),
+        capabilities: capabilities(section.section("capabilities")),
         env: section.map("env"),
     };
     section.finish();
     function
+}
+
+fn capabilities(mut section: Section<'_>) -> Capabilities {
+    let mut grant = |key, default| {
+        let expected = "\"caller\", \"service\" or \"none\"";
+        let named = section.parsed(key, expected, |text| match text {
+            "caller" => Some(Grant::Caller),
+            "service" => Some(Grant::Service),
+            "none" => Some(Grant::None),
+            _ => None,
+        });
+        named.unwrap_or(default)
+    };
+    let default = Capabilities::default();
+    let capabilities = Capabilities {
+        database: grant("database", default.database),
+        queue: grant("queue", default.queue),
+        realtime: grant("realtime", default.realtime),
+        storage: grant("storage", default.storage),
+    };
+    section.finish();
+    capabilities
 }
 
 fn function_limits(mut section: Section<'_>) -> FunctionLimits {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{DatabaseGrant, FunctionSlug};
+use crate::{Capabilities, FunctionSlug};
 
 /// `supabase/config.toml`, checked.
 #[derive(Clone, Debug)]
@@ -113,8 +113,8 @@ pub struct FunctionSettings {
     pub static_files: Vec<String>,
     /// `[functions.<slug>.limits]`, isobase's own.
     pub limits: FunctionLimits,
-    /// `capabilities.database` of `[functions.<slug>]`, isobase's own. Default: as the caller.
-    pub database: DatabaseGrant,
+    /// `[functions.<slug>.capabilities]`, isobase's own. Default: everything, as the caller.
+    pub capabilities: Capabilities,
     /// `[functions.<slug>.env]`: variables of this function alone; they win over shared ones.
     pub env: BTreeMap<String, String>,
 }
@@ -138,7 +138,7 @@ impl Default for FunctionSettings {
             entrypoint: None,
             static_files: Vec::new(),
             limits: FunctionLimits::default(),
-            database: DatabaseGrant::Caller,
+            capabilities: Capabilities::default(),
             env: BTreeMap::new(),
         }
     }
@@ -196,7 +196,7 @@ impl std::fmt::Debug for FunctionSettings {
             .field("entrypoint", &self.entrypoint)
             .field("static_files", &self.static_files)
             .field("limits", &self.limits)
-            .field("database", &self.database)
+            .field("capabilities", &self.capabilities)
             .field("env", &self.env.keys().collect::<Vec<_>>())
             .finish()
     }

@@ -1,6 +1,6 @@
 //! Generations and snapshots.
 
-use isobase_base::{DatabaseGrant, Principal};
+use isobase_base::{Grant, Principal};
 use isobase_database::Error;
 
 use crate::cluster::Cluster;
@@ -18,7 +18,7 @@ async fn generations_count_notifications() {
         until("the notification is counted", async || door.generation(odd) == expect).await;
     }
     assert_eq!(door.generation(""), 0);
-    let none = database.session_door(context(Principal::anon(), PATIENCE), DatabaseGrant::None);
+    let none = database.session_door(context(Principal::anon(), PATIENCE), Grant::None);
     assert_eq!(none.generation(odd), 0);
 }
 

@@ -1,6 +1,6 @@
 //! Who a session is, and what it may not become.
 
-use isobase_base::{DatabaseGrant, Principal};
+use isobase_base::{Grant, Principal};
 use isobase_database::{AccessMode, Error, Identity, Session, Statement};
 
 use crate::cluster::Cluster;
@@ -60,12 +60,12 @@ async fn grants_bound_identities() {
     let database = database(1).await;
     let as_service = Session { identity: Identity::Service, ..Session::default() };
     for (grant, session, expect) in [
-        (DatabaseGrant::None, Session::default(), Err("the function is granted no database")),
-        (DatabaseGrant::None, as_service.clone(), Err("the function is granted no database")),
-        (DatabaseGrant::Caller, Session::default(), Ok("anon")),
-        (DatabaseGrant::Caller, as_service.clone(), Err("the function is not granted service_role")),
-        (DatabaseGrant::Service, Session::default(), Ok("anon")),
-        (DatabaseGrant::Service, as_service, Ok("service_role")),
+        (Grant::None, Session::default(), Err("the function is granted no database")),
+        (Grant::None, as_service.clone(), Err("the function is granted no database")),
+        (Grant::Caller, Session::default(), Ok("anon")),
+        (Grant::Caller, as_service.clone(), Err("the function is not granted service_role")),
+        (Grant::Service, Session::default(), Ok("anon")),
+        (Grant::Service, as_service, Ok("service_role")),
     ] {
         let door = database.session_door(context(Principal::anon(), PATIENCE), grant);
         let outcome = match door.query(&session, Statement::from("select current_user::text")).await {
@@ -111,7 +111,7 @@ async fn the_login_of_ordinary_callers_cannot_become_service_role() {
     let caller_url = Cluster::shared().url().replacen("authenticator", "isobase_caller", 1);
     let database = open(config().callers_from_url(&caller_url).unwrap()).await;
     let editor = door(&database, user("web_editor", ALICE));
-    let trusted = |principal| database.session_door(context(principal, PATIENCE), DatabaseGrant::Service);
+    let trusted = |principal| database.session_door(context(principal, PATIENCE), Grant::Service);
     let denied = Err("permission denied to set role \"service_role\"");
     for (door, login, outcome) in [
         (anon(&database), "isobase_caller", denied),

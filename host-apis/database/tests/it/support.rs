@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use isobase_base::observe::Observer;
-use isobase_base::{Client, Context, DatabaseGrant, Principal, RequestId, Role, TraceContext};
+use isobase_base::{Client, Context, Grant, Principal, RequestId, Role, TraceContext};
 use isobase_database::{Database, DatabaseConfig, Door, Error, Session, SqlError, Statement, Table, Value};
 
 use crate::cluster::Cluster;
@@ -46,7 +46,7 @@ pub(crate) fn context(principal: Principal, time: Duration) -> Context {
 
 /// A door with the grant of an ordinary function.
 pub(crate) fn door(database: &Database, principal: Principal) -> Door {
-    database.session_door(context(principal, PATIENCE), DatabaseGrant::Caller)
+    database.session_door(context(principal, PATIENCE), Grant::Caller)
 }
 
 pub(crate) fn alice(database: &Database) -> Door {
@@ -59,7 +59,7 @@ pub(crate) fn anon(database: &Database) -> Door {
 
 /// A door that may act as `service_role`.
 pub(crate) fn service(database: &Database) -> Door {
-    database.session_door(context(Principal::service(), PATIENCE), DatabaseGrant::Service)
+    database.session_door(context(Principal::service(), PATIENCE), Grant::Service)
 }
 
 pub(crate) async fn query(door: &Door, sql: &str) -> Result<Table, Error> {

@@ -60,7 +60,7 @@ async fn the_deadline_of_the_request_bounds_every_wait() {
     let database = database(1).await;
     let short = || {
         let context = context(user("authenticated", "x"), Duration::from_millis(80));
-        database.session_door(context, isobase_base::DatabaseGrant::Caller)
+        database.session_door(context, isobase_base::Grant::Caller)
     };
     assert!(matches!(query(&short(), SLEEP).await, Err(Error::TimedOut)), "while the statement runs");
     let mut holder = alice(&database).transaction(Session::default());
@@ -70,9 +70,7 @@ async fn the_deadline_of_the_request_bounds_every_wait() {
         "while it waits for a connection"
     );
     drop(holder);
-    let expired = database.session_door(
-        context(user("authenticated", "x"), Duration::ZERO),
-        isobase_base::DatabaseGrant::Caller,
-    );
+    let expired = database
+        .session_door(context(user("authenticated", "x"), Duration::ZERO), isobase_base::Grant::Caller);
     assert!(matches!(query(&expired, "select 1").await, Err(Error::TimedOut)), "before anything is sent");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use isobase_base::DatabaseGrant;
+use isobase_base::Grant;
 use isobase_engine::{Artifact, Limits};
 
 use crate::stand::project;
@@ -44,7 +44,7 @@ enabled = false
         function.limits,
         Limits { cpu_max: Duration::from_secs(1), concurrency_max: 3, ..Limits::default() }
     );
-    assert_eq!(function.capabilities.database, DatabaseGrant::Service);
+    assert_eq!(function.capabilities.database, Grant::Service);
     let environment: Vec<_> =
         function.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(

@@ -13,12 +13,12 @@ use futures::{FutureExt, StreamExt};
 use http::{Request, Response, StatusCode};
 use isobase_base::observe::Observer;
 use isobase_base::{
-    Access, Body, Client, Context, DatabaseGrant, Failure, FailureKind, FunctionSlug, Invoker, Principal,
-    RequestId, Target, TraceContext, Upgrade, UpgradedIo,
+    Access, Body, Capabilities, Client, Context, Failure, FailureKind, FunctionSlug, Grant, Invoker,
+    Principal, RequestId, Target, TraceContext, Upgrade, UpgradedIo,
 };
 use isobase_engine::{
-    Absent, Artifact, Capabilities, Engine, Function, FunctionVersion, Limits, Publication, Publish,
-    Retirement, Reuse, Worker,
+    Absent, Artifact, Engine, Function, FunctionVersion, Limits, Publication, Publish, Retirement, Reuse,
+    Worker,
 };
 use isobase_pool::{Pool, PoolConfig};
 use parking_lot::Mutex;
@@ -250,7 +250,7 @@ pub(crate) fn function(slug: &str, version: u64, limits: Limits) -> Arc<Function
         version: FunctionVersion(version),
         artifact: Artifact::Component { bytes: Bytes::new(), reuse: Reuse::Fresh },
         limits,
-        capabilities: Capabilities { database: DatabaseGrant::None },
+        capabilities: Capabilities::all(Grant::None),
         environment: BTreeMap::new(),
     })
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use http::{Request, Response};
 use isobase_base::observe::Observer;
 use isobase_base::{
-    Body, Client, Context, DatabaseGrant, Failure, FunctionSlug, Principal, RequestId, Target, TraceContext,
+    Body, Capabilities, Client, Context, Failure, FunctionSlug, Grant, Principal, RequestId, Target,
+    TraceContext,
 };
-use isobase_engine::{Artifact, Capabilities, Engine, Function, FunctionVersion, Limits, Module, Worker};
+use isobase_engine::{Artifact, Engine, Function, FunctionVersion, Limits, Module, Worker};
 use isobase_v8::{V8Config, V8Engine};
 
 /// One engine for the whole binary, as in the product.
@@ -116,7 +117,7 @@ impl FunctionBuilder {
             version: FunctionVersion(1),
             artifact: Artifact::Modules(modules.into()),
             limits: self.limits,
-            capabilities: Capabilities { database: DatabaseGrant::Caller },
+            capabilities: Capabilities::all(Grant::Caller),
             environment: self.environment,
         })
     }

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use isobase_base::observe::Observer;
 use isobase_base::{
-    Body, Client, Context, DatabaseGrant, Failure, FunctionSlug, Principal, RequestId, Target, TraceContext,
+    Body, Capabilities, Client, Context, Failure, FunctionSlug, Grant, Principal, RequestId, Target,
+    TraceContext,
 };
-use isobase_engine::{Artifact, Capabilities, Engine, Function, FunctionVersion, Limits, Reuse, Worker};
+use isobase_engine::{Artifact, Engine, Function, FunctionVersion, Limits, Reuse, Worker};
 use isobase_guests::COMPONENT;
 use isobase_wasm::{WasmConfig, WasmEngine};
 
@@ -39,7 +40,7 @@ pub(crate) fn function(bytes: impl Into<Bytes>, reuse: Reuse, limits: Limits) ->
         version: FunctionVersion(1),
         artifact: Artifact::Component { bytes: bytes.into(), reuse },
         limits,
-        capabilities: Capabilities { database: DatabaseGrant::Caller },
+        capabilities: Capabilities::all(Grant::Caller),
         environment: BTreeMap::from([("GREETING".into(), "hello".into())]),
     })
 }
