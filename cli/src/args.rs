@@ -32,6 +32,103 @@ pub(crate) enum Command {
 pub(crate) enum FunctionsCommand {
     /// Write a new function under supabase/functions
     New(NewFunctionArguments),
+    /// Deploy functions as new versions; all of supabase/functions where none is named
+    Deploy(DeployArguments),
+    /// List deployed functions
+    List(HostArguments),
+    /// List the versions of a function that can be gone back to
+    Versions(FunctionArguments),
+    /// Let the version before, or another one, answer again
+    Rollback(RollbackArguments),
+    /// Send a share of the requests to other versions
+    Split(SplitArguments),
+    /// Delete a deployed function with all its versions
+    Delete(FunctionArguments),
+    /// Call a function
+    Invoke(InvokeArguments),
+}
+
+/// Which isobase to talk to: the one that runs in the project's folder, or one elsewhere.
+#[derive(Debug, Args)]
+pub(crate) struct HostArguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    /// Address of an isobase elsewhere, such as https://api.example.com [default: what runs in the folder]
+    #[arg(long, env = "ISOBASE_URL", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Its access token, as `isobase status` shows it there
+    #[arg(long, env = "ISOBASE_ACCESS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) access_token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FunctionArguments {
+    /// Name of the function
+    pub(crate) slug: String,
+    #[command(flatten)]
+    pub(crate) host: HostArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArguments {
+    /// Names of functions [default: all]
+    pub(crate) slugs: Vec<String>,
+    /// Store the versions and leave what answers as it is; try them with their preview URLs
+    #[arg(long)]
+    pub(crate) preview: bool,
+    /// Serve the functions to callers without a token, whatever config.toml says
+    #[arg(long)]
+    pub(crate) no_verify_jwt: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArguments {
+    /// Name of the function
+    pub(crate) slug: String,
+    /// The version to go to [default: the one that was live before]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<u64>,
+    #[command(flatten)]
+    pub(crate) host: HostArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SplitArguments {
+    /// Name of the function
+    pub(crate) slug: String,
+    /// VERSION=PERCENT, any number of times; the live version takes the rest, and all of it if there are none
+    #[arg(value_name = "VERSION=PERCENT")]
+    pub(crate) shares: Vec<String>,
+    /// Keep each user, or address, with one version
+    #[arg(long)]
+    pub(crate) sticky: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InvokeArguments {
+    /// Name of the function, and what follows it in the path
+    pub(crate) slug: String,
+    /// Body of the request; @FILE reads a file, - standard input
+    #[arg(long, short, value_name = "TEXT")]
+    pub(crate) data: Option<String>,
+    /// Method [default: POST with a body, GET without]
+    #[arg(long, short = 'X', value_name = "METHOD")]
+    pub(crate) method: Option<String>,
+    /// Another header, as `name: value`
+    #[arg(long, short = 'H', value_name = "HEADER")]
+    pub(crate) header: Vec<String>,
+    /// Call this version instead of the live one
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) at: Option<u64>,
+    /// Key to call with [default: the secret key of what runs in the folder]
+    #[arg(long, env = "ISOBASE_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) host: HostArguments,
 }
 
 #[derive(Debug, Args)]
@@ -69,6 +166,9 @@ pub(crate) struct StartArguments {
     /// Use this Postgres instead of a managed one: postgresql://user:password@host:port/database
     #[arg(long, env = "ISOBASE_DB_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) db_url: Option<String>,
+    /// Serve deployed versions only, with keys of this host's own, and ignore source folders and seeds
+    #[arg(long, conflicts_with_all = ["no_verify_jwt", "env_file"])]
+    pub(crate) production: bool,
     /// Serve functions to callers without a token, whatever config.toml says
     #[arg(long)]
     pub(crate) no_verify_jwt: bool,

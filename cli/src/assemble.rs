@@ -9,16 +9,17 @@ use std::time::Instant;
 use anyhow::{Context as _, anyhow};
 use isobase_base::observe::Observer;
 use isobase_base::progress::SharedProgress;
-use isobase_base::project::{Project, process_variables};
+use isobase_base::project::{Project, process_variables, state_folder};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{
     Access, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Switchboard, Target,
     TargetKind, TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
-use isobase_deploy::{Sources, SourcesConfig};
+use isobase_deploy::{Environment, Precedence, Releases, ReleasesConfig, Sources, SourcesConfig};
 use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, Publish, Reuse};
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
+use isobase_management::{Management, ManagementConfig};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
 use isobase_v8::{V8Config, V8Engine};
@@ -28,7 +29,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::StartArguments;
-use crate::keys::ProjectKeys;
+use crate::keys::{Mode, ProjectKeys, project_ref};
 use crate::run_state::{RunState, process_start};
 use crate::{BadConfig, sdk, well_known};
 
@@ -38,7 +39,7 @@ pub(crate) struct Host {
     gateway: JoinHandle<()>,
     admin_shutdown: CancellationToken,
     admin: JoinHandle<()>,
-    sources: Sources,
+    sources: Option<Sources>,
     pool: Arc<Pool>,
     database: Database,
     own_sessions: OwnSessions,
@@ -65,7 +66,8 @@ impl Host {
         for warning in &project.warnings {
             progress.note(&warning.to_string());
         }
-        let keys = ProjectKeys::of(&project.settings)?;
+        let mode = if arguments.production { Mode::Production } else { Mode::Development };
+        let keys = ProjectKeys::of(&project.settings, mode, &workdir)?;
         let observer = Observer::default();
         // Ports first: a taken one should not cost a start of Postgres.
         let listener =
@@ -75,27 +77,48 @@ impl Host {
         let admin_listener = bind(IpAddr::from([127, 0, 0, 1]), admin_port, "--admin-port").await?;
         let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
-        let store = Store::open(&arguments, &project, &progress, &observer).await?;
+        let store = Store::open(&arguments, &project, &keys, &progress, &observer).await?;
         progress.step("Opening the database");
         let database =
             DatabaseConfig::from_url(&store.authenticator_url)?.callers_from_url(&store.caller_url)?;
         let database = Database::open(database, observer.clone()).await?;
         let own_sessions = own_sessions(store.host_url())?;
-        let state = run_state(&keys, address, admin_address, &store);
+        let state = run_state(&keys, &project, address, admin_address, &store);
 
         progress.step("Starting the engines");
         sdk::unpack(&workdir)?;
         let pool = start_engines(&database, &observer).await?;
         publish_rest(&pool, &project);
         progress.step("Loading the functions");
-        let mut sources = SourcesConfig::new(project.clone());
-        sources.environment = function_environment(&state);
-        sources.no_verify_jwt = arguments.no_verify_jwt;
-        sources.env_file = arguments.env_file;
-        let sources = Sources::open(sources, pool.clone()).await?;
+        let environment = function_environment(&state);
+        let releases = ReleasesConfig {
+            sessions: own_sessions.clone(),
+            wake: database.subscribe("isobase_functions"),
+            builds_folder: state_folder(&workdir).join("builds"),
+            environment: with_environment(environment.clone()),
+            project_ref: state.project_ref.clone(),
+            limits: Limits::default(),
+            precedence: match mode {
+                Mode::Development => Precedence::Sources,
+                Mode::Production => Precedence::Deployed,
+            },
+        };
+        let releases = Releases::open(releases, pool.clone()).await?;
+        let sources = match mode {
+            Mode::Production => None,
+            Mode::Development => {
+                let mut sources = SourcesConfig::new(project.clone());
+                sources.environment = environment;
+                sources.no_verify_jwt = arguments.no_verify_jwt;
+                sources.env_file = arguments.env_file;
+                Some(Sources::open(sources, pool.clone()).await?)
+            }
+        };
         pool.prewarm(&rest()).await?;
 
-        let switchboard = Arc::new(Switchboard::new(pool.clone()));
+        let management = management(&state, &project, releases.clone());
+        let switchboard = Switchboard::new(Arc::new(releases.clone())).with("management", management);
+        let switchboard = Arc::new(switchboard);
         let gateway =
             Gateway::new(gateway_config(&keys)?, switchboard, observer.clone()).context(BadConfig)?;
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
@@ -128,6 +151,7 @@ impl Host {
             .map(|lane| lane.target.slug().to_string())
             .collect();
         slugs.sort();
+        slugs.dedup();
         slugs
     }
 
@@ -176,6 +200,7 @@ impl Store {
     async fn open(
         arguments: &StartArguments,
         found: &Project,
+        keys: &ProjectKeys,
         progress: &SharedProgress,
         observer: &Observer,
     ) -> anyhow::Result<Self> {
@@ -199,7 +224,7 @@ impl Store {
             None => {
                 let mut config = ClusterConfig::new(workdir);
                 config.port = arguments.db_port.unwrap_or(settings.database.port);
-                config.postgres_password = well_known::DATABASE_PASSWORD.into();
+                config.postgres_password.clone_from(&keys.database_password);
                 config.binaries.clone_from(&arguments.postgres_bin);
                 config.user.clone_from(&arguments.postgres_user);
                 let cluster = Cluster::start(config, progress.clone(), observer.clone()).await?;
@@ -221,7 +246,7 @@ impl Store {
         sql.superuser_url.clone_from(&store.superuser_url);
         sql.include_all = arguments.include_all;
         sql.migrations_enabled = settings.database.migrations.enabled;
-        sql.seed_enabled = settings.database.seed.enabled;
+        sql.seed_enabled = settings.database.seed.enabled && !arguments.production;
         sql.seed_paths.clone_from(&settings.database.seed.sql_paths);
         project::apply(&store.owner_url, &sql, &**progress).await?;
         Ok(store)
@@ -238,7 +263,13 @@ async fn bind(host: IpAddr, port: u16, setting: &str) -> anyhow::Result<TcpListe
     })
 }
 
-fn run_state(keys: &ProjectKeys, address: SocketAddr, admin: SocketAddr, store: &Store) -> RunState {
+fn run_state(
+    keys: &ProjectKeys,
+    project: &Project,
+    address: SocketAddr,
+    admin: SocketAddr,
+    store: &Store,
+) -> RunState {
     let pid = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
     RunState {
         pid,
@@ -252,7 +283,24 @@ fn run_state(keys: &ProjectKeys, address: SocketAddr, admin: SocketAddr, store: 
         jwt_secret: keys.jwt_secret.clone(),
         anon_key: keys.anon_key.clone(),
         service_role_key: keys.service_role_key.clone(),
+        jwks: keys.jwks.clone(),
+        access_token: keys.access_token.clone(),
+        project_ref: project_ref(&project.settings.project_id),
     }
+}
+
+fn management(state: &RunState, project: &Project, releases: Releases) -> Arc<Management> {
+    let config = ManagementConfig {
+        access_token: state.access_token.clone(),
+        project_ref: state.project_ref.clone(),
+        project_name: project.settings.project_id.clone(),
+    };
+    Arc::new(Management::new(config, releases))
+}
+
+/// The same variables for every deployed function.
+fn with_environment(variables: BTreeMap<String, String>) -> Environment {
+    Arc::new(move |_slug| variables.clone())
 }
 
 /// Compiled code and the V8 snapshot: the same for all projects of a user, so kept once.
@@ -319,7 +367,7 @@ fn function_environment(state: &RunState) -> BTreeMap<String, String> {
         ("SUPABASE_DB_URL".into(), state.db_url.clone()),
         ("SUPABASE_PUBLISHABLE_KEYS".into(), named(&state.publishable_key)),
         ("SUPABASE_SECRET_KEYS".into(), named(&state.secret_key)),
-        ("SUPABASE_JWKS".into(), format!("{{\"keys\":[{}]}}", well_known::SIGNING_KEY)),
+        ("SUPABASE_JWKS".into(), format!("{{\"keys\":{}}}", state.jwks)),
     ])
 }
 
@@ -330,7 +378,7 @@ fn gateway_config(keys: &ProjectKeys) -> anyhow::Result<GatewayConfig> {
         service_role_key: Some(keys.service_role_key.clone()),
         publishable_keys: vec![keys.publishable_key.clone()],
         secret_keys: vec![keys.secret_key.clone()],
-        jwks: gateway_keys::parse_jwks(&format!("[{}]", well_known::SIGNING_KEY))?,
+        jwks: gateway_keys::parse_jwks(&keys.jwks)?,
         ..Default::default()
     };
     Ok(GatewayConfig { keys, ..Default::default() })

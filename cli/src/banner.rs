@@ -16,6 +16,8 @@ pub(crate) fn addresses(state: &RunState) -> String {
         ("Metrics URL", format!("{}/metrics", state.admin_url)),
         ("Publishable key", state.publishable_key.clone()),
         ("Secret key", state.secret_key.clone()),
+        ("Access token", state.access_token.clone()),
+        ("Project ref", state.project_ref.clone()),
     ];
     let mut text = String::new();
     for (name, value) in lines {

@@ -5,8 +5,10 @@ mod args;
 mod assemble;
 mod banner;
 mod commands;
+mod kept_keys;
 mod keys;
 mod logging;
+mod remote;
 mod run_state;
 mod sdk;
 mod terminal;
@@ -38,13 +40,26 @@ impl std::fmt::Display for BadConfig {
     }
 }
 
+fn functions(command: FunctionsCommand) -> anyhow::Result<()> {
+    match command {
+        FunctionsCommand::New(arguments) => commands::functions_new::run(&arguments),
+        FunctionsCommand::Deploy(arguments) => commands::functions_deploy::run(&arguments),
+        FunctionsCommand::List(arguments) => commands::functions_list::run(&arguments),
+        FunctionsCommand::Versions(arguments) => commands::functions_list::versions(&arguments),
+        FunctionsCommand::Rollback(arguments) => commands::functions_traffic::rollback(&arguments),
+        FunctionsCommand::Split(arguments) => commands::functions_traffic::split(&arguments),
+        FunctionsCommand::Delete(arguments) => commands::functions_traffic::delete(&arguments),
+        FunctionsCommand::Invoke(arguments) => commands::functions_invoke::run(&arguments),
+    }
+}
+
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Init(arguments) => commands::init::run(&arguments),
         Command::Start(arguments) => commands::start::run(arguments),
         Command::Stop(arguments) => commands::stop::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
-        Command::Functions(FunctionsCommand::New(arguments)) => commands::functions_new::run(&arguments),
+        Command::Functions(command) => functions(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

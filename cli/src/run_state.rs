@@ -27,6 +27,9 @@ pub(crate) struct RunState {
     pub(crate) jwt_secret: String,
     pub(crate) anon_key: String,
     pub(crate) service_role_key: String,
+    pub(crate) jwks: String,
+    pub(crate) access_token: String,
+    pub(crate) project_ref: String,
 }
 
 /// When a process began, in clock ticks since the machine did: field 22 of `proc(5)`'s `stat`. `None`

@@ -32,6 +32,7 @@ pub struct GatewayLimits {
     pub response_write_timeout: Duration,
     pub drain_timeout: Duration,
     pub data_body_bytes_max: u64,
+    pub deploy_body_bytes_max: u64,
     pub function_body_bytes_max: u64,
 }
 
@@ -45,6 +46,7 @@ impl Default for GatewayLimits {
             response_write_timeout: limits::RESPONSE_WRITE_TIMEOUT,
             drain_timeout: limits::DRAIN_TIMEOUT,
             data_body_bytes_max: limits::DATA_BODY_BYTES_MAX,
+            deploy_body_bytes_max: limits::DEPLOY_BODY_BYTES_MAX,
             function_body_bytes_max: limits::FUNCTION_BODY_BYTES_MAX,
         }
     }

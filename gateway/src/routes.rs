@@ -68,6 +68,7 @@ pub(crate) enum CrossOrigin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyBound {
     Data,
+    Deploy,
     Function,
 }
 
@@ -95,6 +96,19 @@ const FUNCTIONS: Route = Route {
     dialect: Dialect::Functions,
 };
 
+/// Checks an access token of its own.
+const MANAGEMENT: Route = Route {
+    prefix: "/v1/projects",
+    extent: Extent::Below,
+    surface: "management",
+    destination: Destination::Builtin("management"),
+    access: AccessMode::Open,
+    cross_origin: CrossOrigin::Gateway,
+    body: BodyBound::Deploy,
+    timeout: limits::FUNCTION_REQUEST_TIMEOUT,
+    dialect: Dialect::Plain,
+};
+
 const fn open(
     prefix: &'static str,
     surface: &'static str,
@@ -117,7 +131,7 @@ const fn open(
     }
 }
 
-pub(crate) static ROUTES: [Route; 8] = [
+pub(crate) static ROUTES: [Route; 9] = [
     DATA_API,
     open("/functions/v1/_internal/health", "functions", Destination::FunctionsHealth, Dialect::Functions),
     FUNCTIONS,
@@ -126,6 +140,7 @@ pub(crate) static ROUTES: [Route; 8] = [
     open("/storage/v1", "storage", Destination::NotBuilt, Dialect::Storage),
     open("/realtime/v1", "realtime", Destination::NotBuilt, Dialect::Plain),
     open("/graphql/v1", "graphql", Destination::NotBuilt, Dialect::GraphQl),
+    MANAGEMENT,
 ];
 
 /// The line for a normalised path, and what follows its prefix: empty, or from a slash on.
@@ -162,6 +177,7 @@ mod tests {
             "/storage/v1/object/a",
             "/realtime/v1/websocket",
             "/graphql/v1",
+            "/v1/projects/abc/functions",
             "/",
             "/pg/tables",
         ];
@@ -189,6 +205,7 @@ mod tests {
             /storage/v1/object/a -> NotBuilt Open "/object/a"
             /realtime/v1/websocket -> NotBuilt Open "/websocket"
             /graphql/v1 -> NotBuilt Open ""
+            /v1/projects/abc/functions -> Builtin("management") Open "/abc/functions"
             / -> none
             /pg/tables -> none
         "#]]

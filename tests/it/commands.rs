@@ -2,7 +2,7 @@
 
 use crate::app::Project;
 
-async fn run(project: &Project, arguments: &[&str]) -> (bool, String) {
+pub(crate) async fn run(project: &Project, arguments: &[&str]) -> (bool, String) {
     let output = project.command(arguments).output().await.expect("the binary runs");
     let text =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

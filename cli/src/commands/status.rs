@@ -32,11 +32,13 @@ pub(crate) fn run(arguments: &StatusArguments) -> anyhow::Result<()> {
 fn values(state: &RunState) -> Vec<(&'static str, String)> {
     let api = &state.api_url;
     vec![
+        ("ACCESS_TOKEN", state.access_token.clone()),
         ("ANON_KEY", state.anon_key.clone()),
         ("API_URL", api.clone()),
         ("DB_URL", state.db_url.clone()),
         ("FUNCTIONS_URL", format!("{api}/functions/v1")),
         ("JWT_SECRET", state.jwt_secret.clone()),
+        ("PROJECT_REF", state.project_ref.clone()),
         ("PUBLISHABLE_KEY", state.publishable_key.clone()),
         ("REST_URL", format!("{api}/rest/v1")),
         ("SECRET_KEY", state.secret_key.clone()),

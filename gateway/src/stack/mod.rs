@@ -167,6 +167,7 @@ fn admit(
     };
     let bytes_max = match route.body {
         BodyBound::Data => gateway.config.limits.data_body_bytes_max,
+        BodyBound::Deploy => gateway.config.limits.deploy_body_bytes_max,
         BodyBound::Function => gateway.config.limits.function_body_bytes_max,
     };
     Ok(Admission::Admitted { target, context, bytes_max, offers_upgrade })

@@ -12,6 +12,7 @@ use crate::{Body, Context, Failure, FunctionSlug};
 pub struct Target {
     kind: TargetKind,
     slug: FunctionSlug,
+    version: Option<u64>,
 }
 
 /// Which namespace a slug is looked up in; a user's function cannot shadow a built-in.
@@ -23,11 +24,11 @@ pub enum TargetKind {
 
 impl Target {
     pub fn user(slug: FunctionSlug) -> Self {
-        Self { kind: TargetKind::User, slug }
+        Self { kind: TargetKind::User, slug, version: None }
     }
 
     pub fn builtin(slug: FunctionSlug) -> Self {
-        Self { kind: TargetKind::Builtin, slug }
+        Self { kind: TargetKind::Builtin, slug, version: None }
     }
 
     pub fn kind(&self) -> TargetKind {
@@ -37,8 +38,19 @@ impl Target {
     pub fn slug(&self) -> &FunctionSlug {
         &self.slug
     }
+
+    /// This function in one of its deployed versions; without, whichever answers.
+    #[must_use]
+    pub fn at_version(&self, version: u64) -> Self {
+        Self { version: Some(version), ..self.clone() }
+    }
+
+    pub fn version(&self) -> Option<u64> {
+        self.version
+    }
 }
 
+/// Without the version: it labels metrics, which must not grow with every deploy.
 impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {

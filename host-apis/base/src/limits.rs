@@ -234,6 +234,23 @@ pub const FUNCTION_CLOCK_SETTING_MAX: Duration = Duration::from_secs(24 * 3600);
 /// The concurrency a function may ask for in one worker.
 pub const FUNCTION_CONCURRENCY_SETTING_MAX: u64 = 10_000;
 
+// ---- Deployed functions -----------------------------------------------------------------------
+
+/// An upload to the management API, in bytes. The sources of one function and slack for the form.
+pub const DEPLOY_BODY_BYTES_MAX: u64 = 160 * 1024 * 1024;
+/// Files in one upload.
+pub const DEPLOY_FILES_MAX: usize = 10_000;
+/// Versions kept of one function, beside those that answer; older ones cannot be rolled back to.
+pub const DEPLOY_VERSIONS_KEPT: i64 = 20;
+/// Builds of uploads at once; each holds a compiler's memory.
+pub const DEPLOY_BUILDS_MAX: usize = 2;
+/// How long a version that lost its traffic stays ready, for requests that were on their way to it.
+pub const DEPLOY_LINGER: Duration = Duration::from_secs(60);
+/// Versions beside the live one that traffic is split over.
+pub const DEPLOY_SHARES_MAX: usize = 8;
+/// Pause before the table of deployed functions is read again after Postgres could not be asked.
+pub const DEPLOY_SYNC_RETRY: Duration = Duration::from_millis(250);
+
 // ---- Sources ----------------------------------------------------------------------------------
 
 /// One source file of a function, in bytes. Supabase: 20 MB for a whole bundle.

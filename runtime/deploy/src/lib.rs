@@ -10,6 +10,10 @@
 //! - `probes.rs` remembers every file looked at, existing or not, so that `watcher.rs` rebuilds
 //!   exactly the functions that a change concerns.
 //!
+//! [`Releases`] serves what was deployed instead: immutable versions in the database (`store/`), tried
+//! out before a pointer flips to them, rolled back by flipping it again, several at once where traffic
+//! is split (`releases/`).
+//!
 //! A source that does not build is published too, as the failure its requests are answered with;
 //! the next good save heals it. Nothing here runs guest code.
 //!
@@ -24,21 +28,33 @@
 //! # }
 //! ```
 
+mod compile;
 mod config;
 mod discovery;
 mod fault;
+mod form;
 mod function;
+mod gather;
 mod graph;
 mod import_map;
 mod imports;
 mod jsonc;
 mod probes;
+mod releases;
 mod resolve;
 mod rust_crate;
 mod sources;
+mod store;
 mod transpile;
 mod watcher;
 mod workshop;
 
 pub use config::{SourcesConfig, SourcesError, WasmBuild};
+pub use form::form;
+pub use gather::{GatherError, Gathered, deployable, gather};
+pub use releases::{
+    DeployError, Environment, Precedence, Release, ReleaseError, ReleaseVersion, Releases, ReleasesConfig,
+    Share, Traffic, Upload,
+};
 pub use sources::{SourceStatus, Sources};
+pub use store::{Bundle, BundleError, BundleFile, Manifest, ManifestGrants, ManifestLimits, StoreError};

@@ -106,6 +106,12 @@ impl Probes {
         self.note(path).is_some() && path.is_file()
     }
 
+    /// The files that were looked at and are there.
+    pub(crate) fn found(&self) -> impl Iterator<Item = &Path> {
+        let present = self.files.iter().filter(|(path, print)| print.is_some() && path.is_file());
+        present.map(|(path, _)| path.as_path())
+    }
+
     fn note(&mut self, path: &Path) -> Option<Print> {
         *self.files.entry(path.to_path_buf()).or_insert_with(|| Print::of(path))
     }

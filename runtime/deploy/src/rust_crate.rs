@@ -58,7 +58,7 @@ impl Drop for CrateBuild {
     }
 }
 
-async fn build(config: &WasmBuild, folder: &Path) -> Result<Bytes, SourceFault> {
+pub(crate) async fn build(config: &WasmBuild, folder: &Path) -> Result<Bytes, SourceFault> {
     let mut command = Command::new(&config.cargo);
     command
         .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])

@@ -1,7 +1,6 @@
 //! Builds functions and publishes what changed. Blocking work throughout: it runs on a thread of
 //! its own, one change after another.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -16,11 +15,10 @@ use isobase_engine::{Absent, Artifact, Publish, Reuse};
 use parking_lot::Mutex;
 
 use crate::SourcesConfig;
+use crate::compile::{crashed, load_script};
 use crate::discovery::{self, Entry};
 use crate::fault::SourceFault;
 use crate::function::{Build, Ready};
-use crate::graph::Loader;
-use crate::import_map::ImportMap;
 use crate::probes::{Names, Probes, concerns, join_names};
 use crate::resolve::Folders;
 use crate::rust_crate::{self, CrateBuild, CrateBuilds};
@@ -219,14 +217,7 @@ impl Workshop {
         settings: &FunctionSettings,
         probes: &mut Probes,
     ) -> Result<Artifact, SourceFault> {
-        let folders = &self.folders;
-        let beside = path.parent().unwrap_or(path);
-        let map =
-            ImportMap::find(settings.import_map.as_deref(), beside, &folders.functions, probes, |path| {
-                folders.shown(path)
-            })?;
-        let mut loader = Loader { folders, map: &map, probes, scripts: &mut self.scripts };
-        loader.load(path).map(Artifact::Modules)
+        load_script(path, settings.import_map.as_deref(), &self.folders, probes, &mut self.scripts)
     }
 
     /// The end of a crate's build.
@@ -339,11 +330,4 @@ fn functions_environment(config: &SourcesConfig) -> Result<BTreeMap<String, Stri
         Some(path) => config.project.functions_environment_from(path),
         None => config.project.functions_environment(),
     }
-}
-
-fn crashed(panic: &(dyn Any + Send)) -> SourceFault {
-    let words = panic.downcast_ref::<String>().map(String::as_str);
-    let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    SourceFault::new(format!("the compiler crashed: {words}"))
-        .hint("this is a defect of the host; please report it with the source")
 }

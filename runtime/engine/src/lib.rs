@@ -10,5 +10,5 @@ mod worker;
 
 pub use function::{Artifact, Function, FunctionVersion, Module, Reuse};
 pub use limits::Limits;
-pub use publish::{Absent, Publication, Publish};
+pub use publish::{Absent, Publication, Publish, Stage};
 pub use worker::{Engine, Retirement, Worker};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use isobase_base::{Access, Failure, Target};
+use futures::future::BoxFuture;
+use isobase_base::{Access, Failure, Invoker, Target};
 
 use crate::Function;
 
@@ -38,4 +39,13 @@ pub trait Publish: Send + Sync {
 
     /// The target is no more: 404 from now on.
     fn withdraw(&self, target: &Target);
+}
+
+/// Takes publications, tries them out and runs them; the pool implements it.
+pub trait Stage: Publish + Invoker {
+    /// Returns when `target` has a worker that can take a request.
+    ///
+    /// # Errors
+    /// What the first request would be answered with: the boot's failure, with file, line and column.
+    fn prewarm<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<(), Failure>>;
 }

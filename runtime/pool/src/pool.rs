@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use isobase_base::observe::Observer;
 use isobase_base::{Access, Body, Context, Failure, FailureKind, Invoker, Target};
-use isobase_engine::{Engine, Publication, Publish, Retirement};
+use isobase_engine::{Engine, Publication, Publish, Retirement, Stage};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -160,6 +160,12 @@ impl Invoker for Pool {
             // Not recorded: names come from clients, and metrics must not grow by them.
             Err(failure) => Box::pin(std::future::ready(Err(failure))),
         }
+    }
+}
+
+impl Stage for Pool {
+    fn prewarm<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(Self::prewarm(self, target))
     }
 }
 

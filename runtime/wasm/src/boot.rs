@@ -19,8 +19,9 @@ pub(crate) fn check_header(bytes: &[u8]) -> Result<(), Failure> {
     }
     if bytes[6..8] == CORE_LAYER {
         return Err(boot(
-            "the file is a WebAssembly core module, not a component; build for wasm32-wasip2, \
-             or turn the module into one with `wasm-tools component new`",
+            "the file is a WebAssembly core module, not a component, and cannot export \
+             wasi:http/incoming-handler; build for wasm32-wasip2, or turn the module into a component \
+             with `wasm-tools component new`",
         ));
     }
     Ok(())

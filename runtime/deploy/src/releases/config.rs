@@ -1,0 +1,33 @@
+//! What deployed functions are told by whoever starts them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use deadpool_postgres::Pool;
+use isobase_base::FunctionSlug;
+use isobase_engine::Limits;
+use tokio::sync::watch;
+
+use super::Precedence;
+
+/// The variables of a function: the host's and the project's secrets. Asked whenever a version is made
+/// known to the pool.
+pub type Environment = Arc<dyn Fn(&FunctionSlug) -> BTreeMap<String, String> + Send + Sync>;
+
+/// How to serve deployed functions.
+#[derive(Clone)]
+pub struct ReleasesConfig {
+    /// Sessions of the host's own role.
+    pub sessions: Pool,
+    /// Moves when `isobase_functions` was notified, and when that may have been missed. `None`: this
+    /// host hears of changes by others only when it starts.
+    pub wake: Option<watch::Receiver<u64>>,
+    /// Uploads are unpacked and compiled here.
+    pub builds_folder: PathBuf,
+    pub environment: Environment,
+    /// Names the project in `DENO_DEPLOYMENT_ID`.
+    pub project_ref: String,
+    pub limits: Limits,
+    pub precedence: Precedence,
+}

@@ -1,0 +1,108 @@
+//! One deploy: compile, boot, store, flip.
+
+use isobase_base::{Failure, FunctionSlug, Target};
+
+use super::{Release, ReleaseError, Releases};
+use crate::compile::compile;
+use crate::store::{Bundle, Manifest, NewVersion, Reservation, StoreError, digest, encode};
+
+/// What a client sends of a function.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    pub slug: FunctionSlug,
+    pub manifest: Manifest,
+    /// Whether the manifest says anything of tokens; where it does not, the live version's word holds.
+    pub names_verify_jwt: bool,
+    pub bundle: Bundle,
+    /// Whether the version answers at once. Otherwise it waits for a flip.
+    pub goes_live: bool,
+}
+
+/// Why a deploy was refused. The version that was live still is.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// With file, line, column and the chain of imports.
+    #[error("{0}")]
+    Compile(String),
+    /// With the place in the sources where it threw.
+    #[error("the function does not start: {}", .0.detail)]
+    Boot(Failure),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the host is stopping")]
+    Stopping,
+}
+
+impl From<ReleaseError> for DeployError {
+    fn from(error: ReleaseError) -> Self {
+        match error {
+            ReleaseError::Store(error) => Self::Store(error),
+            // The function was stored a moment ago; somebody deleted it since.
+            _ => Self::Store(StoreError::Damaged),
+        }
+    }
+}
+
+impl Releases {
+    /// Deploys a version: compiles it, boots it once, stores it and, if it goes live, flips to it. On
+    /// return the next request to this host is answered by it.
+    ///
+    /// # Errors
+    /// Nothing changes then, except that the version's number is used up.
+    pub async fn deploy(&self, upload: Upload) -> Result<(Release, u64), DeployError> {
+        let Upload { slug, mut manifest, names_verify_jwt, bundle, goes_live } = upload;
+        let inner = &self.inner;
+        let _turn = inner.builds.acquire().await.map_err(|_| DeployError::Stopping)?;
+        let Reservation { id, version, verify_jwt } = inner.ledger.reserve(&slug).await?;
+        if !names_verify_jwt {
+            manifest.verify_jwt = verify_jwt.unwrap_or(true);
+        }
+        let (builds, work) = (inner.config.builds_folder.clone(), (bundle, manifest));
+        let compiled = tokio::task::spawn_blocking(move || {
+            let (bundle, manifest) = work;
+            let artifact = compile(&bundle, &manifest, &builds)?;
+            let (encoded, sources) = (encode(&artifact), bundle.encode());
+            Ok((artifact, encoded, sources, manifest))
+        })
+        .await
+        .map_err(|_| DeployError::Stopping)?;
+        let (artifact, encoded, sources, manifest) =
+            compiled.map_err(|fault: crate::fault::SourceFault| DeployError::Compile(fault.to_string()))?;
+
+        let target = Target::user(slug.clone()).at_version(version);
+        // Noted first: a notification that is read meanwhile must not publish it once more.
+        inner.note_shown(&target, digest(&encoded)).await;
+        inner.publish(&target, &id, &manifest, artifact);
+        if let Err(failure) = inner.stage.prewarm(&target).await {
+            inner.take_back(&target).await;
+            return Err(DeployError::Boot(failure));
+        }
+        let preview = preview_name(&id, version);
+        let new = NewVersion {
+            id: &id,
+            version,
+            manifest: &manifest,
+            artifact: &encoded,
+            sources: &sources,
+            preview: &preview,
+            goes_live,
+        };
+        if let Err(error) = inner.ledger.add(new).await {
+            inner.take_back(&target).await;
+            return Err(error.into());
+        }
+        inner.apply(&slug).await?;
+        let release = self.get(&slug).await?;
+        tracing::info!(function = %slug, version, live = goes_live, "function deployed");
+        Ok((release, version))
+    }
+}
+
+/// The last segment of a preview URL: nobody can guess the random half of it.
+fn preview_name(id: &str, version: u64) -> String {
+    let seed = format!("{id}/{version}/{}", isobase_base::RequestId::generate());
+    let noise: [u8; 16] = rand::random();
+    let name = digest(&[seed.as_bytes(), &noise].concat());
+    let hex: String = name.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}{hex}", super::router::PREVIEW)
+}
