@@ -2,15 +2,15 @@
 
 use anyhow::Context;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    pool: Pool<HttpConnector, Empty<Bytes>>,
+    pool: Pool<HttpConnector, Full<Bytes>>,
     origin: String,
     authorization: Option<String>,
 }
@@ -34,11 +34,21 @@ impl Client {
 
     /// Reads the answer to its end.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
-        let mut request = Request::get(format!("{}{path}", self.origin));
+        self.send(Method::GET, path, Bytes::new()).await
+    }
+
+    /// With a body of JSON.
+    pub(crate) async fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<Answer> {
+        self.send(Method::POST, path, body.to_string().into()).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Answer> {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.origin));
+        let mut request = request.header("content-type", "application/json");
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
-        let response = self.pool.request(request.body(Empty::new())?).await?;
+        let response = self.pool.request(request.body(Full::new(body))?).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })

@@ -10,10 +10,12 @@
 
 mod cold_start;
 mod data_api;
+mod deploy;
 mod fixture;
 mod http;
 mod load;
 mod memory;
+mod neighbour;
 mod options;
 mod peers;
 mod product;
@@ -110,6 +112,17 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
             report.take("memory", memory::measure(&product).await);
             product.stop().await?;
         }
+    }
+    if options.wants_any(&[FigureName::Deploy, FigureName::Neighbour]) {
+        let workplace = Workplace::many_functions(1)?;
+        let product = Product::start(&binary, &workplace).await?;
+        if options.wants(FigureName::Deploy) {
+            report.take("deploy", deploy::measure(&product).await);
+        }
+        if options.wants(FigureName::Neighbour) {
+            report.take("neighbour", neighbour::measure(&product).await);
+        }
+        product.stop().await?;
     }
     Ok(report)
 }

@@ -43,6 +43,10 @@ pub(crate) enum FigureName {
     Reload,
     /// The memory of one warm TypeScript function
     Memory,
+    /// A deploy until its version answers, and a rollback
+    Deploy,
+    /// A function's latency while another one spins
+    Neighbour,
 }
 
 impl Options {

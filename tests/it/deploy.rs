@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::future::join_all;
+use isobase_base::observe::Observer;
+use isobase_base::progress::Silent;
 use isobase_base::task::{self, TaskKind};
+use isobase_postgres::{Cluster, ClusterConfig};
 use serde_json::json;
 
 use crate::app::{App, Project};
@@ -191,6 +194,28 @@ async fn production_has_its_own_keys_and_no_seed() {
     assert_eq!(seeded, [[None]]);
     let refused = app.call("GET", "/v1/projects").bearer("sbp_0102030405060708090a0b0c0d0e0f1011121314");
     assert_eq!(refused.send().await.status, 401);
+}
+
+#[tokio::test]
+async fn every_host_of_a_database_serves_a_deploy() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ClusterConfig { port: 0, ..ClusterConfig::new(folder.path()) };
+    let cluster = Cluster::start(config, Arc::new(Silent), Observer::default()).await.unwrap();
+    let host = || async {
+        let project = Project::empty().with_flags(&["--production"]).with_db_url(cluster.superuser_url());
+        project.configure("[functions.hello]\nverify_jwt = false");
+        project.start().await
+    };
+    let (one, two) = (host().await, host().await);
+    for version in ["1", "2"] {
+        assert!(deploy(&one, &answering(version)).await.0);
+        two.until("the other host serves the deploy", || async { answer(&two).await == version }).await;
+    }
+    assert!(run(&two.project, &["functions", "rollback", "hello"]).await.0);
+    assert_eq!(answer(&two).await, "1");
+    one.until("the first host follows the rollback", || async { answer(&one).await == "1" }).await;
+    assert!(run(&one.project, &["functions", "delete", "hello"]).await.0);
+    two.until("it is gone everywhere", || async { two.call("GET", URL).send().await.status == 404 }).await;
 }
 
 /// Rounds of the loop below; 50 and more take a minute.

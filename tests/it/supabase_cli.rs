@@ -65,7 +65,7 @@ async fn the_supabase_cli_deploys_lists_downloads_and_deletes() {
 
     app.project.function("hello", "Deno.serve(() => new Response('open);\n");
     let (ok, text) = supabase(&app, &["functions", "deploy", "hello", "--use-api"]).await;
-    assert!(!ok && text.contains("index.ts:1:31"), "{text}");
+    assert!(!ok && text.contains("index.ts:1:38"), "{text}");
     assert_eq!(app.call("GET", "/functions/v1/hello").send().await.text(), "hi");
 
     let (ok, text) = supabase(&app, &["functions", "delete", "hello"]).await;

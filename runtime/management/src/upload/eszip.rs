@@ -94,7 +94,7 @@ fn read(archive: &[u8]) -> Result<Bundle, EszipError> {
     }
     let list = rest.counted()?;
     checksum.check(list, rest.take(checksum.bytes)?)?;
-    let (entries, npm) = entries(list)?;
+    let List { entries, redirects, npm } = List::read(list)?;
     if let Some(package) = npm {
         return Err(EszipError::Npm(package));
     }
@@ -114,37 +114,54 @@ fn read(archive: &[u8]) -> Result<Bundle, EszipError> {
         let content = written.map_or_else(|| Bytes::copy_from_slice(text), Bytes::from);
         bundle.add(path, content)?;
     }
+    // A second name of a file: the same text under both, since what it imports is written relative to
+    // the module that it stands for.
+    for (name, target) in redirects {
+        let (Some(name), Some(target)) = (name.strip_prefix("file://"), target.strip_prefix("file://"))
+        else {
+            continue;
+        };
+        if let Some(content) = bundle.file(target).map(|file| file.content.clone()) {
+            bundle.add(name, content)?;
+        }
+    }
     Ok(bundle)
 }
 
-/// The modules in the list, and an npm package if there is one.
-fn entries(list: &[u8]) -> Result<(Vec<Entry>, Option<String>), EszipError> {
-    let mut list = Cursor { left: list };
-    let (mut entries, mut npm) = (Vec::new(), None);
-    while !list.left.is_empty() {
-        let specifier = std::str::from_utf8(list.counted()?);
-        let specifier = specifier.map_err(|_| EszipError::Damaged("a name is not UTF-8"))?.to_owned();
-        match list.take(1)? {
-            [0] => {
-                let source = list.span()?;
-                let source_map = list.span()?;
-                let _kind = list.take(1)?;
-                entries.push(Entry { specifier, source, source_map });
+/// What the archive lists.
+#[derive(Default)]
+struct List {
+    entries: Vec<Entry>,
+    /// Names of modules, and the module each stands for.
+    redirects: Vec<(String, String)>,
+    /// An npm package, if there is one.
+    npm: Option<String>,
+}
+
+impl List {
+    fn read(list: &[u8]) -> Result<Self, EszipError> {
+        let (mut rest, mut list) = (Cursor { left: list }, Self::default());
+        while !rest.left.is_empty() {
+            let specifier = rest.name()?;
+            match rest.take(1)? {
+                [0] => {
+                    let (source, source_map) = (rest.span()?, rest.span()?);
+                    let _kind = rest.take(1)?;
+                    list.entries.push(Entry { specifier, source, source_map });
+                }
+                [1] => list.redirects.push((specifier, rest.name()?)),
+                [2] => {
+                    let _package = rest.number()?;
+                    list.npm.get_or_insert(specifier);
+                }
+                _ => return Err(EszipError::Damaged("an entry of unknown kind")),
             }
-            [1] => {
-                let _target = list.counted()?;
+            if list.entries.len() + list.redirects.len() > MODULES_MAX {
+                return Err(EszipError::Damaged("too many modules"));
             }
-            [2] => {
-                let _package = list.number()?;
-                npm.get_or_insert(specifier);
-            }
-            _ => return Err(EszipError::Damaged("an entry of unknown kind")),
         }
-        if entries.len() > MODULES_MAX {
-            return Err(EszipError::Damaged("too many modules"));
-        }
+        Ok(list)
     }
-    Ok((entries, npm))
 }
 
 /// How sections prove that they are whole. Only SHA-256 is checked.
@@ -204,6 +221,11 @@ impl<'a> Cursor<'a> {
     fn counted(&mut self) -> Result<&'a [u8], EszipError> {
         let bytes = self.number()?;
         self.take(bytes)
+    }
+
+    fn name(&mut self) -> Result<String, EszipError> {
+        let name = std::str::from_utf8(self.counted()?);
+        Ok(name.map_err(|_| EszipError::Damaged("a name is not UTF-8"))?.to_owned())
     }
 
     fn span(&mut self) -> Result<Span, EszipError> {
