@@ -22,6 +22,8 @@ use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
 use isobase_management::{Management, ManagementConfig};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
+use isobase_queue::Queues;
+use isobase_triggers::{QueueConsumer, QueueConsumers, QueueHost};
 use isobase_v8::{V8Config, V8Engine};
 use isobase_wasm::{WasmConfig, WasmEngine};
 use tokio::net::TcpListener;
@@ -41,6 +43,7 @@ pub(crate) struct Host {
     admin: JoinHandle<()>,
     sources: Option<Sources>,
     pool: Arc<Pool>,
+    queue_consumers: QueueConsumers,
     database: Database,
     own_sessions: OwnSessions,
     cluster: Option<Arc<Cluster>>,
@@ -119,6 +122,9 @@ impl Host {
         let management = management(&state, &project, releases.clone());
         let switchboard = Switchboard::new(Arc::new(releases.clone())).with("management", management);
         let switchboard = Arc::new(switchboard);
+        let queue_host = queue_host(&own_sessions, &switchboard, &database, &observer);
+        let consumers = QueueConsumer::of_settings(&project.settings);
+        let queue_consumers = QueueConsumers::start(queue_host, consumers).await;
         let gateway =
             Gateway::new(gateway_config(&keys)?, switchboard, observer.clone()).context(BadConfig)?;
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
@@ -130,6 +136,7 @@ impl Host {
             admin_shutdown,
             sources,
             pool,
+            queue_consumers,
             database,
             own_sessions,
             cluster: store.cluster,
@@ -179,6 +186,7 @@ impl Host {
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         _ = self.gateway.await;
+        self.queue_consumers.stop().await;
         self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
         drop(self.sources);
         self.database.close().await;
@@ -314,20 +322,38 @@ fn cache_folder() -> PathBuf {
 
 async fn start_engines(database: &Database, observer: &Observer) -> anyhow::Result<Arc<Pool>> {
     let cache_dir = cache_folder();
+    let queues = Queues::new(database.clone());
     let v8 = V8Config {
         cache_dir: cache_dir.clone(),
         prewarmed: V8Config::PREWARMED,
         database: Some(database.clone()),
+        queues: Some(queues.clone()),
         observer: observer.clone(),
     };
     let wasm = WasmConfig {
         cache_dir: Some(cache_dir),
         database: Some(database.clone()),
+        queues: Some(queues),
         observer: observer.clone(),
     };
     let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;
     let wasm = WasmEngine::new(wasm).context("wasmtime did not start")?;
     Ok(Arc::new(Pool::new(vec![v8, wasm], PoolConfig::default(), observer.clone())))
+}
+
+fn queue_host(
+    sessions: &OwnSessions,
+    functions: &Arc<Switchboard>,
+    database: &Database,
+    observer: &Observer,
+) -> QueueHost {
+    let database = database.clone();
+    QueueHost {
+        sessions: sessions.clone(),
+        invoker: functions.clone(),
+        subscribe: Arc::new(move |channel: &str| database.subscribe(channel)),
+        observer: observer.clone(),
+    }
 }
 
 fn rest() -> Target {

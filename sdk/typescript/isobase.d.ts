@@ -173,6 +173,102 @@ declare module "isobase:host/database" {
   export function snapshot(channel: string, sql: string): Promise<{ generation: number; text: string }>;
 }
 
+/**
+ * Messages in queues, as the caller: grants and row level security on a queue's table decide. What
+ * fails throws a `DatabaseError` of `isobase:host/database`.
+ */
+declare module "isobase:host/queue" {
+  export interface As {
+    /** Whom the host acts as. `"service"` is `service_role`, where the manifest grants it. */
+    identity?: "caller" | "service";
+  }
+
+  export interface SendOptions {
+    headers?: Record<string, unknown>;
+    /** Hidden for so long. */
+    delayMs?: number;
+  }
+
+  export interface Message<Body = unknown> {
+    id: number;
+    /** How often it was read, this time included. */
+    attempts: number;
+    /** RFC 3339, in UTC. */
+    enqueuedAt: string;
+    headers: Record<string, unknown> | null;
+    message: Body;
+  }
+
+  export interface Metrics {
+    /** All messages, hidden ones included. */
+    length: number;
+    /** Those that could be read now. */
+    visible: number;
+    /** Messages ever sent. */
+    total: number;
+    /** In seconds; null for an empty queue. */
+    newestAge: number | null;
+    oldestAge: number | null;
+  }
+
+  /**
+   * Sends one message and resolves with its id after the commit. Messages that requests of the same
+   * caller send at the same time share a commit.
+   */
+  export function send(queue: string, message: unknown, options?: SendOptions & As): Promise<number>;
+  /** Sends several messages, all or none; resolves with their ids in order. */
+  export function sendBatch(
+    queue: string,
+    messages: readonly ({ message: unknown } & SendOptions)[],
+    options?: { delayMs?: number } & As,
+  ): Promise<number[]>;
+  /**
+   * Up to `quantity` (1) visible messages, oldest first, hidden from everybody else for
+   * `visibilityMs` (30,000).
+   */
+  export function read<Body = unknown>(
+    queue: string,
+    options?: { visibilityMs?: number; quantity?: number } & As,
+  ): Promise<Message<Body>[]>;
+  /** Deletes messages that are done with; resolves with the ids that were there. */
+  export function ack(queue: string, ids: number | readonly number[], options?: As): Promise<number[]>;
+  /** Moves messages to the queue's archive; resolves with the ids that were there. */
+  export function archive(queue: string, ids: number | readonly number[], options?: As): Promise<number[]>;
+  /** Hides messages for `visibilityMs` from now; zero shows them again. */
+  export function extend(
+    queue: string,
+    ids: number | readonly number[],
+    visibilityMs: number,
+    options?: As,
+  ): Promise<number[]>;
+  /** Counts what the queue holds. */
+  export function metrics(queue: string, options?: As): Promise<Metrics>;
+}
+
+/** What `export default { queue(batch, env, ctx) {} }` is called with. */
+interface MessageBatch<Body = unknown> {
+  readonly queue: string;
+  readonly messages: readonly QueueMessage<Body>[];
+  /** What is not told to be tried again is done with when the handler returns. */
+  ackAll(): void;
+  retryAll(options?: { delaySeconds?: number }): void;
+}
+
+interface QueueMessage<Body = unknown> {
+  readonly id: string;
+  readonly timestamp: Date;
+  readonly body: Body;
+  /** How often it was handed over, this time included. */
+  readonly attempts: number;
+  readonly headers: Record<string, unknown> | null;
+  /** The same for every delivery of the message: `<queue>:<id>`. */
+  readonly idempotencyKey: string;
+  /** Done with, even if the handler throws afterwards. */
+  ack(): void;
+  /** Delivered again after `delaySeconds`, or after a pause that grows with its attempts. */
+  retry(options?: { delaySeconds?: number }): void;
+}
+
 declare namespace EdgeRuntime {
   /** Keeps the isolate, and the request's identity, until `promise` settles, within the limits. */
   function waitUntil<T>(promise: Promise<T>): Promise<T>;

@@ -2,6 +2,7 @@
 // the same JSON. `tests/it/parity.rs` compares.
 import * as caller from "isobase:host/caller";
 import * as database from "isobase:host/database";
+import * as queue from "isobase:host/queue";
 
 type Behaviour = (query: URLSearchParams, request: Request) => Response | Promise<Response>;
 
@@ -48,8 +49,52 @@ const behaviours: Record<string, Behaviour> = {
     if (failure) throw failure;
     return answer(last);
   },
+  async "queue-send"(query) {
+    const headers = query.has("h") ? JSON.parse(query.get("h")!) : undefined;
+    const options = { headers, delayMs: number(query, "delay"), ...as(query) };
+    return json(await queue.send(queueName(query), JSON.parse(query.get("m")!), options));
+  },
+  async "queue-send-batch"(query) {
+    const messages = query.getAll("m").map((text) => ({ message: JSON.parse(text) }));
+    return json(await queue.sendBatch(queueName(query), messages, as(query)));
+  },
+  async "queue-read"(query) {
+    const options = { visibilityMs: number(query, "visibility"), quantity: number(query, "quantity"), ...as(query) };
+    const messages = await queue.read(queueName(query), options);
+    return json(messages.map(({ id, attempts, headers, message, enqueuedAt }) => (
+      { id, attempts, headers, message, dated: enqueuedAt.length }
+    )));
+  },
+  async "queue-settle"(query) {
+    const ids = query.getAll("id").map(Number);
+    const name = queueName(query);
+    switch (query.get("how")) {
+      case "archive":
+        return json(await queue.archive(name, ids, as(query)));
+      case "extend":
+        return json(await queue.extend(name, ids, number(query, "visibility"), as(query)));
+      default:
+        return json(await queue.ack(name, ids, as(query)));
+    }
+  },
+  async "queue-metrics"(query) {
+    const { length, visible, total, newestAge, oldestAge } = await queue.metrics(queueName(query), as(query));
+    return json({ length, visible, total, empty: newestAge === null && oldestAge === null });
+  },
   generation: (query) => new Response(String(database.generation(query.get("channel") ?? ""))),
 };
+
+function queueName(query: URLSearchParams): string {
+  return query.get("queue") ?? "todos";
+}
+
+function as(query: URLSearchParams): queue.As {
+  return { identity: query.get("as") === "service" ? "service" : "caller" };
+}
+
+function number(query: URLSearchParams, name: string): number {
+  return Number(query.get(name) ?? 0);
+}
 
 function sql(query: URLSearchParams): string {
   return query.get("q") ?? "select current_user";
@@ -90,7 +135,7 @@ function json(value: unknown, status = 200): Response {
 
 function failed(error: database.DatabaseError): Response {
   const { kind, message } = error;
-  if (kind === "refused") return json({ kind, message }, 400);
+  if (kind === "refused" || kind === "unavailable") return json({ kind, message }, 400);
   if (kind !== "sql") return json({ kind }, 400);
   const { sqlstate, detail = null, hint = null, constraint = null, position = null } = error;
   return json({ kind, sqlstate, message, detail, hint, constraint, position }, 400);

@@ -10,6 +10,7 @@ mod functions;
 mod lifecycle;
 mod limits;
 mod parity;
+mod queue;
 mod rest;
 mod supabase_cli;
 mod supabase_js;

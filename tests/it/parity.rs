@@ -71,6 +71,42 @@ const SAME_ANSWERS: &[(&str, bool)] = &[
     ("sql?q=select count(*) from todos where title like 'never%25'", true),
 ];
 
+/// What each engine does with a queue of its own, `@`, in this order.
+const SAME_QUEUES: &[(&str, bool)] = &[
+    ("queue-send?queue=@&m={\"n\":1,\"text\":\"it's \u{1f600}\"}", true),
+    ("queue-send?queue=@&m=[1,2.50,null]&h={\"trace\":\"x\"}", true),
+    ("queue-send?queue=@&m=\"later\"&delay=3600000", true),
+    ("queue-send-batch?queue=@&m=4&m={}&m=null", true),
+    ("queue-send-batch?queue=@", true),
+    ("queue-metrics?queue=@", true),
+    ("queue-read?queue=@&visibility=3600000&quantity=2", true),
+    ("queue-read?queue=@&visibility=0&quantity=2", true),
+    ("queue-read?queue=@&visibility=3600000&quantity=10", true),
+    ("queue-read?queue=@&visibility=3600000&quantity=10", true),
+    ("queue-settle?queue=@&how=extend&id=1&id=99&visibility=0", true),
+    ("queue-read?queue=@&visibility=3600000&quantity=10", true),
+    ("queue-settle?queue=@&how=ack&id=1&id=2&id=99", true),
+    ("queue-settle?queue=@&how=archive&id=4&id=4", true),
+    ("queue-settle?queue=@&how=ack", true),
+    ("queue-metrics?queue=@", true),
+    // What Postgres refuses: row level security, a missing queue, a character that jsonb cannot hold.
+    ("queue-send?queue=@&m={\"owner\":\"somebody else\"}", false),
+    ("queue-send?queue=nowhere&m=1", false),
+    ("queue-send-batch?queue=nowhere&m=1", false),
+    ("queue-read?queue=nowhere&quantity=1", false),
+    ("queue-settle?queue=nowhere&id=1", false),
+    ("queue-metrics?queue=nowhere", false),
+    ("queue-send?queue=@&m=\"\\u0000\"", false),
+    // What the host refuses.
+    ("queue-send?queue=@&m=1&as=service", false),
+    ("queue-read?queue=@&quantity=1&as=service", false),
+    ("queue-send?queue=a;b&m=1", false),
+    ("queue-send?queue=@&m=1&h=[1]", false),
+    ("queue-send?queue=@&m=1&delay=99999999999", false),
+    ("queue-read?queue=@&quantity=1001", false),
+    ("queue-read?queue=@&quantity=1&visibility=99999999999", false),
+];
+
 async fn start() -> App {
     let project = Project::quickstart();
     project.configure("[functions.guests]\nentrypoint = \"./functions/guests/guests.wasm\"");
@@ -82,6 +118,7 @@ async fn start() -> App {
 fn call(app: &App, function: &str, method: &str, path: &str) -> Call {
     let path = path.replace(' ', "%20").replace('"', "%22").replace('{', "%7B").replace('}', "%7D");
     let path = path.replace('\\', "%5C").replace('>', "%3E");
+    let path = path.replace('[', "%5B").replace(']', "%5D").replace('\u{1f600}', "%F0%9F%98%80");
     app.user(ALICE, method, &format!("/functions/v1/{function}/{path}"))
         .header("traceparent", &format!("{TRACE}-b7ad6b7169203331-01"))
 }
@@ -121,6 +158,37 @@ async fn both_engines_give_the_same_answers() {
         }
     }
     assert!(failures.is_empty(), "{}\n{}", failures.join("\n"), app.project.log());
+}
+
+#[tokio::test]
+async fn queues_are_used_alike() {
+    let app = start().await;
+    for queue in ["guests", "script"] {
+        app.sql(&format!(
+            "select pgmq.create('{queue}'); \
+             grant select, insert, update, delete on pgmq.q_{queue} to authenticated; \
+             grant select, insert on pgmq.a_{queue} to authenticated; \
+             alter table pgmq.q_{queue} enable row level security; \
+             create policy own on pgmq.q_{queue} to authenticated using (true) \
+               with check (message ->> 'owner' is null)"
+        ))
+        .await;
+    }
+    let mut failures = Vec::new();
+    for (path, succeeds) in SAME_QUEUES {
+        let ask = async |function: &str| {
+            let answer = call(&app, function, "GET", &path.replace('@', function)).send().await;
+            let (status, body, _) = told(&answer);
+            (status, body.replace(&format!("q_{function}"), "q_@"))
+        };
+        let (wasm, script) = (ask("guests").await, ask("script").await);
+        if wasm != script || *succeeds != (wasm.0 == 200) || !*succeeds != (wasm.0 == 400) {
+            failures.push(format!("{path}\n  wasm   {wasm:?}\n  script {script:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}\n{}", failures.join("\n"), app.project.log());
+    let archived = app.sql("select a.message = b.message from pgmq.a_guests a, pgmq.a_script b").await;
+    assert_eq!(archived, [[Some("t".to_owned())]]);
 }
 
 #[tokio::test]

@@ -70,6 +70,7 @@ fn is_reserved(name: &str) -> bool {
         || name.starts_with("x-forwarded-")
         || name.starts_with("sb-")
         || name.starts_with("x-sb-")
+        || name.starts_with("x-isobase-")
         || name.starts_with("request.")
         || [FORWARDED.as_str(), "x-real-ip", "x-request-id", "x-api-key", "x-original-url", "x-rewrite-url"]
             .contains(&name)

@@ -219,6 +219,45 @@ pub const GUEST_LOG_LINE_BYTES_MAX: usize = 10_000;
 /// Lines one worker may log per ten seconds; the rest is counted and dropped. Supabase: 100.
 pub const GUEST_LOG_LINES_PER_10S_MAX: u32 = 100;
 
+// ---- Queues ----------------------------------------------------------------------------------
+
+/// A queue's name, in bytes: names of tables, indexes and notification channels are made of it, and
+/// Postgres cuts those at 63. pgmq's own bound.
+pub const QUEUE_NAME_BYTES_MAX: usize = 47;
+/// One message or its headers, in bytes of JSON. Larger things belong into storage, their names into
+/// a queue.
+pub const QUEUE_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Messages of one call: sent as a batch, read, acknowledged.
+pub const QUEUE_BATCH_MESSAGES_MAX: usize = 1_000;
+/// A delay or a visibility timeout. Beyond a year a table of the function's own serves better.
+pub const QUEUE_DELAY_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Single sends that leave in one insert and one commit, in messages and in bytes. Beyond it the last
+/// waits longer for the first than for another commit.
+pub const QUEUE_COMMIT_MESSAGES_MAX: usize = 512;
+pub const QUEUE_COMMIT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long a commit waits for company when the one before it had some.
+pub const QUEUE_GATHER_WAIT: Duration = Duration::from_micros(300);
+/// Single sends that wait for their commit, over all queues; the next is refused at once.
+pub const QUEUE_SENDS_WAITING_MAX: usize = 20_000;
+/// Queues that functions consume, on one host: each has a task and a channel to listen to.
+pub const QUEUE_CONSUMERS_MAX: usize = 128;
+/// Messages that a consumer claims at once, for all its free deliveries; they are held in memory.
+pub const QUEUE_CLAIM_MESSAGES_MAX: usize = 1_000;
+/// Bytes of the messages in one delivery; a batch is cut there, since the function reads it whole.
+pub const QUEUE_DELIVERY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What a function answers to a delivery, in bytes: the ids of the messages to try again.
+pub const QUEUE_ANSWER_BYTES_MAX: u64 = 1024 * 1024;
+/// Longest pause between two attempts at a message, however often it has failed.
+pub const QUEUE_RETRY_DELAY_MAX: Duration = Duration::from_secs(3_600);
+/// Before a message is tried again that its function never saw: it is missing, or all its workers
+/// are busy.
+pub const QUEUE_UNDELIVERED_PAUSE: Duration = Duration::from_secs(1);
+/// First and longest pause of a consumer whose queue or server cannot be reached.
+pub const QUEUE_TROUBLE_PAUSE_MIN: Duration = Duration::from_millis(100);
+pub const QUEUE_TROUBLE_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Why a message failed, in bytes, as it is kept with the message.
+pub const QUEUE_FAILURE_BYTES_MAX: usize = 1_000;
+
 // ---- Settings of a project --------------------------------------------------------------------
 
 /// A dotenv file, in bytes; a longer one is something else and is refused.
@@ -233,6 +272,15 @@ pub const FUNCTION_MEMORY_SETTING_MAX: u64 = 4 * 1024 * 1024 * 1024;
 pub const FUNCTION_CLOCK_SETTING_MAX: Duration = Duration::from_secs(24 * 3600);
 /// The concurrency a function may ask for in one worker.
 pub const FUNCTION_CONCURRENCY_SETTING_MAX: u64 = 10_000;
+/// Messages in one delivery that a consumer may ask for.
+pub const QUEUE_BATCH_SETTING_MAX: u64 = 1_000;
+/// How long a consumer may wait for a batch to fill. Cloudflare Queues: 60 s.
+pub const QUEUE_BATCH_WAIT_SETTING_MAX: Duration = Duration::from_secs(60);
+/// The visibility timeout a consumer may ask for. Amazon SQS: 12 hours.
+pub const QUEUE_VISIBILITY_SETTING_MAX: Duration = Duration::from_secs(12 * 3600);
+/// Retries and deliveries at once that a consumer may ask for. Cloudflare Queues: 100 and 250.
+pub const QUEUE_RETRIES_SETTING_MAX: u64 = 100;
+pub const QUEUE_CONCURRENCY_SETTING_MAX: u64 = 250;
 
 // ---- Deployed functions -----------------------------------------------------------------------
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use deno_core::{OpState, op2};
 use deno_error::JsErrorBox;
-use isobase_base::{Context, Grant};
+use isobase_base::{Capabilities, Context, Grant};
 use isobase_database::{Database, Door};
+use isobase_queue::{QueueDoor, Queues};
 
 use crate::database::{Held, QueryError};
 
@@ -13,7 +14,8 @@ use crate::database::{Held, QueryError};
 pub struct Callers {
     alive: HashMap<u32, Caller>,
     database: Option<Database>,
-    grant: Grant,
+    queues: Option<Queues>,
+    grants: Capabilities,
 }
 
 /// One invocation.
@@ -27,13 +29,13 @@ pub(crate) struct Caller {
 
 impl Default for Callers {
     fn default() -> Self {
-        Self::new(None, Grant::None)
+        Self::new(None, None, Capabilities::all(Grant::None))
     }
 }
 
 impl Callers {
-    pub fn new(database: Option<Database>, grant: Grant) -> Self {
-        Self { alive: HashMap::new(), database, grant }
+    pub fn new(database: Option<Database>, queues: Option<Queues>, grants: Capabilities) -> Self {
+        Self { alive: HashMap::new(), database, queues, grants }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -59,9 +61,17 @@ impl Callers {
         let Some(database) = &self.database else {
             return Err(QueryError::refused("this host runs without a database"));
         };
-        let door =
-            caller.door.get_or_insert_with(|| database.session_door(caller.context.clone(), self.grant));
+        let grant = self.grants.database;
+        let door = caller.door.get_or_insert_with(|| database.session_door(caller.context.clone(), grant));
         Ok(door.clone())
+    }
+
+    pub(crate) fn queues(&mut self, id: u32) -> Result<QueueDoor, QueryError> {
+        let caller = self.alive.get(&id).ok_or_else(|| QueryError::refused(OVER))?;
+        match &self.queues {
+            Some(queues) => Ok(queues.door(caller.context.clone(), self.grants.queue)),
+            None => Err(QueryError::unavailable("this host runs without a database")),
+        }
     }
 
     fn context(&self, id: u32) -> Result<&Context, JsErrorBox> {

@@ -1,4 +1,5 @@
-//! The host APIs as a V8 function sees them: `isobase:host/caller` and `isobase:host/database`.
+//! The host APIs as a V8 function sees them: `isobase:host/caller`, `isobase:host/database` and
+//! `isobase:host/queue`.
 //!
 //! Thin: values are converted and passed on, behaviour lives in the capability's own crate. The
 //! same names exist for WebAssembly in `sdk/wit/host.wit`; parity tests hold the two equal.
@@ -8,16 +9,17 @@
 //! runtime), and [`Callers`] knows which ids are alive, who called, and what they hold open.
 //!
 //! ```
-//! use isobase_base::Grant;
+//! use isobase_base::Capabilities;
 //! use isobase_bind_v8::Callers;
 //!
 //! // What the runtime puts into an isolate's state when it is given a function.
-//! let callers = Callers::new(None, Grant::Caller);
+//! let callers = Callers::new(None, None, Capabilities::default());
 //! assert!(callers.is_empty());
 //! ```
 
 mod caller;
 mod database;
+mod queue;
 
 pub use caller::Callers;
 
@@ -25,6 +27,7 @@ pub use caller::Callers;
 pub static SCRIPTS: &[(&str, &str)] = &[
     ("ext:isobase_host/caller.js", include_str!("../js/caller.js")),
     ("ext:isobase_host/database.js", include_str!("../js/database.js")),
+    ("ext:isobase_host/queue.js", include_str!("../js/queue.js")),
 ];
 
 deno_core::extension!(
@@ -46,11 +49,20 @@ deno_core::extension!(
         database::op_isobase_db_stream_open,
         database::op_isobase_db_transaction_document,
         database::op_isobase_db_transaction_query,
+        queue::op_isobase_queue_metrics,
+        queue::op_isobase_queue_read,
+        queue::op_isobase_queue_send,
+        queue::op_isobase_queue_send_batch,
+        queue::op_isobase_queue_settle,
     ],
-    lazy_loaded_js =
-        ["ext:isobase_host/caller.js" = "js/caller.js", "ext:isobase_host/database.js" = "js/database.js",],
+    lazy_loaded_js = [
+        "ext:isobase_host/caller.js" = "js/caller.js",
+        "ext:isobase_host/database.js" = "js/database.js",
+        "ext:isobase_host/queue.js" = "js/queue.js",
+    ],
     synthetic_esm = [
         "isobase:host/caller" = "ext:isobase_host/caller.js",
         "isobase:host/database" = "ext:isobase_host/database.js",
+        "isobase:host/queue" = "ext:isobase_host/queue.js",
     ],
 );

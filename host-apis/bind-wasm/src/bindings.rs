@@ -13,6 +13,7 @@ mod generated {
             world imports {
                 import isobase:host/caller@0.1.0;
                 import isobase:host/database@0.1.0;
+                import isobase:host/queue@0.1.0;
                 import isobase:host/respond@0.1.0;
             }
         ",
@@ -27,6 +28,13 @@ mod generated {
             "isobase:host/database.[method]transaction.query-document": async | trappable,
             "isobase:host/database.[static]transaction.commit": async | trappable,
             "isobase:host/database.[static]transaction.rollback": async | trappable,
+            "isobase:host/queue.ack": async | trappable,
+            "isobase:host/queue.archive": async | trappable,
+            "isobase:host/queue.extend": async | trappable,
+            "isobase:host/queue.metrics": async | trappable,
+            "isobase:host/queue.read": async | trappable,
+            "isobase:host/queue.send": async | trappable,
+            "isobase:host/queue.send-batch": async | trappable,
             default: trappable,
         },
         require_store_data_send: true,
@@ -40,7 +48,7 @@ mod generated {
     });
 }
 
-pub(crate) use generated::isobase::host::{caller, database, respond};
+pub(crate) use generated::isobase::host::{caller, database, queue, respond};
 
 /// Says that a [`HostView`] is what the generated code works on.
 struct Bound;
@@ -57,5 +65,6 @@ pub fn add_to_linker<T: Send + 'static>(
 ) -> wasmtime::Result<()> {
     caller::add_to_linker::<T, Bound>(linker, view)?;
     database::add_to_linker::<T, Bound>(linker, view)?;
+    queue::add_to_linker::<T, Bound>(linker, view)?;
     respond::add_to_linker::<T, Bound>(linker, view)
 }

@@ -2,6 +2,7 @@
 
 use isobase_base::Context;
 use isobase_database::Door;
+use isobase_queue::QueueDoor;
 use wasmtime::component::ResourceTable;
 
 /// The circumstances of the request that a store is serving. Replaced for each request where a
@@ -9,12 +10,19 @@ use wasmtime::component::ResourceTable;
 pub struct Host {
     pub(crate) context: Context,
     pub(crate) door: Option<Door>,
+    pub(crate) queues: Option<QueueDoor>,
+}
+
+/// The host APIs as one request may use them; `None` where the host runs without.
+#[derive(Default)]
+pub struct Doors {
+    pub database: Option<Door>,
+    pub queues: Option<QueueDoor>,
 }
 
 impl Host {
-    /// `door` is the database as this request may use it; `None` where the host runs without one.
-    pub fn new(context: Context, door: Option<Door>) -> Self {
-        Self { context, door }
+    pub fn new(context: Context, doors: Doors) -> Self {
+        Self { context, door: doors.database, queues: doors.queues }
     }
 
     pub fn context(&self) -> &Context {

@@ -11,7 +11,8 @@ mod body;
 mod caller;
 mod database;
 mod host;
+mod queue;
 mod respond;
 
 pub use bindings::add_to_linker;
-pub use host::{Host, HostView};
+pub use host::{Doors, Host, HostView};

@@ -22,13 +22,14 @@ const { getAsyncContext, setAsyncContext } = core;
 
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
 const {
-  getInnerResponse, responseBodyUsed, ResponsePrototype, serveFastBodyKey, serveFastConsumedKey,
+  getInnerResponse, Response, responseBodyUsed, ResponsePrototype, serveFastBodyKey, serveFastConsumedKey,
   serveFastContentTypeKey, serveFastHeaderKindKey, serveFastStatusKey, SERVE_FAST_HEADER_CONTENT_TYPE,
   SERVE_FAST_HEADER_DEFAULT_TEXT, toInnerResponse, wireHeaderList,
 } = core.loadExtScript("ext:deno_fetch/23_response.js");
 const { cacheRequestHeaders, fromInnerRequest, requestHeadersExposed } = core.loadExtScript(
   "ext:deno_fetch/23_request.js",
 );
+const { deliver, isDelivery } = core.loadExtScript("ext:isobase_runtime/queue.js");
 const {
   getReadableStreamResourceBacking, readableStreamForRid, ReadableStreamPrototype, resourceForReadableStream,
 } = core.loadExtScript("ext:deno_web/06_streams.js");
@@ -302,12 +303,25 @@ function serve(first, second) {
   return server;
 }
 
-/** `export default { fetch(request) {} }`: called with the main module's namespace. */
+/**
+ * `export default { fetch(request) {}, queue(batch, env, ctx) {} }`, one of them or both: called with the
+ * main module's namespace.
+ */
 function adoptDefaultExport(namespace) {
   if (handler !== null) return;
   const exported = namespace.default;
-  if (exported === null || exported === undefined || typeof exported.fetch !== "function") return;
-  register((request, info) => exported.fetch(request, info), exported.onError);
+  if (exported === null || exported === undefined) return;
+  const fetches = typeof exported.fetch === "function";
+  if (typeof exported.queue === "function") {
+    register((request, info) => {
+      if (isDelivery(request)) {
+        return deliver((...batch) => exported.queue(...batch), request, currentInvocation(), waitUntil);
+      }
+      return fetches ? exported.fetch(request, info) : new Response(null, { status: 404 });
+    }, exported.onError);
+  } else if (fetches) {
+    register((request, info) => exported.fetch(request, info), exported.onError);
+  }
 }
 
 /** `EdgeRuntime.waitUntil(promise)`: the isolate lives until it settles, within the limits. */

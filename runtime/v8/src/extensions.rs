@@ -52,6 +52,7 @@ deno_core::extension!(
         "ext:isobase_runtime/errors.js" = "errors.js",
         "ext:isobase_runtime/globals.js" = "globals.js",
         "ext:isobase_runtime/navigator.js" = "navigator.js",
+        "ext:isobase_runtime/queue.js" = "queue.js",
         "ext:isobase_runtime/serve.js" = "serve.js",
         "ext:isobase_runtime/websocket.js" = "websocket.js",
     ],

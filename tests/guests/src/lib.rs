@@ -4,6 +4,7 @@
 
 mod behave;
 mod misbehave;
+mod queue;
 mod sql;
 
 use isobase_sdk::{Request, Response, handler};
@@ -52,6 +53,12 @@ pub fn serve(request: Request) -> Response {
         "sql-transaction" => sql::transaction(&request),
         "sql-service" => sql::service(&request),
         "generation" => sql::generation(&request),
+        "queue-send" => queue::send(&request),
+        "queue-send-batch" => queue::send_batch(&request),
+        "queue-read" => queue::read(&request),
+        "queue-settle" => queue::settle(&request),
+        "queue-metrics" => queue::metrics(&request),
+        "queue-consume" => queue::consume(request),
         _ => Response::text(format!("no behaviour is called {behaviour}")).with_status(404),
     }
 }

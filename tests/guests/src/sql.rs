@@ -112,7 +112,7 @@ fn answer(result: Result<Table, Error>) -> Response {
 }
 
 /// All that a guest is told of a failure. Messages of the SDK's own are not part of the contract.
-fn failed(error: &Error) -> Response {
+pub(crate) fn failed(error: &Error) -> Response {
     let kind = match error {
         Error::Sql(_) => "sql",
         Error::Exhausted(_) => "exhausted",

@@ -36,6 +36,13 @@ pub(super) struct EventLabels {
     pub(super) event: &'static str,
 }
 
+/// Queues are named in the project's settings, so there are only as many.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct QueueLabels {
+    pub(super) queue: String,
+    pub(super) outcome: &'static str,
+}
+
 type SurfaceHistograms = Family<SurfaceLabels, Histogram, fn() -> Histogram>;
 type EngineHistograms = Family<EngineLabels, Histogram, fn() -> Histogram>;
 
@@ -46,6 +53,7 @@ pub(super) struct Metrics {
     pub(super) connections: Gauge,
     pub(super) connection_events: Family<EventLabels, Counter>,
     pub(super) invocations: Family<OutcomeLabels, Counter>,
+    pub(super) queue_messages: Family<QueueLabels, Counter>,
     pub(super) queue_seconds: Histogram,
     pub(super) boot_seconds: EngineHistograms,
     pub(super) retirements: Family<EventLabels, Counter>,
@@ -73,6 +81,7 @@ impl Metrics {
             connections: Gauge::default(),
             connection_events: Family::default(),
             invocations: Family::default(),
+            queue_messages: Family::default(),
             queue_seconds: latency(),
             boot_seconds: Family::new_with_constructor(latency),
             retirements: Family::default(),
@@ -93,6 +102,7 @@ impl Metrics {
         registry.register("connection_events", "Connections refused or cut", self.connection_events.clone());
         registry.register("invocations", "Function invocations by outcome", self.invocations.clone());
         registry.register("queue_seconds", "Wait of an invocation for a worker", self.queue_seconds.clone());
+        registry.register("queue_messages", "Messages consumed by outcome", self.queue_messages.clone());
         registry.register("boot_seconds", "Time to a worker that takes requests", self.boot_seconds.clone());
         registry.register("worker_retirements", "Workers retired by reason", self.retirements.clone());
         registry.register(

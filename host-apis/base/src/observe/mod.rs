@@ -50,6 +50,8 @@ pub enum Observation<'a> {
     DatabaseConnection { event: DatabaseEvent<'a> },
     /// The data API's picture of the schema was read again.
     CatalogLoaded { duration: Duration, relations: usize, functions: usize },
+    /// Messages of a queue were handed to their function, and this became of them.
+    QueueSettled { queue: &'a str, outcome: QueueOutcome, messages: u64 },
     /// The managed Postgres process did something.
     Postgres { event: PostgresEvent<'a> },
 }
@@ -77,6 +79,15 @@ pub enum AcquireOutcome {
     Acquired,
     TimedOut,
     Refused,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum QueueOutcome {
+    Acknowledged,
+    /// Will be delivered again.
+    Retried,
+    /// Attempts used up: moved to the dead-letter queue or the archive.
+    Dead,
 }
 
 #[derive(Clone, Copy, Debug)]

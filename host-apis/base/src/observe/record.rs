@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::metrics::{EngineLabels, EventLabels, Metrics, OutcomeLabels, RequestLabels, SurfaceLabels};
-use super::{AcquireOutcome, ConnectionEvent, DatabaseEvent, GuestLevel, Observation, PostgresEvent};
+use super::metrics::{
+    EngineLabels, EventLabels, Metrics, OutcomeLabels, QueueLabels, RequestLabels, SurfaceLabels,
+};
+use super::{
+    AcquireOutcome, ConnectionEvent, DatabaseEvent, GuestLevel, Observation, PostgresEvent, QueueOutcome,
+};
 use crate::{Blame, FailureKind, RequestId, Target};
 
 /// Where rooms report to. Cheap to clone; all clones share one set of metrics.
@@ -91,8 +95,22 @@ impl Observer {
                 metrics.catalog_seconds.observe(duration.as_secs_f64());
                 tracing::info!(relations, functions, millis = duration.as_millis() as u64, "schema loaded");
             }
+            Observation::QueueSettled { queue, outcome, messages } => self.queue(queue, outcome, messages),
             Observation::Postgres { event } => self.postgres(event),
         }
+    }
+
+    fn queue(&self, queue: &str, outcome: QueueOutcome, messages: u64) {
+        let outcome = match outcome {
+            QueueOutcome::Acknowledged => "acknowledged",
+            QueueOutcome::Retried => "retried",
+            QueueOutcome::Dead => {
+                tracing::warn!(queue, messages, "messages used up their attempts; see the dead-letter queue, or the archive where none is set");
+                "dead"
+            }
+        };
+        let labels = QueueLabels { queue: queue.to_owned(), outcome };
+        self.metrics.queue_messages.get_or_create(&labels).inc_by(messages);
     }
 
     fn acquire(&self, wait: Duration, outcome: AcquireOutcome) {

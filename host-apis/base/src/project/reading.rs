@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::queue;
 use super::section::{Document, Findings, Section};
 use super::{
     Api, Auth, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSettings, Migrations, ProjectError,
@@ -46,6 +47,7 @@ pub(super) fn read(
         auth: auth(root.section("auth"), folder),
         edge_runtime: edge_runtime(root.section("edge_runtime")),
         functions: functions(&root.section("functions"), folder, &document),
+        queues: queue::queues(&root.section("queues"), &document),
     };
     root.accept(&[
         "$schema",

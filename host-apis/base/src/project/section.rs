@@ -87,6 +87,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether the file or a variable says something about `key`.
+    pub(super) fn has(&self, key: &str) -> bool {
+        let in_file = self.table.is_some_and(|table| table.contains_key(key));
+        in_file || self.document.variables.contains_key(&self.variable_of(key))
+    }
+
     /// Warns about every key that was neither read nor accepted.
     pub(super) fn finish(self) {
         for (key, value) in self.table.into_iter().flatten() {

@@ -19,6 +19,8 @@ pub struct Settings {
     pub edge_runtime: EdgeRuntime,
     /// By slug; a function without an entry has [`FunctionSettings::default`].
     pub functions: BTreeMap<String, FunctionSettings>,
+    /// `[queues.<name>]`, isobase's own: which function consumes which queue.
+    pub queues: BTreeMap<String, QueueSettings>,
 }
 
 /// `[api]`: the front door and the data API.
@@ -127,6 +129,26 @@ pub struct FunctionLimits {
     pub wall_clock_max: Option<Duration>,
     pub idle_timeout: Option<Duration>,
     pub concurrency_max: Option<usize>,
+}
+
+/// `[queues.<name>]`: how a queue's messages are handed to a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueSettings {
+    pub function: FunctionSlug,
+    /// Messages in one delivery at most.
+    pub max_batch_size: usize,
+    /// How long a delivery waits to be full; zero hands over what is there.
+    pub max_batch_timeout: Duration,
+    /// How long a message stays hidden after its consumer died. Extended while a function works on it.
+    pub visibility_timeout: Duration,
+    /// Further attempts after the first one failed.
+    pub max_retries: u32,
+    /// The pause before the first retry; each further one doubles it.
+    pub retry_backoff: Duration,
+    /// Where messages go whose attempts are used up; `None`: the queue's archive.
+    pub dead_letter_queue: Option<String>,
+    /// Deliveries under way at once, per host.
+    pub max_concurrency: usize,
 }
 
 impl Default for FunctionSettings {

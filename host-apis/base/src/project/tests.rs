@@ -85,6 +85,7 @@ fn an_empty_file_has_the_defaults_of_the_supabase_cli() {
                 secrets: [],
             },
             functions: {},
+            queues: {},
         }
     "#]]
     .assert_debug_eq(&read.settings);
@@ -317,4 +318,42 @@ fn dotenv_files_are_read_in_the_clis_order() {
     std::fs::remove_dir_all(&root).unwrap();
     let missing = Project::load(&root, &Variables::new()).unwrap_err().to_string();
     assert!(missing.contains("isobase init"), "{missing}");
+}
+
+#[test]
+fn queues_name_their_function_and_have_defaults() {
+    let fields = [
+        "function",
+        "max_batch_size",
+        "max_batch_timeout",
+        "visibility_timeout",
+        "max_retries",
+        "retry_backoff",
+        "dead_letter_queue",
+        "max_concurrency",
+    ];
+    check(
+        r#"
+[queues.emails]
+function = "send-email"
+max_retries = 5
+retry_backoff = "500ms"
+max_batch_timeout_ms = 20
+"#,
+        &[],
+        &fields,
+        expect![[r#""#]],
+    );
+    check(
+        r#"
+[queues.emails]
+max_batch_size = 0
+[queues."Two Words"]
+function = "f"
+dead_letter_queue = "x;y"
+"#,
+        &[],
+        &fields,
+        expect![[r#""#]],
+    );
 }

@@ -13,7 +13,7 @@ use isobase_database::{AccessMode, Column, Document, Identity, Parameter, Sessio
 const SAFE_INTEGER_MAX: i64 = (1 << 53) - 1;
 
 /// The values of `$1`, `$2`, …, from an array that `js/database.js` has prepared.
-pub(super) struct Parameters(pub(super) Vec<Parameter>);
+pub(crate) struct Parameters(pub(crate) Vec<Parameter>);
 
 impl<'a> FromV8<'a> for Parameters {
     type Error = JsErrorBox;
@@ -195,7 +195,7 @@ impl<'a> ToV8<'a> for SnapshotValue {
 }
 
 /// Rows as arrays of values.
-pub(super) struct Rows(pub(super) Vec<Vec<Value>>);
+pub(crate) struct Rows(pub(crate) Vec<Vec<Value>>);
 
 impl<'a> ToV8<'a> for Rows {
     type Error = JsErrorBox;

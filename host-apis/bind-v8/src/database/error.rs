@@ -16,6 +16,10 @@ impl QueryError {
         Self(Error::Refused(why.to_owned()))
     }
 
+    pub(crate) fn unavailable(why: &str) -> Self {
+        Self(Error::Unavailable(why.to_owned()))
+    }
+
     pub(super) fn ended() -> Self {
         Self::refused("the transaction has ended")
     }

@@ -1,6 +1,6 @@
 //! `isobase:host/database`: one operation per function of the interface.
 
-mod convert;
+pub(crate) mod convert;
 mod error;
 mod held;
 

@@ -2,7 +2,7 @@
 
 #[allow(unreachable_pub, reason = "the generated code re-exports its types")]
 mod resources;
-mod words;
+pub(crate) mod words;
 
 #[allow(unreachable_pub, reason = "as above")]
 pub use resources::{HeldBody, OpenStream, OpenTransaction};

@@ -63,7 +63,7 @@ pub(super) fn table(table: host::Table) -> wit::Table {
     wit::Table { columns: columns(&table.columns), rows: rows(table.rows), affected: table.affected }
 }
 
-pub(super) fn error(error: host::Error) -> wit::Error {
+pub(crate) fn error(error: host::Error) -> wit::Error {
     match error {
         host::Error::Sql(error) => {
             let host::SqlError { sqlstate, message, detail, hint, constraint, position } = *error;

@@ -4,6 +4,9 @@
 //! With a superuser's URL at hand, such a statement is done on a session of that role before its
 //! file is run, always as `if not exists`, and taken out of what is sent. Since it is not part of the
 //! file's transaction, it stays if the file fails; running the file again then finds it done.
+//!
+//! Some extensions the host stands in for, with SQL of the base schema and workers of its own. Where
+//! the server lacks such an extension, making it is a statement that has nothing left to do.
 
 use tokio_postgres::Client;
 
@@ -56,6 +59,9 @@ const ALLOWED: [&str; 39] = [
     "vector",
 ];
 
+/// Extensions that the host stands in for, and the schema that the base schema makes for each.
+const SHIMMED: [(&str, &str); 3] = [("pg_cron", "cron"), ("pg_net", "net"), ("pgmq", "pgmq")];
+
 /// The superuser's session, opened when the first file needs it.
 pub(super) struct Superuser<'a> {
     url: Option<&'a str>,
@@ -89,24 +95,15 @@ impl<'a> Superuser<'a> {
         let mut left = String::with_capacity(file.sql.len());
         for index in 0..pieces.len() {
             let piece = pieces[index];
-            if let (Some(url), Some(request)) = (self.url, Request::parse(piece.text))
-                && request.needs_superuser(client).await?
-            {
-                let session = match &mut self.session {
-                    Some(session) => session,
-                    none => none.insert(connect::open(url).await?),
-                };
-                let done = session.client.batch_execute(&request.statement()).await;
-                done.map_err(|error| match error.as_db_error() {
-                    Some(said) => ProjectError::Statement(Box::new(StatementError::at(
-                        file,
-                        pieces,
-                        Some(index),
-                        None,
-                        said,
-                    ))),
-                    None => ProjectError::Database(error),
-                })?;
+            let is_done = match Request::parse(piece.text) {
+                None => false,
+                Some(request) if request.is_shimmed(client).await? => true,
+                Some(request) => self.create(client, &request).await.map_err(|error| match error {
+                    ProjectError::Database(error) => located(file, pieces, index, error),
+                    other => other,
+                })?,
+            };
+            if is_done {
                 pieces[index].is_statement = false;
                 left.extend(
                     piece.text.chars().map(|char| if matches!(char, '\n' | ';') { char } else { ' ' }),
@@ -116,6 +113,35 @@ impl<'a> Superuser<'a> {
             }
         }
         Ok(left)
+    }
+
+    /// Makes the extension where only a superuser may. False where it is the file's own to make.
+    async fn create(&mut self, client: &Client, request: &Request) -> Result<bool, ProjectError> {
+        let Some(url) = self.url else { return Ok(false) };
+        if !request.needs_superuser(client).await? {
+            return Ok(false);
+        }
+        let session = match &mut self.session {
+            Some(session) => session,
+            none => none.insert(connect::open(url).await?),
+        };
+        session.client.batch_execute(&request.statement()).await?;
+        Ok(true)
+    }
+}
+
+/// What the server said of the statement that is piece `index`.
+fn located(
+    file: &SqlFile,
+    pieces: &[Piece<'_>],
+    index: usize,
+    error: tokio_postgres::Error,
+) -> ProjectError {
+    match error.as_db_error() {
+        Some(said) => {
+            ProjectError::Statement(Box::new(StatementError::at(file, pieces, Some(index), None, said)))
+        }
+        None => ProjectError::Database(error),
     }
 }
 
@@ -143,6 +169,21 @@ impl Request {
             }
         }
         Some(request)
+    }
+
+    /// Whether the host stands in for the extension, and the server has none of that name.
+    async fn is_shimmed(&self, client: &Client) -> Result<bool, ProjectError> {
+        let Some((name, schema)) = SHIMMED.iter().find(|(name, _)| *name == self.name) else {
+            return Ok(false);
+        };
+        let row = client
+            .query_one(
+                "select to_regnamespace($2) is not null \
+                   and not exists (select from pg_available_extensions where name = $1)",
+                &[name, schema],
+            )
+            .await?;
+        Ok(row.get(0))
     }
 
     /// Whether the extension is on the list, present, and beyond the rights of `client`'s role.

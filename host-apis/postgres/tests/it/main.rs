@@ -2,5 +2,6 @@
 
 mod cluster;
 mod project;
+mod queue;
 mod schema;
 mod support;

@@ -184,12 +184,12 @@ async fn errors_show_file_line_statement_and_place() {
             Detail: Key (id)=(1) already exists."#]],
     )
     .await;
-    check_error(&bed, "create table half (id int);\ncreate extension if not exists pgmq;\n", expect![[r#"
-        supabase/migrations/1_bad.sql:2:1: ERROR: extension "pgmq" is not available (SQLSTATE 0A000)
+    check_error(&bed, "create table half (id int);\ncreate extension if not exists vector;\n", expect![[r#"
+        supabase/migrations/1_bad.sql:2:1: ERROR: extension "vector" is not available (SQLSTATE 0A000)
         At statement: 1
-        create extension if not exists pgmq;
-        Detail: Could not open extension control file "/usr/share/postgresql/15/extension/pgmq.control": No such file or directory.
-        Hint: this Postgres has no extension pgmq. Install it for the server, or leave the statement out where it is missing: do $$ begin if exists (select from pg_available_extensions where name = 'pgmq') then create extension if not exists "pgmq"; end if; end $$;"#]]).await;
+        create extension if not exists vector;
+        Detail: Could not open extension control file "/usr/share/postgresql/15/extension/vector.control": No such file or directory.
+        Hint: this Postgres has no extension vector. Install it for the server, or leave the statement out where it is missing: do $$ begin if exists (select from pg_available_extensions where name = 'vector') then create extension if not exists "vector"; end if; end $$;"#]]).await;
     bed.cluster.stop().await;
 }
 
