@@ -44,6 +44,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "isobase-gateway",
             "isobase-pool",
             "isobase-postgres",
+            "isobase-triggers",
             "isobase-v8",
             "isobase-wasm",
         ],

@@ -12,7 +12,7 @@ use isobase_base::progress::SharedProgress;
 use isobase_base::project::{Project, process_variables};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{
-    Access, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Switchboard, Target,
+    Access, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Role, Switchboard, Target,
     TargetKind, TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
@@ -21,6 +21,7 @@ use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, P
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
+use isobase_triggers::cron::{self, Cron, CronConfig, DeclaredSchedule, LogIn};
 use isobase_v8::{V8Config, V8Engine};
 use isobase_wasm::{WasmConfig, WasmEngine};
 use tokio::net::TcpListener;
@@ -39,6 +40,7 @@ pub(crate) struct Host {
     admin_shutdown: CancellationToken,
     admin: JoinHandle<()>,
     sources: Sources,
+    cron: Cron,
     pool: Arc<Pool>,
     database: Database,
     own_sessions: OwnSessions,
@@ -96,6 +98,7 @@ impl Host {
         pool.prewarm(&rest()).await?;
 
         let switchboard = Arc::new(Switchboard::new(pool.clone()));
+        let cron = start_cron(&store, &project, &own_sessions, &database, switchboard.clone()).await?;
         let gateway =
             Gateway::new(gateway_config(&keys)?, switchboard, observer.clone()).context(BadConfig)?;
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
@@ -106,6 +109,7 @@ impl Host {
             shutdown,
             admin_shutdown,
             sources,
+            cron,
             pool,
             database,
             own_sessions,
@@ -155,6 +159,7 @@ impl Host {
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         _ = self.gateway.await;
+        self.cron.stop().await;
         self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
         drop(self.sources);
         self.database.close().await;
@@ -280,6 +285,40 @@ async fn start_engines(database: &Database, observer: &Observer) -> anyhow::Resu
     let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;
     let wasm = WasmEngine::new(wasm).context("wasmtime did not start")?;
     Ok(Arc::new(Pool::new(vec![v8, wasm], PoolConfig::default(), observer.clone())))
+}
+
+async fn start_cron(
+    store: &Store,
+    project: &Project,
+    own_sessions: &OwnSessions,
+    database: &Database,
+    invoker: Arc<Switchboard>,
+) -> anyhow::Result<Cron> {
+    let mut log_ins = vec![LogIn::of_its_role(store.owner_url.parse()?)];
+    if let Some(url) = &store.superuser_url {
+        log_ins.push(LogIn::of_its_role(url.parse()?));
+    }
+    log_ins.push(LogIn::switching_to(store.caller_url.parse()?, &[Role::ANON, Role::AUTHENTICATED]));
+    log_ins.push(LogIn::switching_to(store.authenticator_url.parse()?, &[Role::SERVICE]));
+    let settings = &project.settings;
+    let declared = settings.declared_functions().flat_map(|function| {
+        let schedules = settings.functions[function.as_str()].schedules.iter();
+        schedules
+            .map(|schedule| DeclaredSchedule { function: function.clone(), schedule: schedule.clone() })
+            .collect::<Vec<_>>()
+    });
+    let config = CronConfig {
+        sessions: own_sessions.clone(),
+        log_ins,
+        invoker,
+        changes: database.subscribe(cron::CHANGES),
+        declared: declared.collect(),
+        is_alone: store.cluster.is_some(),
+    };
+    Cron::start(config).await.map_err(|error| match error {
+        cron::CronError::Declared { .. } => anyhow!(error).context(BadConfig),
+        other => anyhow!(other),
+    })
 }
 
 fn rest() -> Target {

@@ -27,6 +27,7 @@ mod dotenv;
 mod fault;
 mod quantity;
 mod reading;
+mod schedule;
 mod section;
 mod settings;
 mod variables;
@@ -37,8 +38,8 @@ use std::path::{Path, PathBuf};
 pub use dotenv::{DotenvError, parse_dotenv};
 pub use fault::{Fault, ProjectError, Warning};
 pub use settings::{
-    Api, Auth, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSettings, Migrations, Seed, Settings,
-    WorkerPolicy,
+    Api, Auth, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSchedule, FunctionSettings, Migrations,
+    Misfire, Overlap, Seed, Settings, WorkerPolicy,
 };
 pub use variables::{Variables, process_variables};
 

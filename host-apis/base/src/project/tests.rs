@@ -5,7 +5,7 @@ use std::path::Path;
 use expect_test::{Expect, expect};
 
 use super::reading::read;
-use super::{Project, Variables};
+use super::{FunctionSchedule, Misfire, Overlap, Project, Variables};
 
 fn variables(pairs: &[(&str, &str)]) -> Variables {
     pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -190,6 +190,51 @@ GREETING = "env(GREETING)"
             4,
             database: Service,
             "GREETING",
+        "#]],
+    );
+}
+
+#[test]
+fn a_function_may_have_schedules() {
+    let schedules = |text: &str| {
+        let read =
+            read(text, "supabase/config.toml", Path::new("/p/supabase"), "folder", &Variables::new()).unwrap();
+        assert_eq!(read.warnings, []);
+        read.settings.functions["f"].schedules.clone()
+    };
+    let short = schedules("[functions.f]\nschedule = \"*/5 * * * *\"");
+    assert_eq!(short, [FunctionSchedule::new("*/5 * * * *")]);
+    let long = schedules(
+        r#"
+[[functions.f.schedule]]
+cron = "0 3 * * *"
+timezone = "Europe/Berlin"
+misfire = "once"
+overlap = "skip"
+max_retries = 5
+payload = { list = [1, 2.5, "x", true], day = 2026-01-02 }
+[[functions.f.schedule]]
+cron = "1 hour"
+"#,
+    );
+    let first = FunctionSchedule {
+        timezone: "Europe/Berlin".into(),
+        misfire: Misfire::Once,
+        overlap: Overlap::Skip,
+        max_retries: 5,
+        payload: r#"{"list":[1,2.5,"x",true],"day":"2026-01-02"}"#.into(),
+        ..FunctionSchedule::new("0 3 * * *")
+    };
+    assert_eq!(long, [first, FunctionSchedule::new("1 hour")]);
+    check(
+        "[functions.f]\nschedule = [1, { misfire = \"never\", payload = inf }]",
+        &[],
+        &[],
+        expect![[r#"
+            supabase/config.toml:2: functions.f.schedule: expected a table, found an integer
+            supabase/config.toml:2: functions.f.schedule[1].cron: expected a schedule such as "*/5 * * * *", found none
+            supabase/config.toml:2: functions.f.schedule[1].misfire: expected "skip", "once" or "all", found "never"
+            supabase/config.toml:2: functions.f.schedule[1].payload: expected a value that JSON can hold, found a float
         "#]],
     );
 }

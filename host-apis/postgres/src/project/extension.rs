@@ -4,6 +4,9 @@
 //! With a superuser's URL at hand, such a statement is done on a session of that role before its
 //! file is run, always as `if not exists`, and taken out of what is sent. Since it is not part of the
 //! file's transaction, it stays if the file fails; running the file again then finds it done.
+//!
+//! Extensions whose place the host takes itself ([`SHIMMED`]) are there already, so making one does
+//! nothing.
 
 use tokio_postgres::Client;
 
@@ -56,6 +59,10 @@ const ALLOWED: [&str; 39] = [
     "vector",
 ];
 
+/// Extensions that the base schema stands in for, each with what the stand-in has: where that is, there
+/// is nothing to make, whether or not the server has the extension.
+const SHIMMED: [(&str, &str); 1] = [("pg_cron", "isobase.cron_runs")];
+
 /// The superuser's session, opened when the first file needs it.
 pub(super) struct Superuser<'a> {
     url: Option<&'a str>,
@@ -89,7 +96,13 @@ impl<'a> Superuser<'a> {
         let mut left = String::with_capacity(file.sql.len());
         for index in 0..pieces.len() {
             let piece = pieces[index];
-            if let (Some(url), Some(request)) = (self.url, Request::parse(piece.text))
+            let request = Request::parse(piece.text);
+            if let Some(request) = &request
+                && request.is_shimmed(client).await?
+            {
+                pieces[index].is_statement = false;
+                left.push_str(&blank(piece.text));
+            } else if let (Some(url), Some(request)) = (self.url, request)
                 && request.needs_superuser(client).await?
             {
                 let session = match &mut self.session {
@@ -108,9 +121,7 @@ impl<'a> Superuser<'a> {
                     None => ProjectError::Database(error),
                 })?;
                 pieces[index].is_statement = false;
-                left.extend(
-                    piece.text.chars().map(|char| if matches!(char, '\n' | ';') { char } else { ' ' }),
-                );
+                left.push_str(&blank(piece.text));
             } else {
                 left.push_str(piece.text);
             }
@@ -143,6 +154,23 @@ impl Request {
             }
         }
         Some(request)
+    }
+
+    async fn is_shimmed(&self, client: &Client) -> Result<bool, ProjectError> {
+        let Some((_name, table)) = SHIMMED.iter().find(|(name, _table)| *name == self.name) else {
+            return Ok(false);
+        };
+        // By the catalog, because not everybody may look into the schema.
+        let row = client
+            .query_one(
+                "select exists (select from pg_class as class \
+                   join pg_namespace as namespace on namespace.oid = class.relnamespace \
+                   where format('%s.%s', nspname, relname) = $1) \
+                 and not exists (select from pg_extension where extname = $2)",
+                &[table, &self.name],
+            )
+            .await?;
+        Ok(row.get(0))
     }
 
     /// Whether the extension is on the list, present, and beyond the rights of `client`'s role.
@@ -198,6 +226,11 @@ fn tokens(sql: &str) -> Option<Vec<String>> {
         rest = &rest[lead(rest)..];
     }
     Some(tokens)
+}
+
+/// The same text without the statement in it; positions stay as they are.
+fn blank(text: &str) -> String {
+    text.chars().map(|char| if matches!(char, '\n' | ';') { char } else { ' ' }).collect()
 }
 
 /// A name as the server will read it: folded to lower case unless quoted.

@@ -39,6 +39,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations! {
     7 "storage" "0007_storage.sql",
     8 "parameters" "0008_parameters.sql",
     9 "caller" "0009_caller.sql",
+    12 "cron" "0012_cron.sql",
 };
 
 impl Migration {
