@@ -9,16 +9,20 @@ const KEY: &str = "schedule";
 /// The schedules of the function whose section this is.
 pub(super) fn read(function: &mut Section<'_>) -> Vec<FunctionSchedule> {
     match function.tables(KEY) {
-        Some(tables) => tables.into_iter().filter_map(table).collect(),
+        Some(tables) => {
+            let wanted = tables.len();
+            let schedules: Vec<_> = tables.into_iter().filter_map(table).collect();
+            if schedules.len() < wanted {
+                function.refuse(KEY, "expected cron = \"*/5 * * * *\" or the like in each table".into());
+            }
+            schedules
+        }
         None => function.string(KEY).map(FunctionSchedule::new).into_iter().collect(),
     }
 }
 
 fn table(mut section: Section<'_>) -> Option<FunctionSchedule> {
     let cron = section.string("cron");
-    if cron.is_none() {
-        section.refuse("cron", "expected a schedule such as \"*/5 * * * *\", found none".into());
-    }
     let default = FunctionSchedule::new(cron.clone().unwrap_or_default());
     let schedule = FunctionSchedule {
         timezone: section.string("timezone").unwrap_or(default.timezone),
