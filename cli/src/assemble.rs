@@ -12,8 +12,8 @@ use isobase_base::progress::SharedProgress;
 use isobase_base::project::{Project, process_variables, state_folder};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{
-    Access, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Switchboard, Target,
-    TargetKind, TraceContext, limits,
+    Access, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Role, Switchboard,
+    Target, TargetKind, TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
 use isobase_deploy::{Environment, Precedence, Releases, ReleasesConfig, Sources, SourcesConfig};
@@ -23,6 +23,7 @@ use isobase_management::{Management, ManagementConfig};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
 use isobase_queue::Queues;
+use isobase_triggers::cron::{self, Cron, CronConfig, DeclaredSchedule, LogIn};
 use isobase_triggers::{QueueConsumer, QueueConsumers, QueueHost};
 use isobase_v8::{V8Config, V8Engine};
 use isobase_wasm::{WasmConfig, WasmEngine};
@@ -42,6 +43,7 @@ pub(crate) struct Host {
     admin_shutdown: CancellationToken,
     admin: JoinHandle<()>,
     sources: Option<Sources>,
+    cron: Cron,
     pool: Arc<Pool>,
     queue_consumers: QueueConsumers,
     database: Database,
@@ -125,6 +127,7 @@ impl Host {
         let queue_host = queue_host(&own_sessions, &switchboard, &database, &observer);
         let consumers = QueueConsumer::of_settings(&project.settings);
         let queue_consumers = QueueConsumers::start(queue_host, consumers).await;
+        let cron = start_cron(&store, &project, &own_sessions, &database, switchboard.clone()).await?;
         let gateway =
             Gateway::new(gateway_config(&keys)?, switchboard, observer.clone()).context(BadConfig)?;
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
@@ -135,6 +138,7 @@ impl Host {
             shutdown,
             admin_shutdown,
             sources,
+            cron,
             pool,
             queue_consumers,
             database,
@@ -187,6 +191,7 @@ impl Host {
         self.shutdown.cancel();
         _ = self.gateway.await;
         self.queue_consumers.stop().await;
+        self.cron.stop().await;
         self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
         drop(self.sources);
         self.database.close().await;
@@ -354,6 +359,40 @@ fn queue_host(
         subscribe: Arc::new(move |channel: &str| database.subscribe(channel)),
         observer: observer.clone(),
     }
+}
+
+async fn start_cron(
+    store: &Store,
+    project: &Project,
+    own_sessions: &OwnSessions,
+    database: &Database,
+    invoker: Arc<Switchboard>,
+) -> anyhow::Result<Cron> {
+    let mut log_ins = vec![LogIn::of_its_role(store.owner_url.parse()?)];
+    if let Some(url) = &store.superuser_url {
+        log_ins.push(LogIn::of_its_role(url.parse()?));
+    }
+    log_ins.push(LogIn::switching_to(store.caller_url.parse()?, &[Role::ANON, Role::AUTHENTICATED]));
+    log_ins.push(LogIn::switching_to(store.authenticator_url.parse()?, &[Role::SERVICE]));
+    let settings = &project.settings;
+    let declared = settings.declared_functions().flat_map(|function| {
+        let schedules = settings.functions[function.as_str()].schedules.iter();
+        schedules
+            .map(|schedule| DeclaredSchedule { function: function.clone(), schedule: schedule.clone() })
+            .collect::<Vec<_>>()
+    });
+    let config = CronConfig {
+        sessions: own_sessions.clone(),
+        log_ins,
+        invoker,
+        changes: database.subscribe(cron::CHANGES),
+        declared: declared.collect(),
+        is_alone: store.cluster.is_some(),
+    };
+    Cron::start(config).await.map_err(|error| match error {
+        cron::CronError::Declared { .. } => anyhow!(error).context(BadConfig),
+        other => anyhow!(other),
+    })
 }
 
 fn rest() -> Target {

@@ -257,6 +257,65 @@ pub const QUEUE_TROUBLE_PAUSE_MIN: Duration = Duration::from_millis(100);
 pub const QUEUE_TROUBLE_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Why a message failed, in bytes, as it is kept with the message.
 pub const QUEUE_FAILURE_BYTES_MAX: usize = 1_000;
+// ---- Schedules -------------------------------------------------------------------------------
+
+/// Active jobs of one database that are kept in memory; those with the highest ids beyond it are not
+/// run, and a warning says so.
+pub const CRON_JOBS_MAX: usize = 10_000;
+/// How long before it is due a run is claimed in the database, so that claiming costs no punctuality.
+/// A longer time would start more runs of jobs that were changed meanwhile.
+pub const CRON_CLAIM_AHEAD: Duration = Duration::from_millis(500);
+/// Claims of this much time go into one statement.
+pub const CRON_CLAIM_WINDOW: Duration = Duration::from_millis(250);
+/// Runs claimed by one statement; more are claimed by the next.
+pub const CRON_CLAIMS_MAX: usize = 2_000;
+/// A run that could not begin by then (no host was up, the database was gone) was missed, and its
+/// job's misfire policy decides.
+pub const CRON_LATENESS_MAX: Duration = Duration::from_secs(5);
+/// Missed runs of one job that are made up under `misfire = all`: the latest ones.
+pub const CRON_MISFIRES_MAX: usize = 100;
+/// Runs of one job that wait for the one before them, where the schedule names times of day. Of an
+/// interval one waits, as in pg_cron.
+pub const CRON_QUEUED_RUNS_MAX: usize = 16;
+/// SQL jobs that run at once on one host; each holds a session.
+pub const CRON_SQL_RUNS_MAX: usize = 16;
+/// Functions called by schedules at once on one host.
+pub const CRON_FUNCTION_RUNS_MAX: usize = 500;
+/// A run's time where its job sets none. Beyond it something is stuck, and holds a session for good.
+pub const CRON_RUN_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+/// Pause between two attempts of a run, however often it has failed.
+pub const CRON_BACKOFF_MAX: Duration = Duration::from_secs(3600);
+/// Attempts after the first that a schedule may ask for.
+pub const CRON_RETRIES_MAX: u64 = 100;
+/// A host that has not renewed its lease for this long counts as dead and loses its runs to the
+/// others. Shorter would take runs from a host that is only slow.
+pub const CRON_LEASE: Duration = Duration::from_secs(10);
+/// Between two renewals; three in a row may fail.
+pub const CRON_LEASE_RENEWAL: Duration = Duration::from_millis(2_500);
+/// A host stops to begin runs this long before others may take them over: clocks tick unevenly.
+pub const CRON_LEASE_MARGIN: Duration = Duration::from_secs(2);
+/// Runs taken over from dead hosts at once.
+pub const CRON_RECOVERED_MAX: i64 = 1_000;
+/// Longest time between two looks at the table of jobs; changes announce themselves before that.
+pub const CRON_JOBS_POLL: Duration = Duration::from_secs(60);
+/// Changes of jobs that come one after another are read together.
+pub const CRON_JOBS_DEBOUNCE: Duration = Duration::from_millis(20);
+/// Pause after the database could not be asked.
+pub const CRON_DATABASE_RETRY: Duration = Duration::from_millis(250);
+/// Pause before a run is claimed again that waits for its job's run on another host.
+pub const CRON_BLOCKED_RETRY: Duration = Duration::from_secs(1);
+/// What became of runs and is not yet written; beyond it ending a run waits for the database.
+pub const CRON_HISTORY_WAITING_MAX: usize = 10_000;
+/// A run's message in its history, in bytes; the rest is cut.
+pub const CRON_MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// Between two removals of old history.
+pub const CRON_TRIM_INTERVAL: Duration = Duration::from_secs(60);
+/// Sessions of SQL jobs that nobody used for this long are closed.
+pub const CRON_SESSION_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Databases that SQL jobs run in; each has sessions of its own.
+pub const CRON_DATABASES_MAX: usize = 32;
+/// For runs that are at work when the host stops; then they are cut off and count as unfinished.
+pub const CRON_DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 // ---- Settings of a project --------------------------------------------------------------------
 

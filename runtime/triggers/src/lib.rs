@@ -5,6 +5,7 @@
 //! idempotency key that stays the same over all attempts, and writes down what became of each.
 //! A trigger knows no engine and no gateway; what it keeps survives `kill -9`.
 
+pub mod cron;
 mod queue;
 
 pub use queue::{QueueConsumer, QueueConsumers, QueueError, QueueHost, Subscribe};

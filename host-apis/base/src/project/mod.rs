@@ -28,6 +28,7 @@ mod fault;
 mod quantity;
 mod queue;
 mod reading;
+mod schedule;
 mod section;
 mod settings;
 mod variables;
@@ -38,8 +39,8 @@ use std::path::{Path, PathBuf};
 pub use dotenv::{DotenvError, parse_dotenv};
 pub use fault::{Fault, ProjectError, Warning};
 pub use settings::{
-    Api, Auth, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSettings, Migrations, QueueSettings,
-    Seed, Settings, WorkerPolicy,
+    Api, Auth, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSchedule, FunctionSettings, Migrations,
+    Misfire, Overlap, QueueSettings, Seed, Settings, WorkerPolicy,
 };
 pub use variables::{Variables, process_variables};
 

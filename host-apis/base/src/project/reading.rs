@@ -9,6 +9,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::queue;
+use super::schedule;
 use super::section::{Document, Findings, Section};
 use super::{
     Api, Auth, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSettings, Migrations, ProjectError,
@@ -220,6 +221,7 @@ fn function(mut section: Section<'_>, folder: &Path) -> FunctionSettings {
         limits: function_limits(section.section("limits")),
         capabilities: capabilities(section.section("capabilities")),
         env: section.map("env"),
+        schedules: schedule::read(&mut section),
     };
     section.finish();
     function

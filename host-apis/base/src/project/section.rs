@@ -197,6 +197,37 @@ impl<'a> Section<'a> {
         Some(strings)
     }
 
+    /// The tables of the list called `key`; `None` where `key` is no list.
+    pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Section<'a>>> {
+        let items = self.table?.get(key)?.get_ref().as_array()?;
+        self.known.push(key);
+        let mut sections = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let path = self.path_of(&format!("{key}[{index}]"));
+            match item.get_ref().as_table() {
+                Some(table) => sections.push(Section {
+                    document: self.document,
+                    table: Some(table),
+                    path,
+                    known: Vec::new(),
+                }),
+                None => self.wrong_kind(key, item, "a table"),
+            }
+        }
+        Some(sections)
+    }
+
+    /// Any value, as JSON text.
+    pub(super) fn json(&mut self, key: &'static str) -> Option<String> {
+        self.known.push(key);
+        let value = self.table?.get(key)?;
+        let json = json(value.get_ref());
+        if json.is_none() {
+            self.wrong_kind(key, value, "a value that JSON can hold");
+        }
+        Some(json?.to_string())
+    }
+
     /// A table of strings with free names: secrets, variables.
     pub(super) fn map(&mut self, key: &'static str) -> BTreeMap<String, String> {
         self.known.push(key);
@@ -321,6 +352,31 @@ impl Document<'_> {
     fn warn(&self, at: usize, message: String) {
         self.findings.borrow_mut().warnings.push(Warning { place: self.place(at), message });
     }
+}
+
+/// Dates become text; `None` for numbers that JSON does not have.
+fn json(value: &DeValue<'_>) -> Option<serde_json::Value> {
+    use serde_json::Value;
+    Some(match value {
+        DeValue::String(text) => Value::String(text.to_string()),
+        DeValue::Integer(number) => {
+            Value::from(i64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()?)
+        }
+        DeValue::Float(number) => {
+            Value::Number(serde_json::Number::from_f64(number.as_str().replace('_', "").parse().ok()?)?)
+        }
+        DeValue::Boolean(value) => Value::Bool(*value),
+        DeValue::Datetime(value) => Value::String(value.to_string()),
+        DeValue::Array(items) => {
+            Value::Array(items.iter().map(|item| json(item.get_ref())).collect::<Option<_>>()?)
+        }
+        DeValue::Table(entries) => Value::Object(
+            entries
+                .iter()
+                .map(|(name, value)| Some((name.get_ref().to_string(), json(value.get_ref())?)))
+                .collect::<Option<_>>()?,
+        ),
+    })
 }
 
 /// The `NAME` of `env(NAME)`.

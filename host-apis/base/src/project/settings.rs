@@ -119,6 +119,91 @@ pub struct FunctionSettings {
     pub capabilities: Capabilities,
     /// `[functions.<slug>.env]`: variables of this function alone; they win over shared ones.
     pub env: BTreeMap<String, String>,
+    /// `[functions.<slug>] schedule`, isobase's own: when the host calls the function by itself.
+    pub schedules: Vec<FunctionSchedule>,
+}
+
+/// One schedule of a function. The times themselves are checked by whoever runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionSchedule {
+    /// As `cron.schedule()` takes it.
+    pub cron: String,
+    /// A name of the IANA time zone database.
+    pub timezone: String,
+    pub misfire: Misfire,
+    pub overlap: Overlap,
+    /// Attempts after the first.
+    pub max_retries: u32,
+    /// JSON, the `payload` in the body of each call; `null` where the file has none.
+    pub payload: String,
+}
+
+impl FunctionSchedule {
+    /// Attempts after the first where the file says nothing: a function is told the run's
+    /// idempotency key, so it can be called again.
+    pub const RETRIES: u32 = 3;
+
+    /// `cron` with everything else as it is by default.
+    pub fn new(cron: impl Into<String>) -> Self {
+        Self {
+            cron: cron.into(),
+            timezone: "UTC".into(),
+            misfire: Misfire::Skip,
+            overlap: Overlap::Queue,
+            max_retries: Self::RETRIES,
+            payload: "null".into(),
+        }
+    }
+}
+
+/// What becomes of runs that were due while no host was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misfire {
+    /// They are left out, as in pg_cron.
+    Skip,
+    /// The latest is made up.
+    Once,
+    /// All are made up, up to a bound.
+    All,
+}
+
+/// What becomes of a run that is due while the one before it is still at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// It waits, as in pg_cron.
+    Queue,
+    /// It is left out.
+    Skip,
+    /// It runs beside it.
+    Allow,
+}
+
+impl Misfire {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Once => "once",
+            Self::All => "all",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Skip, Self::Once, Self::All].into_iter().find(|policy| policy.as_str() == text)
+    }
+}
+
+impl Overlap {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Skip => "skip",
+            Self::Allow => "allow",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Queue, Self::Skip, Self::Allow].into_iter().find(|policy| policy.as_str() == text)
+    }
 }
 
 /// The limits a function sets for itself; `None` leaves the host's default.
@@ -162,6 +247,7 @@ impl Default for FunctionSettings {
             limits: FunctionLimits::default(),
             capabilities: Capabilities::default(),
             env: BTreeMap::new(),
+            schedules: Vec::new(),
         }
     }
 }
@@ -220,6 +306,7 @@ impl std::fmt::Debug for FunctionSettings {
             .field("limits", &self.limits)
             .field("capabilities", &self.capabilities)
             .field("env", &self.env.keys().collect::<Vec<_>>())
+            .field("schedules", &self.schedules)
             .finish()
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use expect_test::{Expect, expect};
 
 use super::reading::read;
-use super::{Project, Variables};
+use super::{FunctionSchedule, Misfire, Overlap, Project, Variables};
 
 fn variables(pairs: &[(&str, &str)]) -> Variables {
     pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -196,6 +196,51 @@ GREETING = "env(GREETING)"
 }
 
 #[test]
+fn a_function_may_have_schedules() {
+    let schedules = |text: &str| {
+        let read = read(text, "supabase/config.toml", Path::new("/p/supabase"), "folder", &Variables::new())
+            .unwrap();
+        assert_eq!(read.warnings, []);
+        read.settings.functions["f"].schedules.clone()
+    };
+    let short = schedules("[functions.f]\nschedule = \"*/5 * * * *\"");
+    assert_eq!(short, [FunctionSchedule::new("*/5 * * * *")]);
+    let long = schedules(
+        r#"
+[[functions.f.schedule]]
+cron = "0 3 * * *"
+timezone = "Europe/Berlin"
+misfire = "once"
+overlap = "skip"
+max_retries = 5
+payload = { list = [1, 2.5, "x", true], day = 2026-01-02 }
+[[functions.f.schedule]]
+cron = "1 hour"
+"#,
+    );
+    let first = FunctionSchedule {
+        timezone: "Europe/Berlin".into(),
+        misfire: Misfire::Once,
+        overlap: Overlap::Skip,
+        max_retries: 5,
+        payload: r#"{"day":"2026-01-02","list":[1,2.5,"x",true]}"#.into(),
+        ..FunctionSchedule::new("0 3 * * *")
+    };
+    assert_eq!(long, [first, FunctionSchedule::new("1 hour")]);
+    check(
+        "[functions.f]\nschedule = [1, { misfire = \"never\", payload = inf }]",
+        &[],
+        &[],
+        expect![[r#"
+            supabase/config.toml:2: functions.f.schedule: expected a table, found an integer
+            supabase/config.toml:2: functions.f.schedule[1].misfire: expected "skip", "once" or "all", found "never"
+            supabase/config.toml:2: functions.f.schedule[1].payload: expected a value that JSON can hold, found a float
+            supabase/config.toml:2: functions.f.schedule: expected cron = "*/5 * * * *" or the like in each table
+        "#]],
+    );
+}
+
+#[test]
 fn unknown_keys_warn_and_foreign_ones_are_told_apart() {
     check(
         r#"
@@ -264,11 +309,11 @@ static_files = ["a", 1]
             supabase/config.toml:10: auth.jwt_secret: expected at least 16 characters, found fewer
             supabase/config.toml:13: edge_runtime.policy: expected "per_worker" or "oneshot", found "often"
             supabase/config.toml:14: functions.2fast: function name "2fast" is not valid: start with a letter, then letters, digits, '_' or '-', at most 48 characters
-            supabase/config.toml:17: functions.f.capabilities.database: expected "caller", "service" or "none", found "admin"
             supabase/config.toml:18: functions.f.static_files: expected a list of strings, found an integer
             supabase/config.toml:16: functions.f.limits.memory: expected a size such as "256MB", from 16 MB to 4096 MB, found "1KB"
             supabase/config.toml:16: functions.f.limits.cpu: expected a duration such as "2s" or "1m30s", from 1ms to 86400s, found "soon"
             supabase/config.toml:16: functions.f.limits.concurrency: expected a number from 1 to 10000, found 0
+            supabase/config.toml:17: functions.f.capabilities.database: expected "caller", "service" or "none", found "admin"
         "#]],
     );
 }

@@ -65,9 +65,7 @@ impl QueueTable {
         let archive = bury(&table, &self::table('a', queue), true);
         Self {
             claim: claim(&table),
-            next_due: format!(
-                "select extract(epoch from min(vt) - clock_timestamp())::float8 from {table}"
-            ),
+            next_due: format!("select extract(epoch from min(vt) - clock_timestamp())::float8 from {table}"),
             acknowledge: format!(
                 "with {RELAXED} delete from {table} where msg_id = any ($1) and (select is_set from relaxed)"
             ),
@@ -92,11 +90,7 @@ impl QueueTable {
     }
 
     /// Up to `count` visible messages, hidden for `visibility` from now.
-    pub(super) async fn claim(
-        &self,
-        visibility: Duration,
-        count: usize,
-    ) -> Result<Vec<Claimed>, QueueError> {
+    pub(super) async fn claim(&self, visibility: Duration, count: usize) -> Result<Vec<Claimed>, QueueError> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let rows = self.run(&self.claim, &[&visibility.as_secs_f64(), &count]).await?;
         Ok(rows.iter().map(claimed).collect())
