@@ -37,8 +37,8 @@ use std::path::{Path, PathBuf};
 pub use dotenv::{DotenvError, parse_dotenv};
 pub use fault::{Fault, ProjectError, Warning};
 pub use settings::{
-    Api, Auth, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSettings, Migrations, Seed, Settings,
-    WorkerPolicy,
+    Api, Auth, BucketSettings, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSettings, Migrations,
+    Seed, Settings, StorageSettings, WorkerPolicy,
 };
 pub use variables::{Variables, process_variables};
 
