@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, anyhow};
 use isobase_base::observe::Observer;
 use isobase_base::progress::SharedProgress;
-use isobase_base::project::{Project, process_variables};
+use isobase_base::project::{Project, process_variables, state_folder};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{
     Access, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Switchboard, Target,
@@ -21,6 +21,7 @@ use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, P
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
+use isobase_storage::{Storage, StorageConfig};
 use isobase_v8::{V8Config, V8Engine};
 use isobase_wasm::{WasmConfig, WasmEngine};
 use tokio::net::TcpListener;
@@ -42,6 +43,7 @@ pub(crate) struct Host {
     pool: Arc<Pool>,
     database: Database,
     own_sessions: OwnSessions,
+    storage: Option<Storage>,
     cluster: Option<Arc<Cluster>>,
     state: RunState,
 }
@@ -81,11 +83,12 @@ impl Host {
             DatabaseConfig::from_url(&store.authenticator_url)?.callers_from_url(&store.caller_url)?;
         let database = Database::open(database, observer.clone()).await?;
         let own_sessions = own_sessions(store.host_url())?;
+        let storage = open_storage(&project, &database, &own_sessions, &keys).await?;
         let state = run_state(&keys, address, admin_address, &store);
 
         progress.step("Starting the engines");
         sdk::unpack(&workdir)?;
-        let pool = start_engines(&database, &observer).await?;
+        let pool = start_engines(&database, &storage, &observer).await?;
         publish_rest(&pool, &project);
         progress.step("Loading the functions");
         let mut sources = SourcesConfig::new(project.clone());
@@ -109,6 +112,7 @@ impl Host {
             pool,
             database,
             own_sessions,
+            storage,
             cluster: store.cluster,
             state,
         })
@@ -157,6 +161,9 @@ impl Host {
         _ = self.gateway.await;
         self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
         drop(self.sources);
+        if let Some(storage) = self.storage {
+            storage.close();
+        }
         self.database.close().await;
         self.own_sessions.close();
         self.admin_shutdown.cancel();
@@ -264,17 +271,43 @@ fn cache_folder() -> PathBuf {
         .unwrap_or_else(|| std::env::temp_dir().join("isobase-cache"))
 }
 
-async fn start_engines(database: &Database, observer: &Observer) -> anyhow::Result<Arc<Pool>> {
+/// `None` where the project turns it off.
+async fn open_storage(
+    project: &Project,
+    database: &Database,
+    own_sessions: &OwnSessions,
+    keys: &ProjectKeys,
+) -> anyhow::Result<Option<Storage>> {
+    if !project.settings.storage.enabled {
+        return Ok(None);
+    }
+    let config = StorageConfig {
+        folder: state_folder(&project.root).join("storage"),
+        database: database.clone(),
+        own_sessions: own_sessions.clone(),
+        settings: project.settings.storage.clone(),
+        jwt_secret: keys.jwt_secret.clone(),
+    };
+    Ok(Some(Storage::open(config).await?))
+}
+
+async fn start_engines(
+    database: &Database,
+    storage: &Option<Storage>,
+    observer: &Observer,
+) -> anyhow::Result<Arc<Pool>> {
     let cache_dir = cache_folder();
     let v8 = V8Config {
         cache_dir: cache_dir.clone(),
         prewarmed: V8Config::PREWARMED,
         database: Some(database.clone()),
+        storage: storage.clone(),
         observer: observer.clone(),
     };
     let wasm = WasmConfig {
         cache_dir: Some(cache_dir),
         database: Some(database.clone()),
+        storage: storage.clone(),
         observer: observer.clone(),
     };
     let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;

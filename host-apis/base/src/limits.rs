@@ -154,6 +154,8 @@ pub const STORAGE_READ_BYTES: usize = 256 * 1024;
 pub const STORAGE_TRIAL_BYTES_MIN: u64 = 256 * 1024;
 /// Chunks that a guest has written to an upload and the disk has not taken yet; then the guest waits.
 pub const STORAGE_UPLOAD_CHUNKS_WAITING_MAX: usize = 4;
+/// An object that a function reads whole in one call, in bytes: the host holds it meanwhile.
+pub const STORAGE_COLLECT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Settings of buckets remembered; beyond it they are asked for again.
 pub const STORAGE_BUCKETS_CACHED_MAX: usize = 10_000;
 /// How long the content of deleted and overwritten objects stays where `[storage]` says nothing. It

@@ -14,6 +14,7 @@ mod generated {
                 import isobase:host/caller@0.1.0;
                 import isobase:host/database@0.1.0;
                 import isobase:host/respond@0.1.0;
+                import isobase:host/storage@0.1.0;
             }
         ",
         world: "isobase:binding/imports",
@@ -27,6 +28,16 @@ mod generated {
             "isobase:host/database.[method]transaction.query-document": async | trappable,
             "isobase:host/database.[static]transaction.commit": async | trappable,
             "isobase:host/database.[static]transaction.rollback": async | trappable,
+            "isobase:host/storage.put": async | trappable,
+            "isobase:host/storage.get": async | trappable,
+            "isobase:host/storage.head": async | trappable,
+            "isobase:host/storage.list-objects": async | trappable,
+            "isobase:host/storage.copy": async | trappable,
+            "isobase:host/storage.move": async | trappable,
+            "isobase:host/storage.remove": async | trappable,
+            "isobase:host/storage.sign": async | trappable,
+            "isobase:host/storage.[method]content.read": async | trappable,
+            "isobase:host/storage.[static]upload.finish": async | trappable,
             default: trappable,
         },
         require_store_data_send: true,
@@ -36,11 +47,13 @@ mod generated {
             "isobase:host/database.body": crate::database::HeldBody,
             "isobase:host/database.row-stream": crate::database::OpenStream,
             "isobase:host/database.transaction": crate::database::OpenTransaction,
+            "isobase:host/storage.content": crate::storage::HeldContent,
+            "isobase:host/storage.upload": crate::storage::OpenUpload,
         },
     });
 }
 
-pub(crate) use generated::isobase::host::{caller, database, respond};
+pub(crate) use generated::isobase::host::{caller, database, respond, storage};
 
 /// Says that a [`HostView`] is what the generated code works on.
 struct Bound;
@@ -57,5 +70,6 @@ pub fn add_to_linker<T: Send + 'static>(
 ) -> wasmtime::Result<()> {
     caller::add_to_linker::<T, Bound>(linker, view)?;
     database::add_to_linker::<T, Bound>(linker, view)?;
-    respond::add_to_linker::<T, Bound>(linker, view)
+    respond::add_to_linker::<T, Bound>(linker, view)?;
+    storage::add_to_linker::<T, Bound>(linker, view)
 }

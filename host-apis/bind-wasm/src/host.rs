@@ -9,12 +9,19 @@ use wasmtime::component::ResourceTable;
 pub struct Host {
     pub(crate) context: Context,
     pub(crate) door: Option<Door>,
+    pub(crate) storage: Option<isobase_storage::Door>,
+}
+
+/// The host APIs as one request may use them; `None` where the host runs without.
+#[derive(Default)]
+pub struct Doors {
+    pub database: Option<Door>,
+    pub storage: Option<isobase_storage::Door>,
 }
 
 impl Host {
-    /// `door` is the database as this request may use it; `None` where the host runs without one.
-    pub fn new(context: Context, door: Option<Door>) -> Self {
-        Self { context, door }
+    pub fn new(context: Context, doors: Doors) -> Self {
+        Self { context, door: doors.database, storage: doors.storage }
     }
 
     pub fn context(&self) -> &Context {

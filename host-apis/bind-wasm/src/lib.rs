@@ -12,6 +12,7 @@ mod caller;
 mod database;
 mod host;
 mod respond;
+mod storage;
 
 pub use bindings::add_to_linker;
-pub use host::{Host, HostView};
+pub use host::{Doors, Host, HostView};

@@ -7,8 +7,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use isobase_base::observe::Observer;
 use isobase_base::{Failure, FailureKind, limits};
+use isobase_bind_v8::HostApis;
 use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Worker};
+use isobase_storage::Storage;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::isolate::{Assignment, Status, Wake};
@@ -26,6 +28,8 @@ pub struct V8Config {
     pub prewarmed: usize,
     /// What `isobase:host/database` speaks to; without one it refuses every statement.
     pub database: Option<Database>,
+    /// What `isobase:host/storage` works on; without one it refuses every call.
+    pub storage: Option<Storage>,
     pub observer: Observer,
 }
 
@@ -48,7 +52,7 @@ pub enum V8EngineError {
 /// Runs functions made of JavaScript modules, one isolate and one thread each.
 pub struct V8Engine {
     shelf: Arc<Shelf>,
-    database: Option<Database>,
+    apis: HostApis,
     observer: Observer,
 }
 
@@ -58,7 +62,8 @@ impl V8Engine {
     /// Several engines share V8 and the first one's snapshot.
     pub fn new(config: V8Config) -> Result<Arc<Self>, V8EngineError> {
         let shelf = Shelf::new(Keeper::prepared(config.cache_dir)?, config.prewarmed);
-        Ok(Arc::new(Self { shelf, database: config.database, observer: config.observer }))
+        let apis = HostApis { database: config.database, storage: config.storage };
+        Ok(Arc::new(Self { shelf, apis, observer: config.observer }))
     }
 
     /// How many isolates wait for a function.
@@ -75,7 +80,7 @@ impl V8Engine {
         let worker = V8Worker::new(commands, status.clone(), idle.memory.clone(), idle.terminator.clone());
         let assignment = Assignment {
             function,
-            database: self.database.clone(),
+            apis: self.apis.clone(),
             commands: inbox,
             wake: Wake::new(worker.commands()),
             status,

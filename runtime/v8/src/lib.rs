@@ -18,6 +18,7 @@
 //!     cache_dir: ".isobase/cache".into(),
 //!     prewarmed: V8Config::PREWARMED,
 //!     database: None,
+//!     storage: None,
 //!     observer: Default::default(),
 //! })?;
 //! # Ok::<(), isobase_v8::V8EngineError>(())

@@ -155,8 +155,8 @@ async fn call(
     let program = &workshop.program;
     let instance = match reused {
         Some(mut instance) => {
-            let door = program.door(&context);
-            instance.begin(context, door);
+            let doors = program.doors(&context);
+            instance.begin(context, doors);
             Ok(instance)
         }
         None => {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use isobase_base::{Context, limits};
-use isobase_bind_wasm::{Host, HostView};
-use isobase_database::Door;
+use isobase_bind_wasm::{Doors, Host, HostView};
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -32,7 +31,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(
         context: Context,
-        door: Option<Door>,
+        doors: Doors,
         memory: MemoryBound,
         variables: Environment,
         meter: Arc<CpuMeter>,
@@ -42,7 +41,7 @@ impl State {
         table.set_max_capacity(limits::WASM_RESOURCES_MAX);
         Self {
             outbound: Outbound { deadline: context.deadline },
-            host: Host::new(context, door),
+            host: Host::new(context, doors),
             memory,
             table,
             variables: Variables(variables),
@@ -53,9 +52,9 @@ impl State {
     }
 
     /// The next request of an instance that serves several.
-    pub(crate) fn begin(&mut self, context: Context, door: Option<Door>) {
+    pub(crate) fn begin(&mut self, context: Context, doors: Doors) {
         self.outbound.deadline = context.deadline;
-        self.host = Host::new(context, door);
+        self.host = Host::new(context, doors);
     }
 
     /// How many host resources the guest holds.

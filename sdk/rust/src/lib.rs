@@ -48,6 +48,7 @@ mod handler;
 mod method;
 mod request;
 mod response;
+pub mod storage;
 
 pub use body::{Body, BodyError, Writer};
 pub use fetch::{FetchError, Reply, fetch};

@@ -34,7 +34,7 @@ impl Isolate {
             let wake = std::mem::replace(&mut assignment.wake, super::Wake::nowhere());
             state.put(wake);
             *state.borrow_mut::<Callers>() =
-                Callers::new(assignment.database.take(), function.capabilities.database);
+                Callers::new(std::mem::take(&mut assignment.apis), function.capabilities.clone());
         }
         self.configure(&function, &main);
         self.evaluate(&main).await
