@@ -23,6 +23,7 @@ use isobase_management::{Management, ManagementConfig};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
 use isobase_queue::Queues;
+use isobase_storage::{Storage, StorageConfig};
 use isobase_triggers::cron::{self, Cron, CronConfig, DeclaredSchedule, LogIn};
 use isobase_triggers::{QueueConsumer, QueueConsumers, QueueHost};
 use isobase_v8::{V8Config, V8Engine};
@@ -48,6 +49,7 @@ pub(crate) struct Host {
     queue_consumers: QueueConsumers,
     database: Database,
     own_sessions: OwnSessions,
+    storage: Option<Storage>,
     cluster: Option<Arc<Cluster>>,
     state: RunState,
 }
@@ -89,10 +91,11 @@ impl Host {
         let database = Database::open(database, observer.clone()).await?;
         let own_sessions = own_sessions(store.host_url())?;
         let state = run_state(&keys, &project, address, admin_address, &store);
+        let storage = open_storage(&project, &database, &own_sessions, &keys).await?;
 
         progress.step("Starting the engines");
         sdk::unpack(&workdir)?;
-        let pool = start_engines(&database, &observer).await?;
+        let pool = start_engines(&database, &storage, &observer).await?;
         publish_rest(&pool, &project);
         progress.step("Loading the functions");
         let environment = function_environment(&state);
@@ -143,6 +146,7 @@ impl Host {
             queue_consumers,
             database,
             own_sessions,
+            storage,
             cluster: store.cluster,
             state,
         })
@@ -194,6 +198,9 @@ impl Host {
         self.cron.stop().await;
         self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
         drop(self.sources);
+        if let Some(storage) = self.storage {
+            storage.close();
+        }
         self.database.close().await;
         self.own_sessions.close();
         self.admin_shutdown.cancel();
@@ -325,7 +332,31 @@ fn cache_folder() -> PathBuf {
         .unwrap_or_else(|| std::env::temp_dir().join("isobase-cache"))
 }
 
-async fn start_engines(database: &Database, observer: &Observer) -> anyhow::Result<Arc<Pool>> {
+/// `None` where the project turns it off.
+async fn open_storage(
+    project: &Project,
+    database: &Database,
+    own_sessions: &OwnSessions,
+    keys: &ProjectKeys,
+) -> anyhow::Result<Option<Storage>> {
+    if !project.settings.storage.enabled {
+        return Ok(None);
+    }
+    let config = StorageConfig {
+        folder: state_folder(&project.root).join("storage"),
+        database: database.clone(),
+        own_sessions: own_sessions.clone(),
+        settings: project.settings.storage.clone(),
+        jwt_secret: keys.jwt_secret.clone(),
+    };
+    Ok(Some(Storage::open(config).await?))
+}
+
+async fn start_engines(
+    database: &Database,
+    storage: &Option<Storage>,
+    observer: &Observer,
+) -> anyhow::Result<Arc<Pool>> {
     let cache_dir = cache_folder();
     let queues = Queues::new(database.clone());
     let v8 = V8Config {
@@ -333,12 +364,14 @@ async fn start_engines(database: &Database, observer: &Observer) -> anyhow::Resu
         prewarmed: V8Config::PREWARMED,
         database: Some(database.clone()),
         queues: Some(queues.clone()),
+        storage: storage.clone(),
         observer: observer.clone(),
     };
     let wasm = WasmConfig {
         cache_dir: Some(cache_dir),
         database: Some(database.clone()),
         queues: Some(queues),
+        storage: storage.clone(),
         observer: observer.clone(),
     };
     let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;

@@ -269,6 +269,139 @@ interface QueueMessage<Body = unknown> {
   retry(options?: { delaySeconds?: number }): void;
 }
 
+/**
+ * Objects in buckets, as the caller. Row level security on `storage.objects` decides; what the policies
+ * hide does not exist. Bodies that the host itself feeds never enter JavaScript.
+ */
+declare module "isobase:host/storage" {
+  export interface As {
+    /** Whom the host acts as. `"service"` is `service_role`, where the manifest grants it. */
+    identity?: "caller" | "service";
+  }
+
+  /** Times are RFC 3339, UTC. */
+  export interface StoredObject {
+    id: string;
+    bucket: string;
+    name: string;
+    /** Another one after each upload. */
+    version: string;
+    /** In bytes. */
+    size: number;
+    contentType: string;
+    cacheControl: string;
+    /** With its quotes. */
+    etag: string;
+    userMetadata: Record<string, unknown> | null;
+    /** The `sub` of the uploader. */
+    owner: string | null;
+    createdAt: string;
+    updatedAt: string;
+    lastAccessedAt: string;
+  }
+
+  /** What an upload made. */
+  export interface Stored {
+    id: string;
+    version: string;
+    size: number;
+    etag: string;
+    contentType: string;
+  }
+
+  export interface PutOptions extends As {
+    /** Whether an object of the same name is replaced. */
+    upsert?: boolean;
+    /** By default what the body says of itself; when copying, the source's. */
+    contentType?: string;
+    /** By default `no-cache`; when copying, the source's. */
+    cacheControl?: string;
+    userMetadata?: Record<string, unknown>;
+  }
+
+  export interface GetOptions extends As {
+    /** Both ends count; without `first`, `last` bytes of the end. */
+    range?: { first?: number; last?: number };
+  }
+
+  export interface Got {
+    object: StoredObject;
+    /** Of the whole object, in bytes. */
+    size: number;
+    /** Where the part begins that comes. */
+    first: number;
+    /** How much of it comes. */
+    length: number;
+    /** Answer with it (`new Response(body)`), store it again, or read it. */
+    body: ReadableStream<Uint8Array>;
+  }
+
+  export interface ListOptions extends As {
+    /** How names begin; for what is in a folder it ends in a slash. */
+    prefix?: string;
+    /** Whether all names with the prefix are told; otherwise folders instead of what is in them. */
+    recursive?: boolean;
+    /** 1 to 1,000; by default 100. */
+    limit?: number;
+    offset?: number;
+    /** Of the page before; by name upwards only. */
+    cursor?: string | null;
+    sort?: "name" | "createdAt" | "updatedAt" | "lastAccessedAt";
+    descending?: boolean;
+  }
+
+  /** A folder's whole name ends in a slash. */
+  export type Entry = { folder: string; object?: undefined } | { object: StoredObject; folder?: undefined };
+
+  export interface Page {
+    entries: Entry[];
+    /** Where the next page begins, if there is one. */
+    cursor: string | null;
+  }
+
+  export interface Place {
+    bucket: string;
+    name: string;
+  }
+
+  /** Why a call has no result. */
+  export class StorageError extends Error {
+    /** A code of Supabase Storage: `"NoSuchKey"`, `"KeyAlreadyExists"`, `"AccessDenied"`, … */
+    readonly code: string;
+    /** The number that goes with it: 404, 409, 403, … */
+    readonly status: number;
+  }
+
+  /** Stores an object whole; resolves when it is there for good. */
+  export function put(
+    bucket: string,
+    name: string,
+    body: BodyInit | Request | Response,
+    options?: PutOptions,
+  ): Promise<Stored>;
+  /** An object or a part of it. */
+  export function get(bucket: string, name: string, options?: GetOptions): Promise<Got>;
+  /** What is known of an object. */
+  export function head(bucket: string, name: string, options?: As): Promise<StoredObject>;
+  /** A page of a bucket. */
+  export function listObjects(bucket: string, options?: ListOptions): Promise<Page>;
+  /** A second object of the same content. */
+  export function copy(from: Place, to: Place, options?: PutOptions): Promise<Stored>;
+  /** Another name for an object. Rejects where there is one of that name. */
+  export function move(from: Place, to: Place, options?: As): Promise<void>;
+  /** Deletes up to 1,000 objects and tells which; those that the caller may not delete are left out. */
+  export function remove(bucket: string, names: readonly string[], options?: As): Promise<StoredObject[]>;
+  /** An address, beneath `/storage/v1`, that opens the object for `expiresIn` seconds to whoever has it. */
+  export function sign(
+    bucket: string,
+    name: string,
+    expiresIn: number,
+    options?: As,
+  ): Promise<{ path: string; token: string }>;
+  /** What a token of `sign` opens, if it is good. */
+  export function verify(token: string): { bucket: string; name: string; expiresAt: number };
+}
+
 declare namespace EdgeRuntime {
   /** Keeps the isolate, and the request's identity, until `promise` settles, within the limits. */
   function waitUntil<T>(promise: Promise<T>): Promise<T>;

@@ -7,14 +7,23 @@ use deno_error::JsErrorBox;
 use isobase_base::{Capabilities, Context, Grant};
 use isobase_database::{Database, Door};
 use isobase_queue::{QueueDoor, Queues};
+use isobase_storage::Storage;
 
 use crate::database::{Held, QueryError};
+use crate::storage::{OpenContents, StorageError};
+
+/// The host APIs; `None` where the host runs without.
+#[derive(Clone, Default)]
+pub struct HostApis {
+    pub database: Option<Database>,
+    pub queues: Option<Queues>,
+    pub storage: Option<Storage>,
+}
 
 /// The requests that an isolate serves, and what their function may use.
 pub struct Callers {
     alive: HashMap<u32, Caller>,
-    database: Option<Database>,
-    queues: Option<Queues>,
+    apis: HostApis,
     grants: Capabilities,
 }
 
@@ -25,17 +34,19 @@ pub(crate) struct Caller {
     door: Option<Door>,
     /// Transactions and row streams. They end with the invocation: dropping one rolls back.
     pub(crate) held: Held,
+    /// Stored objects that are being read. They end with the invocation too.
+    pub(crate) contents: OpenContents,
 }
 
 impl Default for Callers {
     fn default() -> Self {
-        Self::new(None, None, Capabilities::all(Grant::None))
+        Self::new(HostApis::default(), Capabilities::all(Grant::None))
     }
 }
 
 impl Callers {
-    pub fn new(database: Option<Database>, queues: Option<Queues>, grants: Capabilities) -> Self {
-        Self { alive: HashMap::new(), database, queues, grants }
+    pub fn new(apis: HostApis, grants: Capabilities) -> Self {
+        Self { alive: HashMap::new(), apis, grants }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -44,7 +55,8 @@ impl Callers {
 
     /// Invocation `id` begins on behalf of the caller in `context`.
     pub fn enter(&mut self, id: u32, context: Context) {
-        self.alive.insert(id, Caller { context, door: None, held: Held::default() });
+        let caller = Caller { context, door: None, held: Held::default(), contents: OpenContents::default() };
+        self.alive.insert(id, caller);
     }
 
     /// It is over: what it held open is closed, and code that still runs for it is refused.
@@ -58,7 +70,7 @@ impl Callers {
 
     pub(crate) fn door(&mut self, id: u32) -> Result<Door, QueryError> {
         let caller = self.alive.get_mut(&id).ok_or_else(|| QueryError::refused(OVER))?;
-        let Some(database) = &self.database else {
+        let Some(database) = &self.apis.database else {
             return Err(QueryError::refused("this host runs without a database"));
         };
         let grant = self.grants.database;
@@ -68,10 +80,22 @@ impl Callers {
 
     pub(crate) fn queues(&mut self, id: u32) -> Result<QueueDoor, QueryError> {
         let caller = self.alive.get(&id).ok_or_else(|| QueryError::refused(OVER))?;
-        match &self.queues {
+        match &self.apis.queues {
             Some(queues) => Ok(queues.door(caller.context.clone(), self.grants.queue)),
             None => Err(QueryError::unavailable("this host runs without a database")),
         }
+    }
+
+    pub(crate) fn storage(&mut self, id: u32) -> Result<isobase_storage::Door, StorageError> {
+        let caller = self.alive.get(&id).ok_or_else(|| StorageError::refused(OVER))?;
+        let storage = self.apis.storage.as_ref();
+        let storage = storage.ok_or_else(|| StorageError::refused("this host runs without a storage"))?;
+        Ok(storage.door(caller.context.clone(), self.grants.storage))
+    }
+
+    pub(crate) fn contents(&mut self, id: u32) -> Result<&mut OpenContents, StorageError> {
+        let caller = self.alive.get_mut(&id).ok_or_else(|| StorageError::refused(OVER))?;
+        Ok(&mut caller.contents)
     }
 
     fn context(&self, id: u32) -> Result<&Context, JsErrorBox> {

@@ -1,5 +1,6 @@
 //! The host APIs as a V8 function sees them: `isobase:host/caller`, `isobase:host/database` and
 //! `isobase:host/queue`.
+//! `isobase:host/storage`.
 //!
 //! Thin: values are converted and passed on, behaviour lives in the capability's own crate. The
 //! same names exist for WebAssembly in `sdk/wit/host.wit`; parity tests hold the two equal.
@@ -14,20 +15,26 @@
 //!
 //! // What the runtime puts into an isolate's state when it is given a function.
 //! let callers = Callers::new(None, None, Capabilities::default());
+//! use isobase_bind_v8::{Callers, HostApis};
+//!
+//! // What the runtime puts into an isolate's state when it is given a function.
+//! let callers = Callers::new(HostApis::default(), Capabilities::default());
 //! assert!(callers.is_empty());
 //! ```
 
 mod caller;
 mod database;
 mod queue;
+mod storage;
 
-pub use caller::Callers;
+pub use caller::{Callers, HostApis};
 
 /// Scripts of this crate, sorted by specifier, for whoever writes the snapshot.
 pub static SCRIPTS: &[(&str, &str)] = &[
     ("ext:isobase_host/caller.js", include_str!("../js/caller.js")),
     ("ext:isobase_host/database.js", include_str!("../js/database.js")),
     ("ext:isobase_host/queue.js", include_str!("../js/queue.js")),
+    ("ext:isobase_host/storage.js", include_str!("../js/storage.js")),
 ];
 
 deno_core::extension!(
@@ -54,15 +61,27 @@ deno_core::extension!(
         queue::op_isobase_queue_send,
         queue::op_isobase_queue_send_batch,
         queue::op_isobase_queue_settle,
+        storage::op_isobase_storage_copy,
+        storage::op_isobase_storage_get,
+        storage::op_isobase_storage_head,
+        storage::op_isobase_storage_list,
+        storage::op_isobase_storage_move,
+        storage::op_isobase_storage_put_bytes,
+        storage::op_isobase_storage_put_stream,
+        storage::op_isobase_storage_remove,
+        storage::op_isobase_storage_sign,
+        storage::op_isobase_storage_verify,
     ],
     lazy_loaded_js = [
         "ext:isobase_host/caller.js" = "js/caller.js",
         "ext:isobase_host/database.js" = "js/database.js",
         "ext:isobase_host/queue.js" = "js/queue.js",
+        "ext:isobase_host/storage.js" = "js/storage.js",
     ],
     synthetic_esm = [
         "isobase:host/caller" = "ext:isobase_host/caller.js",
         "isobase:host/database" = "ext:isobase_host/database.js",
         "isobase:host/queue" = "ext:isobase_host/queue.js",
+        "isobase:host/storage" = "ext:isobase_host/storage.js",
     ],
 );

@@ -12,6 +12,8 @@ const SPELLED_OTHERWISE: &[(&str, &str)] = &[
     ("constructor", "transaction()"),
     ("commit", "Transaction.commit"),
     ("rollback", "Transaction.rollback"),
+    ("%stream", "get() gives a body, put() takes a ReadableStream"),
+    ("finish", "put() takes a ReadableStream"),
 ];
 
 /// Names of the functions of `interface`, in the order of the contract.
@@ -49,6 +51,7 @@ fn every_function_of_the_contract_is_exported() {
         ("caller", include_str!("../js/caller.js")),
         ("database", include_str!("../js/database.js")),
         ("queue", include_str!("../js/queue.js")),
+        ("storage", include_str!("../js/storage.js")),
     ];
     for (interface, script) in modules {
         let exports = exports(script);
@@ -68,8 +71,12 @@ fn every_function_of_the_contract_is_exported() {
 #[test]
 fn the_types_declare_what_is_exported() {
     let types = include_str!("../../../sdk/typescript/isobase.d.ts");
-    let scripts =
-        [include_str!("../js/caller.js"), include_str!("../js/database.js"), include_str!("../js/queue.js")];
+    let scripts = [
+        include_str!("../js/caller.js"),
+        include_str!("../js/database.js"),
+        include_str!("../js/queue.js"),
+        include_str!("../js/storage.js"),
+    ];
     for script in scripts {
         for name in exports(script) {
             let declared = [format!("export function {name}"), format!("export class {name} ")];

@@ -15,6 +15,7 @@ mod generated {
                 import isobase:host/database@0.1.0;
                 import isobase:host/queue@0.1.0;
                 import isobase:host/respond@0.1.0;
+                import isobase:host/storage@0.1.0;
             }
         ",
         world: "isobase:binding/imports",
@@ -35,6 +36,16 @@ mod generated {
             "isobase:host/queue.read": async | trappable,
             "isobase:host/queue.send": async | trappable,
             "isobase:host/queue.send-batch": async | trappable,
+            "isobase:host/storage.put": async | trappable,
+            "isobase:host/storage.get": async | trappable,
+            "isobase:host/storage.head": async | trappable,
+            "isobase:host/storage.list-objects": async | trappable,
+            "isobase:host/storage.copy": async | trappable,
+            "isobase:host/storage.move": async | trappable,
+            "isobase:host/storage.remove": async | trappable,
+            "isobase:host/storage.sign": async | trappable,
+            "isobase:host/storage.[method]content.read": async | trappable,
+            "isobase:host/storage.[static]upload.finish": async | trappable,
             default: trappable,
         },
         require_store_data_send: true,
@@ -44,11 +55,13 @@ mod generated {
             "isobase:host/database.body": crate::database::HeldBody,
             "isobase:host/database.row-stream": crate::database::OpenStream,
             "isobase:host/database.transaction": crate::database::OpenTransaction,
+            "isobase:host/storage.content": crate::storage::HeldContent,
+            "isobase:host/storage.upload": crate::storage::OpenUpload,
         },
     });
 }
 
-pub(crate) use generated::isobase::host::{caller, database, queue, respond};
+pub(crate) use generated::isobase::host::{caller, database, queue, respond, storage};
 
 /// Says that a [`HostView`] is what the generated code works on.
 struct Bound;
@@ -66,5 +79,6 @@ pub fn add_to_linker<T: Send + 'static>(
     caller::add_to_linker::<T, Bound>(linker, view)?;
     database::add_to_linker::<T, Bound>(linker, view)?;
     queue::add_to_linker::<T, Bound>(linker, view)?;
-    respond::add_to_linker::<T, Bound>(linker, view)
+    respond::add_to_linker::<T, Bound>(linker, view)?;
+    storage::add_to_linker::<T, Bound>(linker, view)
 }

@@ -11,6 +11,7 @@ pub struct Host {
     pub(crate) context: Context,
     pub(crate) door: Option<Door>,
     pub(crate) queues: Option<QueueDoor>,
+    pub(crate) storage: Option<isobase_storage::Door>,
 }
 
 /// The host APIs as one request may use them; `None` where the host runs without.
@@ -18,11 +19,12 @@ pub struct Host {
 pub struct Doors {
     pub database: Option<Door>,
     pub queues: Option<QueueDoor>,
+    pub storage: Option<isobase_storage::Door>,
 }
 
 impl Host {
     pub fn new(context: Context, doors: Doors) -> Self {
-        Self { context, door: doors.database, queues: doors.queues }
+        Self { context, door: doors.database, queues: doors.queues, storage: doors.storage }
     }
 
     pub fn context(&self) -> &Context {

@@ -13,6 +13,7 @@ mod database;
 mod host;
 mod queue;
 mod respond;
+mod storage;
 
 pub use bindings::add_to_linker;
 pub use host::{Doors, Host, HostView};

@@ -7,9 +7,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use isobase_base::observe::Observer;
 use isobase_base::{Failure, FailureKind, limits};
+use isobase_bind_v8::HostApis;
 use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Worker};
 use isobase_queue::Queues;
+use isobase_storage::Storage;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::isolate::{Assignment, Status, Wake};
@@ -29,6 +31,8 @@ pub struct V8Config {
     pub database: Option<Database>,
     /// What `isobase:host/queue` speaks to; likewise.
     pub queues: Option<Queues>,
+    /// What `isobase:host/storage` works on; without one it refuses every call.
+    pub storage: Option<Storage>,
     pub observer: Observer,
 }
 
@@ -51,8 +55,7 @@ pub enum V8EngineError {
 /// Runs functions made of JavaScript modules, one isolate and one thread each.
 pub struct V8Engine {
     shelf: Arc<Shelf>,
-    database: Option<Database>,
-    queues: Option<Queues>,
+    apis: HostApis,
     observer: Observer,
 }
 
@@ -62,8 +65,9 @@ impl V8Engine {
     /// Several engines share V8 and the first one's snapshot.
     pub fn new(config: V8Config) -> Result<Arc<Self>, V8EngineError> {
         let shelf = Shelf::new(Keeper::prepared(config.cache_dir)?, config.prewarmed);
-        let V8Config { database, queues, observer, .. } = config;
-        Ok(Arc::new(Self { shelf, database, queues, observer }))
+        let V8Config { database, queues, storage, .. } = config;
+        let apis = HostApis { database, queues, storage };
+        Ok(Arc::new(Self { shelf, apis, observer: config.observer }))
     }
 
     /// How many isolates wait for a function.
@@ -80,8 +84,7 @@ impl V8Engine {
         let worker = V8Worker::new(commands, status.clone(), idle.memory.clone(), idle.terminator.clone());
         let assignment = Assignment {
             function,
-            database: self.database.clone(),
-            queues: self.queues.clone(),
+            apis: self.apis.clone(),
             commands: inbox,
             wake: Wake::new(worker.commands()),
             status,

@@ -19,6 +19,7 @@
 //!     prewarmed: V8Config::PREWARMED,
 //!     database: None,
 //!     queues: None,
+//!     storage: None,
 //!     observer: Default::default(),
 //! })?;
 //! # Ok::<(), isobase_v8::V8EngineError>(())

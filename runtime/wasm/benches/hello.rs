@@ -183,7 +183,7 @@ mod peer {
                 wasi: WasiCtx::builder().build(),
                 http: WasiHttpCtx::new(),
                 table: ResourceTable::new(),
-                host: Host::new(super::context(), None),
+                host: Host::new(super::context(), Default::default()),
             };
             let mut store = Store::new(self.pre.engine(), state);
             store.set_epoch_deadline(1_000_000);

@@ -12,6 +12,7 @@ use isobase_base::{Client, Context, Failure, FailureKind, Principal, RequestId, 
 use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Reuse, Worker};
 use isobase_queue::Queues;
+use isobase_storage::Storage;
 use wasmtime::component::{Component, Linker};
 
 use crate::boot;
@@ -35,6 +36,8 @@ pub struct WasmConfig {
     pub database: Option<Database>,
     /// What `isobase:host/queue` works on; likewise.
     pub queues: Option<Queues>,
+    /// What `isobase:host/storage` works on; without one its calls are refused.
+    pub storage: Option<Storage>,
     pub observer: Observer,
 }
 
@@ -57,6 +60,7 @@ pub struct WasmEngine {
     ticker: Arc<Ticker>,
     database: Option<Database>,
     queues: Option<Queues>,
+    storage: Option<Storage>,
     observer: Observer,
 }
 
@@ -78,6 +82,7 @@ impl WasmEngine {
             ticker,
             database: config.database,
             queues: config.queues,
+            storage: config.storage,
             observer: config.observer,
         }))
     }
@@ -115,6 +120,7 @@ impl WasmEngine {
                 .collect(),
             database: self.database.clone(),
             queues: self.queues.clone(),
+            storage: self.storage.clone(),
             sink: Arc::new(LogSink::new(function.target.clone(), self.observer.clone())),
             memory: MemoryTotal::default(),
             ticker: Arc::clone(&self.ticker),

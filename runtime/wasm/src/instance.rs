@@ -8,6 +8,7 @@ use isobase_bind_wasm::Doors;
 use isobase_database::Database;
 use isobase_engine::Function;
 use isobase_queue::Queues;
+use isobase_storage::Storage;
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime_wasi_http::WasiHttpView;
@@ -40,6 +41,7 @@ pub(crate) struct Program {
     pub(crate) environment: Environment,
     pub(crate) database: Option<Database>,
     pub(crate) queues: Option<Queues>,
+    pub(crate) storage: Option<Storage>,
     pub(crate) sink: Arc<LogSink>,
     pub(crate) memory: MemoryTotal,
     pub(crate) ticker: Arc<Ticker>,
@@ -62,6 +64,7 @@ impl Program {
         Doors {
             database: database.map(|database| database.session_door(context.clone(), grants.database)),
             queues: queues.map(|queues| queues.door(context.clone(), grants.queue)),
+            storage: self.storage.as_ref().map(|storage| storage.door(context.clone(), grants.storage)),
         }
     }
 

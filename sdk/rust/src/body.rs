@@ -19,7 +19,7 @@ pub struct Body {
 enum Source {
     Host(IncomingBody),
     /// Being read: the stream is a child of the body and goes first.
-    Open(InputStream, IncomingBody),
+    Open(InputStream, Option<IncomingBody>),
     Held(io::Cursor<Vec<u8>>),
     Ended,
 }
@@ -53,6 +53,10 @@ impl std::error::Error for BodyError {}
 impl Body {
     pub(crate) fn from_host(body: IncomingBody) -> Self {
         Self { source: Source::Host(body) }
+    }
+
+    pub(crate) fn from_stream(stream: InputStream) -> Self {
+        Self { source: Source::Open(stream, None) }
     }
 
     pub(crate) fn held(bytes: Vec<u8>) -> Self {
@@ -104,7 +108,7 @@ impl Body {
     fn open(&mut self) {
         self.source = match std::mem::replace(&mut self.source, Source::Ended) {
             Source::Host(body) => match body.stream() {
-                Ok(stream) => Source::Open(stream, body),
+                Ok(stream) => Source::Open(stream, Some(body)),
                 Err(()) => Source::Ended,
             },
             other => other,
@@ -172,6 +176,10 @@ pub struct Writer {
 impl Writer {
     pub(crate) fn to(body: &OutgoingBody) -> Self {
         Self { stream: body.write().expect("a body that was just made has its stream") }
+    }
+
+    pub(crate) fn over(stream: OutputStream) -> Self {
+        Self { stream }
     }
 
     /// Bytes that can be written now without a wait.

@@ -49,6 +49,7 @@ mod method;
 pub mod queue;
 mod request;
 mod response;
+pub mod storage;
 
 pub use body::{Body, BodyError, Writer};
 pub use fetch::{FetchError, Reply, fetch};

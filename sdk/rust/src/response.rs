@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::bindings::isobase::host::respond;
 use crate::bindings::wasi::http::types::{Fields, OutgoingBody, OutgoingResponse, ResponseOutparam};
-use crate::{Body, BodyError, Writer, database};
+use crate::{Body, BodyError, Writer, database, storage};
 
 /// An HTTP response: status, header lines, and a body that is at hand, streamed, or still held by
 /// the host.
@@ -28,6 +28,8 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// A value of the database that the host kept.
     Document(database::Body),
+    /// A stored object, or a part of it, in the host.
+    Stored(storage::Content),
     /// The request's body, sent back or on, without entering the function's memory.
     Forward(Body),
     /// Called once the head is on its way.
@@ -68,6 +70,11 @@ impl Response {
     /// without handing it to the function.
     pub fn document(body: database::Body) -> Self {
         Self { status: 200, headers: Vec::new(), content: Content::Document(body) }
+    }
+
+    /// 200 with a stored object or a part of it: the host sends it from its disk.
+    pub fn stored(content: storage::Content) -> Self {
+        Self { status: 200, headers: Vec::new(), content: Content::Stored(content) }
     }
 
     /// 200 with the body of the request, moved within the host.
@@ -119,6 +126,7 @@ impl Response {
             Content::Empty => ResponseOutparam::set(out, Ok(response)),
             Content::Bytes(bytes) => send_bytes(out, response, &bytes),
             Content::Document(body) => respond::with_body(out, response, body.into_host()),
+            Content::Stored(content) => respond::with_content(out, response, content.into_host()),
             Content::Forward(body) => send_stream(out, response, |writer| body.splice_into(writer)),
             Content::Stream(write) => send_stream(out, response, write),
         }
@@ -239,6 +247,7 @@ impl fmt::Debug for Content {
             Self::Empty => formatter.write_str("Empty"),
             Self::Bytes(bytes) => write!(formatter, "Bytes({})", String::from_utf8_lossy(bytes)),
             Self::Document(_) => formatter.write_str("Document"),
+            Self::Stored(_) => formatter.write_str("Stored"),
             Self::Forward(_) => formatter.write_str("Forward"),
             Self::Stream(_) => formatter.write_str("Stream"),
         }

@@ -39,8 +39,9 @@ use std::path::{Path, PathBuf};
 pub use dotenv::{DotenvError, parse_dotenv};
 pub use fault::{Fault, ProjectError, Warning};
 pub use settings::{
-    Api, Auth, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSchedule, FunctionSettings, Migrations,
-    Misfire, Overlap, QueueSettings, Seed, Settings, WorkerPolicy,
+    Api, Auth, BucketSettings, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSchedule,
+    FunctionSettings, Migrations, Misfire, Overlap, QueueSettings, Seed, Settings, StorageSettings,
+    WorkerPolicy,
 };
 pub use variables::{Variables, process_variables};
 

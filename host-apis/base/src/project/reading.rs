@@ -12,12 +12,13 @@ use super::queue;
 use super::schedule;
 use super::section::{Document, Findings, Section};
 use super::{
-    Api, Auth, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSettings, Migrations, ProjectError,
-    Seed, Settings, Variables, Warning, WorkerPolicy,
+    Api, Auth, BucketSettings, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSettings, Migrations,
+    ProjectError, Seed, Settings, StorageSettings, Variables, Warning, WorkerPolicy,
 };
 use crate::limits::{
     FUNCTION_CLOCK_SETTING_MAX, FUNCTION_CONCURRENCY_SETTING_MAX, FUNCTION_MEMORY_SETTING_MAX,
-    FUNCTION_MEMORY_SETTING_MIN,
+    FUNCTION_MEMORY_SETTING_MIN, STORAGE_BUCKET_NAME_CHARS_MAX, STORAGE_KEEP_DELETED,
+    STORAGE_KEEP_DELETED_SETTING_MAX, STORAGE_OBJECT_BYTES_MAX, STORAGE_OBJECT_SETTING_MAX,
 };
 use crate::{Capabilities, FunctionSlug, Grant};
 
@@ -47,6 +48,7 @@ pub(super) fn read(
         database: database(root.section("db")),
         auth: auth(root.section("auth"), folder),
         edge_runtime: edge_runtime(root.section("edge_runtime")),
+        storage: storage(root.section("storage"), &document),
         functions: functions(&root.section("functions"), folder, &document),
         queues: queue::queues(&root.section("queues"), &document),
     };
@@ -59,7 +61,6 @@ pub(super) fn read(
         "local_smtp",
         "realtime",
         "remotes",
-        "storage",
         "studio",
         "workflows",
     ]);
@@ -183,6 +184,46 @@ fn edge_runtime(mut section: Section<'_>) -> EdgeRuntime {
     section.accept(&["deno_version"]);
     section.finish();
     edge_runtime
+}
+
+fn storage(mut section: Section<'_>, document: &Document<'_>) -> StorageSettings {
+    let enabled = section.boolean("enabled", true);
+    let file_size_limit = section.bytes("file_size_limit", 0..=STORAGE_OBJECT_SETTING_MAX);
+    let file_size_limit = file_size_limit.unwrap_or(STORAGE_OBJECT_BYTES_MAX);
+    let keep_deleted =
+        section.duration("keep_deleted", Duration::from_secs(1)..=STORAGE_KEEP_DELETED_SETTING_MAX);
+    let mut buckets = BTreeMap::new();
+    for (name, line, inner) in section.section("buckets").sections() {
+        let is_name = !name.trim().is_empty()
+            && name.trim() == name
+            && name.chars().count() <= STORAGE_BUCKET_NAME_CHARS_MAX
+            && !name.contains(|char: char| char == '/' || char.is_control());
+        if !is_name {
+            document.findings.borrow_mut().faults.push(super::Fault {
+                place: format!("{}:{line}", document.file),
+                key: format!("storage.buckets.{name}"),
+                problem: format!(
+                    "a bucket's name is 1 to {STORAGE_BUCKET_NAME_CHARS_MAX} characters without '/'"
+                ),
+            });
+        }
+        buckets.insert(name.to_owned(), bucket(inner));
+    }
+    section.accept(&["analytics", "image_transformation", "s3_protocol", "vector"]);
+    section.finish();
+    let keep_deleted = keep_deleted.unwrap_or(STORAGE_KEEP_DELETED);
+    StorageSettings { enabled, file_size_limit, keep_deleted, buckets }
+}
+
+fn bucket(mut section: Section<'_>) -> BucketSettings {
+    let bucket = BucketSettings {
+        public: section.boolean("public", false),
+        file_size_limit: section.bytes("file_size_limit", 0..=STORAGE_OBJECT_SETTING_MAX),
+        allowed_mime_types: section.strings("allowed_mime_types").unwrap_or_default(),
+    };
+    section.accept(&["objects_path"]);
+    section.finish();
+    bucket
 }
 
 fn functions(

@@ -17,6 +17,7 @@ pub struct Settings {
     pub database: DatabaseSettings,
     pub auth: Auth,
     pub edge_runtime: EdgeRuntime,
+    pub storage: StorageSettings,
     /// By slug; a function without an entry has [`FunctionSettings::default`].
     pub functions: BTreeMap<String, FunctionSettings>,
     /// `[queues.<name>]`, isobase's own: which function consumes which queue.
@@ -80,6 +81,29 @@ pub struct Auth {
     pub jwt_secret: Option<String>,
     pub anon_key: Option<String>,
     pub service_role_key: Option<String>,
+}
+
+/// `[storage]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageSettings {
+    pub enabled: bool,
+    /// Of one object; a bucket may allow less, never more.
+    pub file_size_limit: u64,
+    /// isobase's own: how long the content of deleted and overwritten objects stays on disk, so that a
+    /// database restored from a backup finds what its rows name.
+    pub keep_deleted: Duration,
+    /// `[storage.buckets.<name>]`, made at start.
+    pub buckets: BTreeMap<String, BucketSettings>,
+}
+
+/// `[storage.buckets.<name>]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BucketSettings {
+    /// Whether anybody may read its objects by URL.
+    pub public: bool,
+    pub file_size_limit: Option<u64>,
+    /// `image/png`, `image/*`; empty for all.
+    pub allowed_mime_types: Vec<String>,
 }
 
 /// `[edge_runtime]`.

@@ -84,6 +84,12 @@ fn an_empty_file_has_the_defaults_of_the_supabase_cli() {
                 inspector_port: 8083,
                 secrets: [],
             },
+            storage: StorageSettings {
+                enabled: true,
+                file_size_limit: 52428800,
+                keep_deleted: 3600s,
+                buckets: {},
+            },
             functions: {},
             queues: {},
         }
@@ -400,5 +406,54 @@ dead_letter_queue = "x;y"
         &[],
         &fields,
         expect![[r#""#]],
+    );
+}
+
+#[test]
+fn buckets_are_read_with_their_limits() {
+    check(
+        r#"
+[storage]
+file_size_limit = "100MiB"
+keep_deleted = "30m"
+[storage.buckets.images]
+public = true
+file_size_limit = "5MiB"
+allowed_mime_types = ["image/png", "image/*"]
+objects_path = "./images"
+[storage.s3_protocol]
+enabled = true
+"#,
+        &[],
+        &[
+            "file_size_limit",
+            "keep_deleted",
+            "public",
+            "\"images\"",
+            "5242880,",
+            "\"image/png\",",
+            "\"image/*\",",
+        ],
+        expect![[r#"
+            file_size_limit: 104857600,
+            keep_deleted: 1800s,
+            "images": BucketSettings {
+            public: true,
+            file_size_limit: Some(
+            5242880,
+            "image/png",
+            "image/*",
+            unused: storage.buckets.images.objects_path
+            unused: storage.s3_protocol
+        "#]],
+    );
+    check(
+        "[storage.buckets.\"a/b\"]\npublic = \"yes\"\n",
+        &[],
+        &[],
+        expect![[r#"
+            supabase/config.toml:1: storage.buckets.a/b: a bucket's name is 1 to 100 characters without '/'
+            supabase/config.toml:2: storage.buckets.a/b.public: expected true or false, found "yes"
+        "#]],
     );
 }

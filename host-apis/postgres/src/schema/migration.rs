@@ -40,6 +40,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations! {
     8 "parameters" "0008_parameters.sql",
     9 "caller" "0009_caller.sql",
     10 "queue" "0010_queue.sql",
+    11 "storage_blobs" "0011_storage_blobs.sql",
     12 "cron" "0012_cron.sql",
     15 "functions" "0015_functions.sql",
 };

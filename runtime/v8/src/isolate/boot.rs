@@ -33,11 +33,8 @@ impl Isolate {
             state.put(GuestLog::new(function.target.clone(), assignment.status.observer.clone()));
             let wake = std::mem::replace(&mut assignment.wake, super::Wake::nowhere());
             state.put(wake);
-            *state.borrow_mut::<Callers>() = Callers::new(
-                assignment.database.take(),
-                assignment.queues.take(),
-                function.capabilities.clone(),
-            );
+            *state.borrow_mut::<Callers>() =
+                Callers::new(std::mem::take(&mut assignment.apis), function.capabilities.clone());
         }
         self.configure(&function, &main);
         self.evaluate(&main).await

@@ -14,9 +14,8 @@ use deno_core::{JsRuntime, RuntimeOptions, v8};
 use isobase_base::Failure;
 use isobase_base::observe::Observer;
 use isobase_bind_v8::Callers;
-use isobase_database::Database;
+use isobase_bind_v8::HostApis;
 use isobase_engine::{Function, Retirement};
-use isobase_queue::Queues;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cpu::{CpuMeter, Turns};
@@ -43,8 +42,7 @@ pub(crate) enum Command {
 /// What an unconfigured isolate is made into.
 pub(crate) struct Assignment {
     pub(crate) function: Arc<Function>,
-    pub(crate) database: Option<Database>,
-    pub(crate) queues: Option<Queues>,
+    pub(crate) apis: HostApis,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) wake: Wake,
     pub(crate) status: Arc<Status>,

@@ -23,6 +23,7 @@ pub(crate) fn engine() -> &'static Arc<V8Engine> {
             prewarmed: V8Config::PREWARMED,
             database: None,
             queues: None,
+            storage: None,
             observer: Observer::default(),
         })
         .unwrap()
@@ -38,6 +39,7 @@ fn engine_with_database() -> &'static Arc<V8Engine> {
             prewarmed: 0,
             database: Some(crate::postgres::database()),
             queues: None,
+            storage: None,
             observer: Observer::default(),
         })
         .unwrap()
