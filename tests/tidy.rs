@@ -18,6 +18,7 @@ use syn::visit::Visit;
 const EDGES: &[(&str, &[&str])] = &[
     ("isobase-base", &[]),
     ("isobase-database", &["isobase-base"]),
+    ("isobase-http", &["isobase-base"]),
     ("isobase-postgres", &["isobase-base"]),
     ("isobase-engine", &["isobase-base"]),
     ("isobase-bind-wasm", &["isobase-base", "isobase-database"]),
@@ -42,6 +43,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "isobase-deploy",
             "isobase-engine",
             "isobase-gateway",
+            "isobase-http",
             "isobase-pool",
             "isobase-postgres",
             "isobase-v8",

@@ -12,13 +12,15 @@ use isobase_base::progress::SharedProgress;
 use isobase_base::project::{Project, process_variables};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{
-    Access, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Switchboard, Target,
-    TargetKind, TraceContext, limits,
+    Access, Capabilities, Client, Context, Egress, FunctionSlug, Grant, Principal, RequestId, Switchboard,
+    Target, TargetKind, TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
 use isobase_deploy::{Sources, SourcesConfig};
 use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, Publish, Reuse};
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
+use isobase_http::outbound::{self, Outbound};
+use isobase_http::{EgressPolicy, HttpClient, Surroundings};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
 use isobase_v8::{V8Config, V8Engine};
@@ -41,6 +43,7 @@ pub(crate) struct Host {
     sources: Sources,
     pool: Arc<Pool>,
     database: Database,
+    outbound: Outbound,
     own_sessions: OwnSessions,
     cluster: Option<Arc<Cluster>>,
     state: RunState,
@@ -82,6 +85,7 @@ impl Host {
         let database = Database::open(database, observer.clone()).await?;
         let own_sessions = own_sessions(store.host_url())?;
         let state = run_state(&keys, address, admin_address, &store);
+        let surroundings = surroundings(address, admin_address);
 
         progress.step("Starting the engines");
         sdk::unpack(&workdir)?;
@@ -95,6 +99,8 @@ impl Host {
         let sources = Sources::open(sources, pool.clone()).await?;
         pool.prewarm(&rest()).await?;
 
+        let client = HttpClient::new(EgressPolicy::development(surroundings, &Egress::Host));
+        let outbound = Outbound::start(own_sessions.clone(), database.subscribe(outbound::CHANNEL), client);
         let switchboard = Arc::new(Switchboard::new(pool.clone()));
         let gateway =
             Gateway::new(gateway_config(&keys)?, switchboard, observer.clone()).context(BadConfig)?;
@@ -108,6 +114,7 @@ impl Host {
             sources,
             pool,
             database,
+            outbound,
             own_sessions,
             cluster: store.cluster,
             state,
@@ -157,6 +164,7 @@ impl Host {
         _ = self.gateway.await;
         self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
         drop(self.sources);
+        self.outbound.stop().await;
         self.database.close().await;
         self.own_sessions.close();
         self.admin_shutdown.cancel();
@@ -236,6 +244,12 @@ async fn bind(host: IpAddr, port: u16, setting: &str) -> anyhow::Result<TcpListe
         }
         _ => anyhow!(error).context(format!("could not listen on {address} ({setting})")),
     })
+}
+
+/// What policies of outbound HTTP must know of this host.
+fn surroundings(address: SocketAddr, admin: SocketAddr) -> Surroundings {
+    let here = if address.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { address.ip() };
+    Surroundings { gateway: Some(SocketAddr::new(here, address.port())), closed_ports: vec![admin.port()] }
 }
 
 fn run_state(keys: &ProjectKeys, address: SocketAddr, admin: SocketAddr, store: &Store) -> RunState {

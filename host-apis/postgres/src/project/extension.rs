@@ -4,6 +4,9 @@
 //! With a superuser's URL at hand, such a statement is done on a session of that role before its
 //! file is run, always as `if not exists`, and taken out of what is sent. Since it is not part of the
 //! file's transaction, it stays if the file fails; running the file again then finds it done.
+//!
+//! What the base schema brings itself ([`BUILT_IN`]) is there without an extension: where the server
+//! has none of that name, the statement has nothing to do.
 
 use tokio_postgres::Client;
 
@@ -12,6 +15,9 @@ use super::error::StatementError;
 use super::file::SqlFile;
 use super::split::{Piece, lead};
 use crate::connect::{self, Session};
+
+/// Extensions whose schema and functions are part of the base schema, served by the host.
+const BUILT_IN: [&str; 1] = ["pg_net"];
 
 /// Extensions that Supabase's images let role `postgres` create and that are not trusted anyway.
 const ALLOWED: [&str; 39] = [
@@ -89,7 +95,12 @@ impl<'a> Superuser<'a> {
         let mut left = String::with_capacity(file.sql.len());
         for index in 0..pieces.len() {
             let piece = pieces[index];
-            if let (Some(url), Some(request)) = (self.url, Request::parse(piece.text))
+            let request = Request::parse(piece.text);
+            if let Some(request) = &request
+                && request.is_built_in(client).await?
+            {
+                blank_out(&mut pieces[index], &mut left);
+            } else if let (Some(url), Some(request)) = (self.url, request)
                 && request.needs_superuser(client).await?
             {
                 let session = match &mut self.session {
@@ -107,16 +118,19 @@ impl<'a> Superuser<'a> {
                     ))),
                     None => ProjectError::Database(error),
                 })?;
-                pieces[index].is_statement = false;
-                left.extend(
-                    piece.text.chars().map(|char| if matches!(char, '\n' | ';') { char } else { ' ' }),
-                );
+                blank_out(&mut pieces[index], &mut left);
             } else {
                 left.push_str(piece.text);
             }
         }
         Ok(left)
     }
+}
+
+/// Nothing is left of a statement but its place.
+fn blank_out(piece: &mut Piece<'_>, left: &mut String) {
+    piece.is_statement = false;
+    left.extend(piece.text.chars().map(|char| if matches!(char, '\n' | ';') { char } else { ' ' }));
 }
 
 impl Request {
@@ -143,6 +157,15 @@ impl Request {
             }
         }
         Some(request)
+    }
+
+    /// Whether the host serves what the extension would bring, on a server that lacks it.
+    async fn is_built_in(&self, client: &Client) -> Result<bool, ProjectError> {
+        if !BUILT_IN.contains(&self.name.as_str()) {
+            return Ok(false);
+        }
+        let sql = "select not exists (select from pg_available_extensions where name = $1)";
+        Ok(client.query_one(sql, &[&self.name]).await?.get(0))
     }
 
     /// Whether the extension is on the list, present, and beyond the rights of `client`'s role.
