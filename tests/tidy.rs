@@ -23,8 +23,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("isobase-engine", &["isobase-base"]),
     ("isobase-bind-wasm", &["isobase-base", "isobase-database"]),
     ("isobase-bind-v8", &["isobase-base", "isobase-database"]),
-    ("isobase-wasm", &["isobase-base", "isobase-bind-wasm", "isobase-database", "isobase-engine"]),
-    ("isobase-v8", &["isobase-base", "isobase-bind-v8", "isobase-database", "isobase-engine"]),
+    (
+        "isobase-wasm",
+        &["isobase-base", "isobase-bind-wasm", "isobase-database", "isobase-engine", "isobase-http"],
+    ),
+    (
+        "isobase-v8",
+        &["isobase-base", "isobase-bind-v8", "isobase-database", "isobase-engine", "isobase-http"],
+    ),
     ("isobase-pool", &["isobase-base", "isobase-engine"]),
     ("isobase-deploy", &["isobase-base", "isobase-engine"]),
     ("isobase-triggers", &["isobase-base"]),

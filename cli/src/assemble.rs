@@ -20,7 +20,7 @@ use isobase_deploy::{Sources, SourcesConfig};
 use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, Publish, Reuse};
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
 use isobase_http::outbound::{self, Outbound};
-use isobase_http::{EgressPolicy, HttpClient, Surroundings};
+use isobase_http::{Network, Stance, Surroundings};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
 use isobase_v8::{V8Config, V8Engine};
@@ -85,11 +85,11 @@ impl Host {
         let database = Database::open(database, observer.clone()).await?;
         let own_sessions = own_sessions(store.host_url())?;
         let state = run_state(&keys, address, admin_address, &store);
-        let surroundings = surroundings(address, admin_address);
+        let network = network(address, admin_address);
 
         progress.step("Starting the engines");
         sdk::unpack(&workdir)?;
-        let pool = start_engines(&database, &observer).await?;
+        let pool = start_engines(&database, &network, &observer).await?;
         publish_rest(&pool, &project);
         progress.step("Loading the functions");
         let mut sources = SourcesConfig::new(project.clone());
@@ -99,8 +99,8 @@ impl Host {
         let sources = Sources::open(sources, pool.clone()).await?;
         pool.prewarm(&rest()).await?;
 
-        let client = HttpClient::new(EgressPolicy::development(surroundings, &Egress::Host));
-        let outbound = Outbound::start(own_sessions.clone(), database.subscribe(outbound::CHANNEL), client);
+        let wake = database.subscribe(outbound::CHANNEL);
+        let outbound = Outbound::start(own_sessions.clone(), wake, network.client(&Egress::Host));
         let switchboard = Arc::new(Switchboard::new(pool.clone()));
         let gateway =
             Gateway::new(gateway_config(&keys)?, switchboard, observer.clone()).context(BadConfig)?;
@@ -246,10 +246,11 @@ async fn bind(host: IpAddr, port: u16, setting: &str) -> anyhow::Result<TcpListe
     })
 }
 
-/// What policies of outbound HTTP must know of this host.
-fn surroundings(address: SocketAddr, admin: SocketAddr) -> Surroundings {
+/// Where functions and the database may connect, as far as it follows from where this host listens.
+fn network(address: SocketAddr, admin: SocketAddr) -> Network {
     let here = if address.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { address.ip() };
-    Surroundings { gateway: Some(SocketAddr::new(here, address.port())), closed_ports: vec![admin.port()] }
+    let gateway = Some(SocketAddr::new(here, address.port()));
+    Network::new(Stance::Development, Surroundings { gateway, closed_ports: vec![admin.port()] })
 }
 
 fn run_state(keys: &ProjectKeys, address: SocketAddr, admin: SocketAddr, store: &Store) -> RunState {
@@ -278,17 +279,23 @@ fn cache_folder() -> PathBuf {
         .unwrap_or_else(|| std::env::temp_dir().join("isobase-cache"))
 }
 
-async fn start_engines(database: &Database, observer: &Observer) -> anyhow::Result<Arc<Pool>> {
+async fn start_engines(
+    database: &Database,
+    network: &Network,
+    observer: &Observer,
+) -> anyhow::Result<Arc<Pool>> {
     let cache_dir = cache_folder();
     let v8 = V8Config {
         cache_dir: cache_dir.clone(),
         prewarmed: V8Config::PREWARMED,
         database: Some(database.clone()),
+        network: network.clone(),
         observer: observer.clone(),
     };
     let wasm = WasmConfig {
         cache_dir: Some(cache_dir),
         database: Some(database.clone()),
+        network: network.clone(),
         observer: observer.clone(),
     };
     let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;

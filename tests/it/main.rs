@@ -8,6 +8,8 @@ mod faults;
 mod functions;
 mod lifecycle;
 mod limits;
+mod outbound;
 mod parity;
+mod receiver;
 mod rest;
 mod supabase_js;

@@ -21,11 +21,13 @@
 mod address;
 mod client;
 mod connect;
+mod network;
 pub mod outbound;
 mod policy;
 mod resolve;
 
 pub use address::{closed_networks, without};
 pub use client::{ClientBody, HttpClient, SendError};
+pub use network::{Network, Stance};
 pub use policy::{Destination, EgressPolicy, Refusal, Surroundings};
 pub use resolve::{Resolve, Resolving, SystemResolver};

@@ -9,6 +9,7 @@ use isobase_base::observe::Observer;
 use isobase_base::{Failure, FailureKind, limits};
 use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Worker};
+use isobase_http::Network;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::isolate::{Assignment, Status, Wake};
@@ -26,6 +27,8 @@ pub struct V8Config {
     pub prewarmed: usize,
     /// What `isobase:host/database` speaks to; without one it refuses every statement.
     pub database: Option<Database>,
+    /// What `fetch` and its like reach.
+    pub network: Network,
     pub observer: Observer,
 }
 
@@ -49,6 +52,7 @@ pub enum V8EngineError {
 pub struct V8Engine {
     shelf: Arc<Shelf>,
     database: Option<Database>,
+    network: Network,
     observer: Observer,
 }
 
@@ -58,7 +62,8 @@ impl V8Engine {
     /// Several engines share V8 and the first one's snapshot.
     pub fn new(config: V8Config) -> Result<Arc<Self>, V8EngineError> {
         let shelf = Shelf::new(Keeper::prepared(config.cache_dir)?, config.prewarmed);
-        Ok(Arc::new(Self { shelf, database: config.database, observer: config.observer }))
+        let V8Config { database, network, observer, .. } = config;
+        Ok(Arc::new(Self { shelf, database, network, observer }))
     }
 
     /// How many isolates wait for a function.
@@ -76,6 +81,7 @@ impl V8Engine {
         let assignment = Assignment {
             function,
             database: self.database.clone(),
+            network: self.network.clone(),
             commands: inbox,
             wake: Wake::new(worker.commands()),
             status,

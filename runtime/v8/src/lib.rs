@@ -18,6 +18,7 @@
 //!     cache_dir: ".isobase/cache".into(),
 //!     prewarmed: V8Config::PREWARMED,
 //!     database: None,
+//!     network: Default::default(),
 //!     observer: Default::default(),
 //! })?;
 //! # Ok::<(), isobase_v8::V8EngineError>(())
@@ -29,6 +30,7 @@
 
 mod blobs;
 mod cpu;
+mod egress;
 mod ender;
 mod engine;
 mod extensions;

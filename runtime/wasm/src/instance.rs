@@ -6,6 +6,7 @@ use http::Request;
 use isobase_base::{Body, BodyError, Context, Failure, FailureKind};
 use isobase_database::{Database, Door};
 use isobase_engine::Function;
+use isobase_http::HttpClient;
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime_wasi_http::WasiHttpView;
@@ -37,6 +38,8 @@ pub(crate) struct Program {
     pub(crate) pre: ProxyPre<State>,
     pub(crate) environment: Environment,
     pub(crate) database: Option<Database>,
+    /// With connections and an egress policy of this function's own.
+    pub(crate) client: HttpClient,
     pub(crate) sink: Arc<LogSink>,
     pub(crate) memory: MemoryTotal,
     pub(crate) ticker: Arc<Ticker>,
@@ -72,8 +75,8 @@ impl Program {
     ) -> Result<Instance, Failure> {
         let memory = MemoryBound::new(self.function.limits.memory_bytes_max, self.memory.clone());
         let door = self.door(&context);
-        let state =
-            State::new(context, door, memory, Arc::clone(&self.environment), Arc::clone(&meter), &log);
+        let (client, environment) = (self.client.clone(), Arc::clone(&self.environment));
+        let state = State::new(context, door, client, memory, environment, Arc::clone(&meter), &log);
         let mut store = state::store(self.pre.engine(), state);
         match self.pre.instantiate_async(&mut store).await {
             Ok(proxy) => Ok(Instance { store, proxy, meter, log }),

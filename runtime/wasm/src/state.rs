@@ -5,6 +5,7 @@ use std::sync::Arc;
 use isobase_base::{Context, limits};
 use isobase_bind_wasm::{Host, HostView};
 use isobase_database::Door;
+use isobase_http::HttpClient;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -33,6 +34,7 @@ impl State {
     pub(crate) fn new(
         context: Context,
         door: Option<Door>,
+        client: HttpClient,
         memory: MemoryBound,
         variables: Environment,
         meter: Arc<CpuMeter>,
@@ -41,7 +43,7 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::WASM_RESOURCES_MAX);
         Self {
-            outbound: Outbound { deadline: context.deadline },
+            outbound: Outbound { client, deadline: context.deadline },
             host: Host::new(context, door),
             memory,
             table,

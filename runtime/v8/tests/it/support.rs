@@ -12,6 +12,7 @@ use isobase_base::{
     TraceContext,
 };
 use isobase_engine::{Artifact, Engine, Function, FunctionVersion, Limits, Module, Worker};
+use isobase_http::Network;
 use isobase_v8::{V8Config, V8Engine};
 
 /// One engine for the whole binary, as in the product.
@@ -22,6 +23,7 @@ pub(crate) fn engine() -> &'static Arc<V8Engine> {
             cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
             prewarmed: V8Config::PREWARMED,
             database: None,
+            network: Network::default(),
             observer: Observer::default(),
         })
         .unwrap()
@@ -36,6 +38,7 @@ fn engine_with_database() -> &'static Arc<V8Engine> {
             cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
             prewarmed: 0,
             database: Some(crate::postgres::database()),
+            network: Network::default(),
             observer: Observer::default(),
         })
         .unwrap()

@@ -31,7 +31,7 @@ pub(crate) fn engine() -> &'static Arc<WasmEngine> {
 }
 
 pub(crate) fn engine_with_cache(cache_dir: Option<PathBuf>) -> Arc<WasmEngine> {
-    WasmEngine::new(WasmConfig { cache_dir, database: None, observer: Observer::default() }).unwrap()
+    WasmEngine::new(WasmConfig { cache_dir, ..WasmConfig::default() }).unwrap()
 }
 
 pub(crate) fn function(bytes: impl Into<Bytes>, reuse: Reuse, limits: Limits) -> Arc<Function> {
