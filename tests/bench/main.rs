@@ -15,6 +15,7 @@ mod http;
 mod load;
 mod memory;
 mod options;
+mod outbound;
 mod peers;
 mod product;
 mod reload;
@@ -69,8 +70,13 @@ async fn until_interrupted(options: &Options) -> anyhow::Result<Report> {
 async fn run(options: &Options) -> anyhow::Result<Report> {
     let binary = options.binary()?;
     let mut report = Report::new(options);
-    if options.wants_any(&[FigureName::DataApi, FigureName::Typescript, FigureName::Wasm, FigureName::Start])
-    {
+    if options.wants_any(&[
+        FigureName::DataApi,
+        FigureName::Typescript,
+        FigureName::Wasm,
+        FigureName::Outbound,
+        FigureName::Start,
+    ]) {
         let wants_wasm = options.wants(FigureName::Wasm);
         let workplace =
             if wants_wasm { Workplace::fixture_with_wasm(&binary).await? } else { Workplace::fixture()? };
@@ -87,6 +93,9 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         }
         if wants_wasm {
             report.take("wasm", wasm::measure(&product, &workplace, options).await);
+        }
+        if options.wants(FigureName::Outbound) {
+            report.take("outbound", outbound::measure(&product).await);
         }
         product.stop().await?;
         if options.wants(FigureName::Start) {

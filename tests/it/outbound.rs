@@ -106,8 +106,8 @@ async fn failures_are_told_as_pg_net_tells_them() {
     );
     let unknown = request(&app, "select net.http_get('http://does-not-exist.invalid/')").await;
     assert_eq!(unknown["error_msg"], "Couldn't resolve host name");
-    let admin = app.value("ADMIN_URL");
-    let own = request(&app, &format!("select net.http_get('{admin}/metrics')")).await;
+    let admin = app.project.admin_port();
+    let own = request(&app, &format!("select net.http_get('http://127.0.0.1:{admin}/metrics')")).await;
     assert!(own["error_msg"].as_str().unwrap().contains("belongs to the host"), "{own}");
     let large = format!(
         "select net.http_request('POST', '{}', body => 'more than ten', options => '{{\"max_response_bytes\": 10}}')",

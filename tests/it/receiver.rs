@@ -70,10 +70,6 @@ impl Receiver {
         format!("http://{}{path}", self.address)
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.address.port()
-    }
-
     pub(crate) fn received(&self) -> Vec<Received> {
         self.received.lock().expect("no test panics in here").clone()
     }
@@ -103,7 +99,10 @@ async fn answer(
     let key = one.header("idempotency-key").unwrap_or_default().to_owned();
     received.lock().expect("no test panics in here").push(one);
     let response = Response::builder();
-    let response = match target[1..].split_once('/').unwrap_or((&target[1..], "")) {
+    // The target of a redirect may have a query of its own.
+    let path = &target[1..];
+    let path = if path.starts_with("redirect/") { path } else { path.split('?').next().unwrap_or_default() };
+    let response = match path.split_once('/').unwrap_or((path, "")) {
         ("status", code) => response.status(code.parse::<u16>().unwrap_or(500)).body(Full::new(body)),
         ("busy", times) => {
             let mut busy = busy.lock().expect("no test panics in here");

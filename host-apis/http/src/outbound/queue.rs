@@ -88,22 +88,24 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    /// `None` where the database has no queue of ours.
-    pub(super) async fn announce(pool: &Pool) -> Result<Option<Self>, QueueError> {
+    /// `None` where the database has no queue of ours. Keeps the number it had `before`, if it can: then
+    /// the leases under it go on.
+    pub(super) async fn announce(pool: &Pool, before: Option<i32>) -> Result<Option<Self>, QueueError> {
         let session = pool.get().await?;
         let ours = "select count(*) = 2 from pg_attribute where attrelid = to_regclass('net.http_request_queue') \
             and attname in ('leased_by', 'next_attempt_at')";
         if !session.query_one(ours, &[]).await?.get::<_, bool>(0) {
             return Ok(None);
         }
+        let mut number = before.unwrap_or_else(rand::random);
         loop {
-            let number = rand::random::<i32>();
             let row =
                 session.query_one("select pg_try_advisory_lock($1, $2)", &[&LOCK_CLASS, &number]).await?;
             if row.get(0) {
                 // Out of the pool for good: another user of the session would hold the lock.
                 return Ok(Some(Self { number, session: Object::take(session) }));
             }
+            number = rand::random();
         }
     }
 

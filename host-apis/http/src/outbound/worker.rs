@@ -124,15 +124,15 @@ impl Worker {
     }
 
     async fn announce(&self) -> Result<Option<(Presence, String)>, QueueError> {
-        let Some(presence) = Presence::announce(&self.sessions).await? else { return Ok(None) };
+        let Some(presence) = Presence::announce(&self.sessions, None).await? else { return Ok(None) };
         Ok(Some((presence, queue::key_prefix(&self.sessions).await?)))
     }
 
     /// One look at the queue.
     async fn look(&mut self, shift: &mut Shift) -> Result<Next, QueueError> {
         if shift.presence.is_lost() {
-            // The session ended, and with it our leases; what was sent under them may be sent again.
-            if let Some(presence) = Presence::announce(&self.sessions).await? {
+            // The session ended, and with it our leases, unless nobody looked since.
+            if let Some(presence) = Presence::announce(&self.sessions, Some(shift.presence.number)).await? {
                 shift.presence = presence;
             }
             shift.revive_at = Instant::now();
