@@ -158,13 +158,14 @@ impl Host {
         }
     }
 
-    /// Requests in flight finish, then functions end, then the database.
+    /// Requests in flight finish, then functions end, then the database. What the database asked for goes
+    /// first: it may be on its way to the gateway.
     pub(crate) async fn stop(self) {
+        self.outbound.stop().await;
         self.shutdown.cancel();
         _ = self.gateway.await;
         self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
         drop(self.sources);
-        self.outbound.stop().await;
         self.database.close().await;
         self.own_sessions.close();
         self.admin_shutdown.cancel();

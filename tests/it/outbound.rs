@@ -260,3 +260,31 @@ async fn no_committed_request_is_lost_however_often_the_host_is_killed() {
     let answers = cell(&app, "select count(distinct id) from net._http_response").await;
     assert_eq!(answers, (kills * EACH).to_string(), "and every one has its response");
 }
+
+#[tokio::test]
+async fn a_functions_egress_list_closes_everything_else() {
+    let receiver = Receiver::start().await;
+    let project = Project::empty();
+    let source = "Deno.serve(async (request) => {
+        const url = new URL(request.url).searchParams.get('url');
+        return new Response(await fetch(url).then((response) => `${response.status}`, (error) => error.message));
+    })";
+    for (slug, egress) in [("open", ""), ("closed", "egress = [\"example.com\"]")] {
+        project.configure(&format!(
+            "[functions.{slug}]\nverify_jwt = false\n[functions.{slug}.capabilities]\n{egress}"
+        ));
+        project.function(slug, source);
+    }
+    let app = project.start().await;
+    let fetched = async |slug: &str, url: &str| {
+        app.call("GET", &format!("/functions/v1/{slug}?url={url}")).send().await.text()
+    };
+    assert_eq!(fetched("open", &receiver.url("/open")).await, "200");
+    let refused = fetched("closed", &receiver.url("/closed")).await;
+    assert!(refused.contains("capabilities.egress"), "{refused}");
+    let own = format!("{}/functions/v1/missing", app.value("API_URL"));
+    assert_eq!(fetched("closed", &own).await, "404", "the project's own API is open");
+    let admin = format!("http://127.0.0.1:{}/metrics", app.project.admin_port());
+    assert!(fetched("open", &admin).await.contains("belongs to the host"));
+    assert_eq!(receiver.received().len(), 1);
+}

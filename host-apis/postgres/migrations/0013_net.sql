@@ -437,7 +437,7 @@ begin
   request_id := net._enqueue(upper(method), url, params, headers, convert_to(payload::text, 'UTF8'), timeout_ms,
     case when max_retries > 0 then jsonb_build_object('retries', max_retries) else '{}' end);
   insert into supabase_functions.hooks (hook_table_id, hook_name, request_id)
-  values (tg_relid::bigint::integer, tg_name, request_id);
+  values (tg_relid, tg_name, request_id);
   return coalesce(new, old);
 end
 $$;

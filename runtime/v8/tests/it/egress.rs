@@ -4,12 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use isobase_base::task::{self, TaskKind};
 use isobase_base::{Capabilities, Egress};
 use isobase_engine::{Engine, Function};
 use isobase_http::{Network, Resolve, Resolving, Stance, Surroundings};
 use isobase_v8::{V8Config, V8Engine};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{context, function, get, read};
 
@@ -29,22 +30,26 @@ async fn server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let serve = async move {
-        while let Ok((mut connection, _)) = listener.accept().await {
-            let mut question = vec![0; 16 * 1024];
-            let bytes = connection.read(&mut question).await.unwrap();
-            let question = String::from_utf8_lossy(&question[..bytes]).into_owned();
-            let target = question.split(' ').nth(1).unwrap_or_default();
-            let answer = match target.strip_prefix("/to/") {
-                Some(url) => format!(
-                    "HTTP/1.1 302 Found\r\nlocation: {url}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-                ),
-                None => "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nthere".into(),
-            };
-            connection.write_all(answer.as_bytes()).await.unwrap();
+        while let Ok((connection, _)) = listener.accept().await {
+            task::spawn(TaskKind::Request, "test connection", answer(connection));
         }
     };
-    isobase_base::task::spawn(isobase_base::task::TaskKind::Request, "test server", serve);
+    task::spawn(TaskKind::Request, "test server", serve);
     port
+}
+
+async fn answer(mut connection: TcpStream) {
+    let mut question = vec![0; 16 * 1024];
+    let Ok(bytes) = connection.read(&mut question).await else { return };
+    let question = String::from_utf8_lossy(&question[..bytes]).into_owned();
+    let target = question.split(' ').nth(1).unwrap_or_default();
+    let answer = match target.strip_prefix("/to/") {
+        Some(url) => {
+            format!("HTTP/1.1 302 Found\r\nlocation: {url}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        }
+        None => "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nthere".into(),
+    };
+    _ = connection.write_all(answer.as_bytes()).await;
 }
 
 const CODE: &str = "
@@ -163,7 +168,7 @@ async fn lists_open_names_addresses_and_ports() {
         format!("tcp:127.0.0.1 {port}"),
         format!("http://127.0.0.1:{port}/to/http://a.test:{port}/"),
         format!("http://127.0.0.1:{port}/to/http://10.0.0.1/"),
-        format!("http://127.0.0.1:{port}/to/http://127.0.0.1:1/"),
+        format!("http://127.0.0.1:{port}/to/http://127.0.0.1:9999/"),
         format!("http://127.0.0.1:{port}/to/http://b.private:{port}/"),
     ];
     let answers = ask(development(), Some(&[&address, &name]), &urls).await;
