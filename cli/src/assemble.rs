@@ -12,13 +12,15 @@ use isobase_base::progress::SharedProgress;
 use isobase_base::project::{Project, process_variables, state_folder};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{
-    Access, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Role, Switchboard,
-    Target, TargetKind, TraceContext, limits,
+    Access, Capabilities, Client, Context, Egress, FunctionSlug, Grant, Principal, RequestId, Role,
+    Switchboard, Target, TargetKind, TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
 use isobase_deploy::{Environment, Precedence, Releases, ReleasesConfig, Sources, SourcesConfig};
 use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, Publish, Reuse};
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
+use isobase_http::outbound::{self, Outbound};
+use isobase_http::{Network, Stance, Surroundings};
 use isobase_management::{Management, ManagementConfig};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
@@ -48,6 +50,7 @@ pub(crate) struct Host {
     pool: Arc<Pool>,
     queue_consumers: QueueConsumers,
     database: Database,
+    outbound: Outbound,
     own_sessions: OwnSessions,
     storage: Option<Storage>,
     cluster: Option<Arc<Cluster>>,
@@ -95,7 +98,8 @@ impl Host {
 
         progress.step("Starting the engines");
         sdk::unpack(&workdir)?;
-        let pool = start_engines(&database, &storage, &observer).await?;
+        let network = network(mode, address, admin_address);
+        let pool = start_engines(&database, &storage, &network, &observer).await?;
         publish_rest(&pool, &project);
         progress.step("Loading the functions");
         let environment = function_environment(&state);
@@ -131,6 +135,8 @@ impl Host {
         let consumers = QueueConsumer::of_settings(&project.settings);
         let queue_consumers = QueueConsumers::start(queue_host, consumers).await;
         let cron = start_cron(&store, &project, &own_sessions, &database, switchboard.clone()).await?;
+        let wake = database.subscribe(outbound::CHANNEL);
+        let outbound = Outbound::start(own_sessions.clone(), wake, network.client(&Egress::Host));
         let gateway =
             Gateway::new(gateway_config(&keys)?, switchboard, observer.clone()).context(BadConfig)?;
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
@@ -145,6 +151,7 @@ impl Host {
             pool,
             queue_consumers,
             database,
+            outbound,
             own_sessions,
             storage,
             cluster: store.cluster,
@@ -190,8 +197,10 @@ impl Host {
         }
     }
 
-    /// Requests in flight finish, then functions end, then the database.
+    /// Requests in flight finish, then functions end, then the database. What the database asked for goes
+    /// first: it may be on its way to the gateway.
     pub(crate) async fn stop(self) {
+        self.outbound.stop().await;
         self.shutdown.cancel();
         _ = self.gateway.await;
         self.queue_consumers.stop().await;
@@ -283,6 +292,17 @@ async fn bind(host: IpAddr, port: u16, setting: &str) -> anyhow::Result<TcpListe
     })
 }
 
+/// Where functions and the database may connect, as far as it follows from where this host listens.
+fn network(mode: Mode, address: SocketAddr, admin: SocketAddr) -> Network {
+    let here = if address.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { address.ip() };
+    let gateway = Some(SocketAddr::new(here, address.port()));
+    let stance = match mode {
+        Mode::Development => Stance::Development,
+        Mode::Production => Stance::Production,
+    };
+    Network::new(stance, Surroundings { gateway, closed_ports: vec![admin.port()] })
+}
+
 fn run_state(
     keys: &ProjectKeys,
     project: &Project,
@@ -355,6 +375,7 @@ async fn open_storage(
 async fn start_engines(
     database: &Database,
     storage: &Option<Storage>,
+    network: &Network,
     observer: &Observer,
 ) -> anyhow::Result<Arc<Pool>> {
     let cache_dir = cache_folder();
@@ -365,6 +386,7 @@ async fn start_engines(
         database: Some(database.clone()),
         queues: Some(queues.clone()),
         storage: storage.clone(),
+        network: network.clone(),
         observer: observer.clone(),
     };
     let wasm = WasmConfig {
@@ -372,6 +394,7 @@ async fn start_engines(
         database: Some(database.clone()),
         queues: Some(queues),
         storage: storage.clone(),
+        network: network.clone(),
         observer: observer.clone(),
     };
     let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;

@@ -17,6 +17,7 @@ mod load;
 mod memory;
 mod neighbour;
 mod options;
+mod outbound;
 mod peers;
 mod product;
 mod reload;
@@ -71,8 +72,13 @@ async fn until_interrupted(options: &Options) -> anyhow::Result<Report> {
 async fn run(options: &Options) -> anyhow::Result<Report> {
     let binary = options.binary()?;
     let mut report = Report::new(options);
-    if options.wants_any(&[FigureName::DataApi, FigureName::Typescript, FigureName::Wasm, FigureName::Start])
-    {
+    if options.wants_any(&[
+        FigureName::DataApi,
+        FigureName::Typescript,
+        FigureName::Wasm,
+        FigureName::Outbound,
+        FigureName::Start,
+    ]) {
         let wants_wasm = options.wants(FigureName::Wasm);
         let workplace =
             if wants_wasm { Workplace::fixture_with_wasm(&binary).await? } else { Workplace::fixture()? };
@@ -89,6 +95,9 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         }
         if wants_wasm {
             report.take("wasm", wasm::measure(&product, &workplace, options).await);
+        }
+        if options.wants(FigureName::Outbound) {
+            report.take("outbound", outbound::measure(&product).await);
         }
         product.stop().await?;
         if options.wants(FigureName::Start) {

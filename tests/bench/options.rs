@@ -35,6 +35,8 @@ pub(crate) enum FigureName {
     Typescript,
     /// A WASM hello, against wasmtime serve
     Wasm,
+    /// HTTP requests from SQL
+    Outbound,
     /// The whole stack's second start, and its memory at rest
     Start,
     /// The first request of a TypeScript function

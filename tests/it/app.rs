@@ -177,6 +177,10 @@ impl Project {
         self.ports.api
     }
 
+    pub(crate) fn admin_port(&self) -> u16 {
+        self.ports.admin
+    }
+
     /// Starts and waits until everything is up.
     pub(crate) async fn start(self) -> App {
         let mut child = self.spawn();

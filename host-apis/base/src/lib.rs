@@ -15,6 +15,7 @@
 
 mod body;
 mod context;
+mod egress;
 mod failure;
 mod grant;
 mod ids;
@@ -31,8 +32,9 @@ mod trace;
 
 pub use body::{Body, BodyError, Upgrade, UpgradedIo};
 pub use context::{Client, Context};
+pub use egress::{EgressEntry, EgressPlace, InvalidEgressEntry};
 pub use failure::{Blame, Failure, FailureKind};
-pub use grant::{Capabilities, Grant};
+pub use grant::{Capabilities, Egress, Grant};
 pub use ids::{FunctionSlug, InvalidSlug, RequestId};
 pub use invoke::{Access, Invoker, Target, TargetKind};
 pub use principal::{InvalidRole, Principal, Role};

@@ -55,7 +55,15 @@ Deno.upgradeWebSocket = (request, options) => {
 
 lazily(net, "resolveDns");
 lazily(tls, "connectTls", "startTls");
-lazily(httpClient, "createHttpClient");
+
+// A proxy would connect on the function's behalf, past its egress policy.
+Deno.createHttpClient = (options) => {
+  const chosen = { __proto__: null, ...options };
+  if (chosen.proxy !== undefined && chosen.proxy !== null) {
+    throw new errors.NotSupported("Deno.createHttpClient: proxies are not available");
+  }
+  return httpClient().createHttpClient(chosen);
+};
 
 Deno.connect = (options) => {
   const transport = options?.transport ?? "tcp";

@@ -10,6 +10,7 @@ use isobase_base::{Failure, FailureKind, limits};
 use isobase_bind_v8::HostApis;
 use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Worker};
+use isobase_http::Network;
 use isobase_queue::Queues;
 use isobase_storage::Storage;
 use tokio::sync::{mpsc, oneshot};
@@ -33,6 +34,8 @@ pub struct V8Config {
     pub queues: Option<Queues>,
     /// What `isobase:host/storage` works on; without one it refuses every call.
     pub storage: Option<Storage>,
+    /// What `fetch` and its like reach.
+    pub network: Network,
     pub observer: Observer,
 }
 
@@ -56,6 +59,7 @@ pub enum V8EngineError {
 pub struct V8Engine {
     shelf: Arc<Shelf>,
     apis: HostApis,
+    network: Network,
     observer: Observer,
 }
 
@@ -65,9 +69,9 @@ impl V8Engine {
     /// Several engines share V8 and the first one's snapshot.
     pub fn new(config: V8Config) -> Result<Arc<Self>, V8EngineError> {
         let shelf = Shelf::new(Keeper::prepared(config.cache_dir)?, config.prewarmed);
-        let V8Config { database, queues, storage, .. } = config;
+        let V8Config { database, queues, storage, network, observer, .. } = config;
         let apis = HostApis { database, queues, storage };
-        Ok(Arc::new(Self { shelf, apis, observer: config.observer }))
+        Ok(Arc::new(Self { shelf, apis, network, observer }))
     }
 
     /// How many isolates wait for a function.
@@ -85,6 +89,7 @@ impl V8Engine {
         let assignment = Assignment {
             function,
             apis: self.apis.clone(),
+            network: self.network.clone(),
             commands: inbox,
             wake: Wake::new(worker.commands()),
             status,

@@ -20,6 +20,7 @@
 //!     database: None,
 //!     queues: None,
 //!     storage: None,
+//!     network: Default::default(),
 //!     observer: Default::default(),
 //! })?;
 //! # Ok::<(), isobase_v8::V8EngineError>(())
@@ -31,6 +32,7 @@
 
 mod blobs;
 mod cpu;
+mod egress;
 mod ender;
 mod engine;
 mod extensions;

@@ -1,29 +1,90 @@
-//! What a function may do through the platform: use the network. Nothing else has an API here, and
-//! should an extension ask anyway, it is refused.
+//! What a function may do through the platform: use the network, as its egress policy lets it. Nothing
+//! else has an API here, and should an extension ask anyway, it is refused.
 
 use std::borrow::Cow;
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 
+use deno_core::url::Url;
 use deno_permissions::UnaryPermission;
 use deno_permissions::{
     AllowRunDescriptorParseResult, DenyRunDescriptor, EnvDescriptor, EnvDescriptorParseError, FfiDescriptor,
-    ImportDescriptor, NetDescriptor, NetDescriptorParseError, PathQueryDescriptor, PathResolveError,
-    PermissionDescriptorParser, Permissions, PermissionsContainer, ReadDescriptor, RunDescriptorParseError,
-    RunQueryDescriptor, SpecialFilePathQueryDescriptor, SysDescriptor, SysDescriptorParseError,
-    WriteDescriptor,
+    Host, ImportDescriptor, NetDescriptor, NetDescriptorFromUrlParseError, NetDescriptorParseError,
+    PathQueryDescriptor, PathResolveError, PermissionDescriptorParser, Permissions, PermissionsContainer,
+    ReadDescriptor, RunDescriptorParseError, RunQueryDescriptor, SpecialFilePathQueryDescriptor,
+    SysDescriptor, SysDescriptorParseError, WriteDescriptor,
 };
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use isobase_base::EgressPlace;
+use isobase_http::EgressPolicy;
 
-/// The permissions of every isolate.
+/// A name that every policy allows and nobody has: what URLs are checked as that the policy itself has
+/// judged.
+const JUDGED: &str = "judged.isobase.invalid";
+
+/// The permissions of an isolate that has no function yet.
 pub(crate) fn network_only() -> PermissionsContainer {
-    let permissions = Permissions { net: UnaryPermission::allow_all(), ..Permissions::none_without_prompt() };
-    PermissionsContainer::new(Arc::new(NetworkParser), permissions)
+    container(UnaryPermission::allow_all(), None)
+}
+
+/// The permissions of a function under `policy`.
+pub(crate) fn under(policy: &EgressPolicy) -> PermissionsContainer {
+    let mut denied = own_ports(policy);
+    denied.extend(policy.closed().into_iter().map(|network| NetDescriptor(Host::IpSubnet(network), None)));
+    let allowed = policy.listed().map(|entries| {
+        let listed = entries.iter().filter_map(|entry| {
+            let host = match &entry.place {
+                EgressPlace::Network(network) => Host::IpSubnet(*network),
+                EgressPlace::Host(name) => NetDescriptor::parse_for_list(name).ok()?.0,
+                EgressPlace::Below(suffix) => NetDescriptor::parse_for_list(&format!("*.{suffix}")).ok()?.0,
+            };
+            Some(NetDescriptor(host, entry.port.map(u32::from)))
+        });
+        listed.chain([judged()]).collect()
+    });
+    container(unary(allowed, denied), Some(policy.clone()))
+}
+
+/// For a client whose destinations are judged elsewhere: everything but the host's own ports.
+pub(crate) fn own_ports_closed(policy: &EgressPolicy) -> PermissionsContainer {
+    container(unary(None, own_ports(policy)), None)
+}
+
+/// `None` allows everything that is not denied.
+fn unary(allowed: Option<Vec<NetDescriptor>>, denied: Vec<NetDescriptor>) -> UnaryPermission<NetDescriptor> {
+    let denied = (!denied.is_empty()).then_some(denied);
+    // An empty list means "all" here, in both places.
+    Permissions::new_unary(Some(allowed.unwrap_or_default()), denied, false)
+}
+
+fn own_ports(policy: &EgressPolicy) -> Vec<NetDescriptor> {
+    let here: [IpNet; 4] = [
+        Ipv4Net::new(Ipv4Addr::LOCALHOST, 8).expect("a prefix of 32 bits").trunc().into(),
+        Ipv4Net::new(Ipv4Addr::UNSPECIFIED, 8).expect("a prefix of 32 bits").into(),
+        Ipv6Net::from(Ipv6Addr::LOCALHOST).into(),
+        Ipv6Net::from(Ipv6Addr::UNSPECIFIED).into(),
+    ];
+    let ports = &policy.surroundings().closed_ports;
+    let pairs = ports.iter().flat_map(|port| here.map(|network| (network, *port)));
+    pairs.map(|(network, port)| NetDescriptor(Host::IpSubnet(network), Some(port.into()))).collect()
+}
+
+fn judged() -> NetDescriptor {
+    NetDescriptor::parse_for_query(JUDGED).expect("a name")
+}
+
+fn container(net: UnaryPermission<NetDescriptor>, policy: Option<EgressPolicy>) -> PermissionsContainer {
+    let permissions = Permissions { net, ..Permissions::none_without_prompt() };
+    PermissionsContainer::new(Arc::new(NetworkParser { policy }), permissions)
 }
 
 /// Understands names of hosts. Paths and programs have no meaning inside a function.
 #[derive(Debug)]
-struct NetworkParser;
+struct NetworkParser {
+    policy: Option<EgressPolicy>,
+}
 
 fn no_files() -> PathResolveError {
     PathResolveError::NotFound(io::Error::new(io::ErrorKind::Unsupported, "a function has no file system"))
@@ -40,6 +101,23 @@ impl PermissionDescriptorParser for NetworkParser {
 
     fn parse_net_descriptor(&self, text: &str) -> Result<NetDescriptor, NetDescriptorParseError> {
         NetDescriptor::parse_for_list(text)
+    }
+
+    /// URLs of `fetch` are judged when the request is made, where the refusal becomes an error that
+    /// says why; those of `WebSocket` here.
+    fn parse_net_descriptor_from_url(
+        &self,
+        url: &Url,
+    ) -> Result<NetDescriptor, NetDescriptorFromUrlParseError> {
+        let is_open = match (&self.policy, url.scheme()) {
+            (Some(_), "http" | "https") => true,
+            (Some(policy), _) => url
+                .host_str()
+                .zip(url.port_or_known_default())
+                .is_some_and(|(host, port)| policy.check_host(host, port).is_ok()),
+            (None, _) => false,
+        };
+        if is_open { Ok(judged()) } else { NetDescriptor::from_url(url) }
     }
 
     fn parse_import_descriptor(&self, text: &str) -> Result<ImportDescriptor, NetDescriptorParseError> {

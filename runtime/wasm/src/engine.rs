@@ -11,6 +11,7 @@ use isobase_base::observe::Observer;
 use isobase_base::{Client, Context, Failure, FailureKind, Principal, RequestId, TraceContext, limits};
 use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Reuse, Worker};
+use isobase_http::Network;
 use isobase_queue::Queues;
 use isobase_storage::Storage;
 use wasmtime::component::{Component, Linker};
@@ -38,6 +39,8 @@ pub struct WasmConfig {
     pub queues: Option<Queues>,
     /// What `isobase:host/storage` works on; without one its calls are refused.
     pub storage: Option<Storage>,
+    /// What `wasi:http` reaches.
+    pub network: Network,
     pub observer: Observer,
 }
 
@@ -61,6 +64,7 @@ pub struct WasmEngine {
     database: Option<Database>,
     queues: Option<Queues>,
     storage: Option<Storage>,
+    network: Network,
     observer: Observer,
 }
 
@@ -83,6 +87,7 @@ impl WasmEngine {
             database: config.database,
             queues: config.queues,
             storage: config.storage,
+            network: config.network,
             observer: config.observer,
         }))
     }
@@ -121,6 +126,7 @@ impl WasmEngine {
             database: self.database.clone(),
             queues: self.queues.clone(),
             storage: self.storage.clone(),
+            client: self.network.client(&function.capabilities.egress),
             sink: Arc::new(LogSink::new(function.target.clone(), self.observer.clone())),
             memory: MemoryTotal::default(),
             ticker: Arc::clone(&self.ticker),

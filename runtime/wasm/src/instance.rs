@@ -7,6 +7,7 @@ use isobase_base::{Body, BodyError, Context, Failure, FailureKind};
 use isobase_bind_wasm::Doors;
 use isobase_database::Database;
 use isobase_engine::Function;
+use isobase_http::HttpClient;
 use isobase_queue::Queues;
 use isobase_storage::Storage;
 use tokio::sync::oneshot;
@@ -42,6 +43,8 @@ pub(crate) struct Program {
     pub(crate) database: Option<Database>,
     pub(crate) queues: Option<Queues>,
     pub(crate) storage: Option<Storage>,
+    /// With connections and an egress policy of this function's own.
+    pub(crate) client: HttpClient,
     pub(crate) sink: Arc<LogSink>,
     pub(crate) memory: MemoryTotal,
     pub(crate) ticker: Arc<Ticker>,
@@ -83,8 +86,8 @@ impl Program {
     ) -> Result<Instance, Failure> {
         let memory = MemoryBound::new(self.function.limits.memory_bytes_max, self.memory.clone());
         let doors = self.doors(&context);
-        let state =
-            State::new(context, doors, memory, Arc::clone(&self.environment), Arc::clone(&meter), &log);
+        let (client, environment) = (self.client.clone(), Arc::clone(&self.environment));
+        let state = State::new(context, doors, client, memory, environment, Arc::clone(&meter), &log);
         let mut store = state::store(self.pre.engine(), state);
         match self.pre.instantiate_async(&mut store).await {
             Ok(proxy) => Ok(Instance { store, proxy, meter, log }),

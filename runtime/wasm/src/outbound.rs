@@ -1,11 +1,19 @@
-//! HTTP from a guest to the outside.
+//! HTTP from a guest to the outside, under the function's egress policy.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks, default_send_request};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use isobase_http::{HttpClient, Refusal, SendError};
+use tokio::time::Sleep;
+use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
 /// Sends what guests ask for, and lets nothing outlive the request being served.
 pub(crate) struct Outbound {
+    pub(crate) client: HttpClient,
     pub(crate) deadline: Instant,
 }
 
@@ -18,24 +26,80 @@ impl WasiHttpHooks for Outbound {
         options: Option<RequestOptions>,
         _ended: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent>> + Send> {
+        let client = self.client.clone();
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let options = bounded(options.unwrap_or_default(), left);
+        let options = options.unwrap_or_default();
+        let between_bytes = options.between_bytes_timeout.unwrap_or(left).min(left);
+        // A connection that is open already takes no time to connect: one bound for both.
+        let head = options
+            .connect_timeout
+            .unwrap_or(left)
+            .saturating_add(options.first_byte_timeout.unwrap_or(left));
         Box::new(async move {
-            use http_body_util::BodyExt;
-
-            let sending = default_send_request(request, Some(options));
-            let (response, io) =
-                tokio::time::timeout(left, sending).await.map_err(|_| Error::ConnectionTimeout)??;
-            Ok((response.map(BodyExt::boxed_unsync), Box::new(io) as _))
+            let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+            let sending = tokio::time::timeout(head.min(left), client.send(request));
+            let response =
+                sending.await.map_err(|_| Error::ConnectionTimeout)?.map_err(|error| code(&error))?;
+            let response = response.map(|body| {
+                Timed { body, pause: Box::pin(tokio::time::sleep(between_bytes)), between_bytes }
+                    .boxed_unsync()
+            });
+            Ok((response, Box::new(std::future::ready(Ok(()))) as _))
         })
     }
 }
 
-fn bounded(mut options: RequestOptions, left: Duration) -> RequestOptions {
-    for timeout in
-        [&mut options.connect_timeout, &mut options.first_byte_timeout, &mut options.between_bytes_timeout]
-    {
-        *timeout = Some(timeout.map_or(left, |asked| asked.min(left)));
+/// What a guest is told. Codes carry no text, so the sentence goes to the log.
+fn code(error: &SendError) -> Error {
+    match error {
+        SendError::Refused(refusal) => {
+            tracing::debug!(%refusal, "a request of a function was refused");
+            match refusal {
+                Refusal::NotListed { .. } => Error::HttpRequestDenied,
+                Refusal::Private { .. } | Refusal::OwnPort { .. } => Error::DestinationIpProhibited,
+                Refusal::NoName(_) => Error::HttpRequestUriInvalid,
+            }
+        }
+        SendError::BadUrl => Error::HttpRequestUriInvalid,
+        SendError::Name => Error::DnsError { rcode: None, info_code: None },
+        SendError::Connect => Error::ConnectionRefused,
+        SendError::ConnectTimeout => Error::ConnectionTimeout,
+        SendError::Tls => Error::TlsProtocolError,
+        SendError::Broken => Error::ConnectionTerminated,
     }
-    options
+}
+
+/// A response's body, whose peer must not fall silent.
+struct Timed {
+    body: hyper::body::Incoming,
+    pause: Pin<Box<Sleep>>,
+    between_bytes: Duration,
+}
+
+impl Body for Timed {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.body).poll_frame(context) {
+            Poll::Ready(Some(frame)) => {
+                this.pause.as_mut().reset(tokio::time::Instant::now() + this.between_bytes);
+                Poll::Ready(Some(frame.map_err(Error::from)))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => match this.pause.as_mut().poll(context) {
+                Poll::Ready(()) => Poll::Ready(Some(Err(Error::ConnectionReadTimeout))),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

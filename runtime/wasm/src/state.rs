@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use isobase_base::{Context, limits};
 use isobase_bind_wasm::{Doors, Host, HostView};
+use isobase_http::HttpClient;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -32,6 +33,7 @@ impl State {
     pub(crate) fn new(
         context: Context,
         doors: Doors,
+        client: HttpClient,
         memory: MemoryBound,
         variables: Environment,
         meter: Arc<CpuMeter>,
@@ -40,7 +42,7 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::WASM_RESOURCES_MAX);
         Self {
-            outbound: Outbound { deadline: context.deadline },
+            outbound: Outbound { client, deadline: context.deadline },
             host: Host::new(context, doors),
             memory,
             table,

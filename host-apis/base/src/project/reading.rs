@@ -16,11 +16,12 @@ use super::{
     ProjectError, Seed, Settings, StorageSettings, Variables, Warning, WorkerPolicy,
 };
 use crate::limits::{
-    FUNCTION_CLOCK_SETTING_MAX, FUNCTION_CONCURRENCY_SETTING_MAX, FUNCTION_MEMORY_SETTING_MAX,
-    FUNCTION_MEMORY_SETTING_MIN, STORAGE_BUCKET_NAME_CHARS_MAX, STORAGE_KEEP_DELETED,
-    STORAGE_KEEP_DELETED_SETTING_MAX, STORAGE_OBJECT_BYTES_MAX, STORAGE_OBJECT_SETTING_MAX,
+    EGRESS_ENTRIES_MAX, FUNCTION_CLOCK_SETTING_MAX, FUNCTION_CONCURRENCY_SETTING_MAX,
+    FUNCTION_MEMORY_SETTING_MAX, FUNCTION_MEMORY_SETTING_MIN, STORAGE_BUCKET_NAME_CHARS_MAX,
+    STORAGE_KEEP_DELETED, STORAGE_KEEP_DELETED_SETTING_MAX, STORAGE_OBJECT_BYTES_MAX,
+    STORAGE_OBJECT_SETTING_MAX,
 };
-use crate::{Capabilities, FunctionSlug, Grant};
+use crate::{Capabilities, Egress, EgressEntry, FunctionSlug, Grant};
 
 /// Shorter secrets are refused, as by the Supabase CLI.
 const JWT_SECRET_BYTES_MIN: usize = 16;
@@ -280,14 +281,32 @@ fn capabilities(mut section: Section<'_>) -> Capabilities {
         named.unwrap_or(default)
     };
     let default = Capabilities::default();
-    let capabilities = Capabilities {
+    let mut capabilities = Capabilities {
         database: grant("database", default.database),
         queue: grant("queue", default.queue),
         realtime: grant("realtime", default.realtime),
         storage: grant("storage", default.storage),
+        ..default
     };
+    capabilities.egress = egress(&mut section);
     section.finish();
     capabilities
+}
+
+fn egress(section: &mut Section<'_>) -> Egress {
+    const KEY: &str = "egress";
+    let Some(listed) = section.strings(KEY) else { return Egress::Host };
+    if listed.len() > EGRESS_ENTRIES_MAX {
+        section.refuse(KEY, format!("expected at most {EGRESS_ENTRIES_MAX} entries, found {}", listed.len()));
+    }
+    let mut entries = Vec::with_capacity(listed.len());
+    for text in &listed {
+        match text.parse::<EgressEntry>() {
+            Ok(entry) => entries.push(entry),
+            Err(error) => section.refuse(KEY, format!("{error}, found {text:?}")),
+        }
+    }
+    Egress::Listed(entries.into())
 }
 
 fn function_limits(mut section: Section<'_>) -> FunctionLimits {

@@ -160,7 +160,7 @@ fn functions_with_limits_and_capabilities() {
 verify_jwt = false
 import_map = "./functions/hello-world/deno.json"
 entrypoint = "functions/../wasm/hello.wasm"
-capabilities = { database = "service" }
+capabilities = { database = "service", egress = ["api.example.com", "10.0.0.0/8:5432"] }
 limits = { memory = "64MB", cpu = "500ms", wall_clock = "1m", idle = "10s", concurrency = 4 }
 [functions.hello-world.env]
 GREETING = "env(GREETING)"
@@ -180,6 +180,9 @@ GREETING = "env(GREETING)"
             "10s,",
             "4,",
             "database",
+            "egress",
+            "10.0.0.0/8,",
+            "5432,",
             "\"GREETING\",",
         ],
         expect![[r#"
@@ -299,7 +302,7 @@ policy = "often"
 [functions."2fast"]
 [functions.f]
 limits = { memory = "1KB", cpu = "soon", concurrency = 0 }
-capabilities = { database = "admin" }
+capabilities = { database = "admin", egress = ["https://example.com"] }
 static_files = ["a", 1]
 "#,
         &[("SUPABASE_AUTH_JWT_EXPIRY", "-1")],

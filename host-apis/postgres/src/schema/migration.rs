@@ -42,6 +42,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations! {
     10 "queue" "0010_queue.sql",
     11 "storage_blobs" "0011_storage_blobs.sql",
     12 "cron" "0012_cron.sql",
+    13 "net" "0013_net.sql",
     15 "functions" "0015_functions.sql",
 };
 

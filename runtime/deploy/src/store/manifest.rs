@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use isobase_base::project::{FunctionLimits, FunctionSettings};
-use isobase_base::{Capabilities, Grant};
+use isobase_base::{Capabilities, Egress, EgressEntry, Grant};
 use serde::{Deserialize, Serialize};
 
 /// One version's settings. The first five members are those of Supabase's deploy call; the rest is
@@ -46,6 +46,9 @@ pub struct ManifestLimits {
 pub struct ManifestGrants {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<ManifestGrant>,
+    /// Where it may connect: hosts, `host:port`, `*.suffix`, networks. Absent: the host's own rule.
+    #[serde(skip_serializing_if = "Option::is_none", with = "egress", default)]
+    pub egress: Option<Vec<EgressEntry>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<ManifestGrant>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +122,10 @@ impl ManifestGrants {
         let grant = |own: Option<ManifestGrant>, default| own.map_or(default, Grant::from);
         Capabilities {
             database: grant(self.database, default.database),
+            egress: match &self.egress {
+                Some(entries) => Egress::Listed(entries.as_slice().into()),
+                None => Egress::Host,
+            },
             queue: grant(self.queue, default.queue),
             realtime: grant(self.realtime, default.realtime),
             storage: grant(self.storage, default.storage),
@@ -131,6 +138,10 @@ impl From<&Capabilities> for ManifestGrants {
         let differing = |grant: Grant| (grant != Grant::Caller).then(|| ManifestGrant::from(grant));
         Self {
             database: differing(capabilities.database),
+            egress: match &capabilities.egress {
+                Egress::Listed(entries) => Some(entries.to_vec()),
+                Egress::Host => None,
+            },
             queue: differing(capabilities.queue),
             realtime: differing(capabilities.realtime),
             storage: differing(capabilities.storage),
@@ -155,5 +166,47 @@ impl From<Grant> for ManifestGrant {
             Grant::Caller => Self::Caller,
             Grant::Service => Self::Service,
         }
+    }
+}
+
+/// Entries as the texts that people write.
+mod egress {
+    use isobase_base::EgressEntry;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        entries: &Option<Vec<EgressEntry>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let texts = entries.as_ref().map(|entries| entries.iter().map(EgressEntry::to_string));
+        texts.map(Iterator::collect::<Vec<_>>).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Vec<EgressEntry>>, D::Error> {
+        let Some(texts) = Option::<Vec<String>>::deserialize(deserializer)? else { return Ok(None) };
+        let parse = |text: &String| {
+            text.parse()
+                .map_err(|_| D::Error::custom(format!("egress: {text:?} is no host, host:port or network")))
+        };
+        texts.iter().map(parse).collect::<Result<_, _>>().map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Manifest;
+
+    #[test]
+    fn a_manifest_survives_being_stored() {
+        let text = r#"{"entrypoint_path":"a.ts","static_patterns":[],"verify_jwt":false,"limits":{"cpu_ms":100},"capabilities":{"database":"service","egress":["api.example.com:443","10.0.0.0/8"]}}"#;
+        let manifest: Manifest = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&manifest).unwrap(), text);
+        let bad = text.replace("10.0.0.0/8", "http://x");
+        assert!(serde_json::from_str::<Manifest>(&bad).unwrap_err().to_string().contains("egress"));
+        let again = Manifest::of(&manifest.settings(), "a.ts".into(), None);
+        assert_eq!(again, manifest);
     }
 }

@@ -10,6 +10,7 @@ use isobase_bind_v8::Callers;
 use isobase_engine::{Artifact, Function};
 
 use super::{Assignment, Isolate};
+use crate::egress;
 use crate::guest_log::GuestLog;
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::script_error;
@@ -35,6 +36,9 @@ impl Isolate {
             state.put(wake);
             *state.borrow_mut::<Callers>() =
                 Callers::new(std::mem::take(&mut assignment.apis), function.capabilities.clone());
+            let policy = assignment.network.policy(&function.capabilities.egress);
+            egress::apply(&mut state, &policy, assignment.network.resolver())
+                .map_err(|error| Failure::new(FailureKind::Host, error))?;
         }
         self.configure(&function, &main);
         self.evaluate(&main).await

@@ -16,6 +16,7 @@ use isobase_base::observe::Observer;
 use isobase_bind_v8::Callers;
 use isobase_bind_v8::HostApis;
 use isobase_engine::{Function, Retirement};
+use isobase_http::Network;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cpu::{CpuMeter, Turns};
@@ -43,6 +44,7 @@ pub(crate) enum Command {
 pub(crate) struct Assignment {
     pub(crate) function: Arc<Function>,
     pub(crate) apis: HostApis,
+    pub(crate) network: Network,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) wake: Wake,
     pub(crate) status: Arc<Status>,

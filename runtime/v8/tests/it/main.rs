@@ -2,6 +2,7 @@
 
 mod database;
 mod density;
+mod egress;
 mod faults;
 mod hello;
 mod outbound;

@@ -12,6 +12,7 @@ use isobase_base::{
     TraceContext,
 };
 use isobase_engine::{Artifact, Engine, Function, FunctionVersion, Limits, Module, Worker};
+use isobase_http::Network;
 use isobase_v8::{V8Config, V8Engine};
 
 /// One engine for the whole binary, as in the product.
@@ -24,6 +25,7 @@ pub(crate) fn engine() -> &'static Arc<V8Engine> {
             database: None,
             queues: None,
             storage: None,
+            network: Network::default(),
             observer: Observer::default(),
         })
         .unwrap()
@@ -40,6 +42,7 @@ fn engine_with_database() -> &'static Arc<V8Engine> {
             database: Some(crate::postgres::database()),
             queues: None,
             storage: None,
+            network: Network::default(),
             observer: Observer::default(),
         })
         .unwrap()

@@ -2,6 +2,7 @@
 
 mod boot;
 mod cache;
+mod egress;
 mod faults;
 mod harness;
 mod leaks;
