@@ -21,6 +21,7 @@ use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, P
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
+use isobase_realtime::{Hub, Realtime, hand_out};
 use isobase_v8::{V8Config, V8Engine};
 use isobase_wasm::{WasmConfig, WasmEngine};
 use tokio::net::TcpListener;
@@ -40,6 +41,7 @@ pub(crate) struct Host {
     admin: JoinHandle<()>,
     sources: Sources,
     pool: Arc<Pool>,
+    realtime: Hub,
     database: Database,
     own_sessions: OwnSessions,
     cluster: Option<Arc<Cluster>>,
@@ -85,7 +87,8 @@ impl Host {
 
         progress.step("Starting the engines");
         sdk::unpack(&workdir)?;
-        let pool = start_engines(&database, &observer).await?;
+        let realtime = Hub::new(observer.clone());
+        let pool = start_engines(&database, &realtime, &observer).await?;
         publish_rest(&pool, &project);
         progress.step("Loading the functions");
         let mut sources = SourcesConfig::new(project.clone());
@@ -95,9 +98,15 @@ impl Host {
         let sources = Sources::open(sources, pool.clone()).await?;
         pool.prewarm(&rest()).await?;
 
-        let switchboard = Arc::new(Switchboard::new(pool.clone()));
-        let gateway =
-            Gateway::new(gateway_config(&keys)?, switchboard, observer.clone()).context(BadConfig)?;
+        let config = gateway_config(&keys)?;
+        let keys = Arc::new(gateway_keys::Keys::new(&config.keys).context(BadConfig)?);
+        if let Some(sent) = database.subscribe(hand_out::CHANNEL) {
+            let handing_out = hand_out::run(realtime.clone(), own_sessions.clone(), sent);
+            task::spawn(TaskKind::Service, "realtime messages", handing_out);
+        }
+        let switchboard = Switchboard::new(pool.clone())
+            .with("realtime", Arc::new(Realtime::new(realtime.clone(), keys.clone())));
+        let gateway = Gateway::with_keys(config, keys, Arc::new(switchboard), observer.clone());
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
         let admin = Admin::new(observer, ready_check(store.cluster.clone(), database.clone()));
         Ok(Self {
@@ -107,6 +116,7 @@ impl Host {
             admin_shutdown,
             sources,
             pool,
+            realtime,
             database,
             own_sessions,
             cluster: store.cluster,
@@ -154,6 +164,7 @@ impl Host {
     /// Requests in flight finish, then functions end, then the database.
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
+        self.realtime.close();
         _ = self.gateway.await;
         self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
         drop(self.sources);
@@ -264,17 +275,23 @@ fn cache_folder() -> PathBuf {
         .unwrap_or_else(|| std::env::temp_dir().join("isobase-cache"))
 }
 
-async fn start_engines(database: &Database, observer: &Observer) -> anyhow::Result<Arc<Pool>> {
+async fn start_engines(
+    database: &Database,
+    realtime: &Hub,
+    observer: &Observer,
+) -> anyhow::Result<Arc<Pool>> {
     let cache_dir = cache_folder();
     let v8 = V8Config {
         cache_dir: cache_dir.clone(),
         prewarmed: V8Config::PREWARMED,
         database: Some(database.clone()),
+        realtime: Some(realtime.clone()),
         observer: observer.clone(),
     };
     let wasm = WasmConfig {
         cache_dir: Some(cache_dir),
         database: Some(database.clone()),
+        realtime: Some(realtime.clone()),
         observer: observer.clone(),
     };
     let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;

@@ -17,6 +17,7 @@ mod memory;
 mod options;
 mod peers;
 mod product;
+mod realtime;
 mod reload;
 mod report;
 mod running;
@@ -69,8 +70,14 @@ async fn until_interrupted(options: &Options) -> anyhow::Result<Report> {
 async fn run(options: &Options) -> anyhow::Result<Report> {
     let binary = options.binary()?;
     let mut report = Report::new(options);
-    if options.wants_any(&[FigureName::DataApi, FigureName::Typescript, FigureName::Wasm, FigureName::Start])
-    {
+    let on_fixture = [
+        FigureName::DataApi,
+        FigureName::Typescript,
+        FigureName::Wasm,
+        FigureName::Realtime,
+        FigureName::Start,
+    ];
+    if options.wants_any(&on_fixture) {
         let wants_wasm = options.wants(FigureName::Wasm);
         let workplace =
             if wants_wasm { Workplace::fixture_with_wasm(&binary).await? } else { Workplace::fixture()? };
@@ -87,6 +94,9 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         }
         if wants_wasm {
             report.take("wasm", wasm::measure(&product, &workplace, options).await);
+        }
+        if options.wants(FigureName::Realtime) {
+            report.take("realtime", realtime::measure(&product, options).await);
         }
         product.stop().await?;
         if options.wants(FigureName::Start) {

@@ -35,6 +35,8 @@ pub(crate) enum FigureName {
     Typescript,
     /// A WASM hello, against wasmtime serve
     Wasm,
+    /// Broadcast from one client to 1,000 sockets
+    Realtime,
     /// The whole stack's second start, and its memory at rest
     Start,
     /// The first request of a TypeScript function

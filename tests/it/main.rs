@@ -9,5 +9,6 @@ mod functions;
 mod lifecycle;
 mod limits;
 mod parity;
+mod realtime;
 mod rest;
 mod supabase_js;

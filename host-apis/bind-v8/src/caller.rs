@@ -6,6 +6,7 @@ use deno_core::{OpState, op2};
 use deno_error::JsErrorBox;
 use isobase_base::{Context, Grant};
 use isobase_database::{Database, Door};
+use isobase_realtime::{Broadcaster, Hub};
 
 use crate::database::{Held, QueryError};
 
@@ -14,6 +15,7 @@ pub struct Callers {
     alive: HashMap<u32, Caller>,
     database: Option<Database>,
     grant: Grant,
+    realtime: Option<(Hub, Grant)>,
 }
 
 /// One invocation.
@@ -33,7 +35,13 @@ impl Default for Callers {
 
 impl Callers {
     pub fn new(database: Option<Database>, grant: Grant) -> Self {
-        Self { alive: HashMap::new(), database, grant }
+        Self { alive: HashMap::new(), database, grant, realtime: None }
+    }
+
+    #[must_use]
+    pub fn with_realtime(mut self, hub: Option<Hub>, grant: Grant) -> Self {
+        self.realtime = hub.map(|hub| (hub, grant));
+        self
     }
 
     pub fn is_empty(&self) -> bool {
@@ -62,6 +70,12 @@ impl Callers {
         let door =
             caller.door.get_or_insert_with(|| database.session_door(caller.context.clone(), self.grant));
         Ok(door.clone())
+    }
+
+    /// Realtime as invocation `id` may use it; `None` where the host runs without.
+    pub(crate) fn broadcaster(&self, id: u32) -> Result<Option<Broadcaster>, JsErrorBox> {
+        let principal = self.context(id)?.principal.clone();
+        Ok(self.realtime.as_ref().map(|(hub, grant)| hub.broadcaster(principal, *grant)))
     }
 
     fn context(&self, id: u32) -> Result<&Context, JsErrorBox> {

@@ -1,4 +1,5 @@
-//! The host APIs as a V8 function sees them: `isobase:host/caller` and `isobase:host/database`.
+//! The host APIs as a V8 function sees them: `isobase:host/caller`,
+//! `isobase:host/database` and `isobase:host/realtime`.
 //!
 //! Thin: values are converted and passed on, behaviour lives in the capability's own crate. The
 //! same names exist for WebAssembly in `sdk/wit/host.wit`; parity tests hold the two equal.
@@ -18,6 +19,7 @@
 
 mod caller;
 mod database;
+mod realtime;
 
 pub use caller::Callers;
 
@@ -25,6 +27,7 @@ pub use caller::Callers;
 pub static SCRIPTS: &[(&str, &str)] = &[
     ("ext:isobase_host/caller.js", include_str!("../js/caller.js")),
     ("ext:isobase_host/database.js", include_str!("../js/database.js")),
+    ("ext:isobase_host/realtime.js", include_str!("../js/realtime.js")),
 ];
 
 deno_core::extension!(
@@ -46,11 +49,17 @@ deno_core::extension!(
         database::op_isobase_db_stream_open,
         database::op_isobase_db_transaction_document,
         database::op_isobase_db_transaction_query,
+        realtime::op_isobase_realtime_publish_bytes,
+        realtime::op_isobase_realtime_publish_json,
     ],
-    lazy_loaded_js =
-        ["ext:isobase_host/caller.js" = "js/caller.js", "ext:isobase_host/database.js" = "js/database.js",],
+    lazy_loaded_js = [
+        "ext:isobase_host/caller.js" = "js/caller.js",
+        "ext:isobase_host/database.js" = "js/database.js",
+        "ext:isobase_host/realtime.js" = "js/realtime.js",
+    ],
     synthetic_esm = [
         "isobase:host/caller" = "ext:isobase_host/caller.js",
         "isobase:host/database" = "ext:isobase_host/database.js",
+        "isobase:host/realtime" = "ext:isobase_host/realtime.js",
     ],
 );

@@ -13,6 +13,7 @@ mod generated {
             world imports {
                 import isobase:host/caller@0.1.0;
                 import isobase:host/database@0.1.0;
+                import isobase:host/realtime@0.1.0;
                 import isobase:host/respond@0.1.0;
             }
         ",
@@ -40,7 +41,7 @@ mod generated {
     });
 }
 
-pub(crate) use generated::isobase::host::{caller, database, respond};
+pub(crate) use generated::isobase::host::{caller, database, realtime, respond};
 
 /// Says that a [`HostView`] is what the generated code works on.
 struct Bound;
@@ -57,5 +58,6 @@ pub fn add_to_linker<T: Send + 'static>(
 ) -> wasmtime::Result<()> {
     caller::add_to_linker::<T, Bound>(linker, view)?;
     database::add_to_linker::<T, Bound>(linker, view)?;
+    realtime::add_to_linker::<T, Bound>(linker, view)?;
     respond::add_to_linker::<T, Bound>(linker, view)
 }

@@ -11,6 +11,7 @@ mod body;
 mod caller;
 mod database;
 mod host;
+mod realtime;
 mod respond;
 
 pub use bindings::add_to_linker;

@@ -9,6 +9,7 @@ use isobase_base::observe::Observer;
 use isobase_base::{Failure, FailureKind, limits};
 use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Worker};
+use isobase_realtime::Hub;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::isolate::{Assignment, Status, Wake};
@@ -26,6 +27,8 @@ pub struct V8Config {
     pub prewarmed: usize,
     /// What `isobase:host/database` speaks to; without one it refuses every statement.
     pub database: Option<Database>,
+    /// What `isobase:host/realtime` publishes to; without one it refuses every message.
+    pub realtime: Option<Hub>,
     pub observer: Observer,
 }
 
@@ -49,6 +52,7 @@ pub enum V8EngineError {
 pub struct V8Engine {
     shelf: Arc<Shelf>,
     database: Option<Database>,
+    realtime: Option<Hub>,
     observer: Observer,
 }
 
@@ -58,7 +62,8 @@ impl V8Engine {
     /// Several engines share V8 and the first one's snapshot.
     pub fn new(config: V8Config) -> Result<Arc<Self>, V8EngineError> {
         let shelf = Shelf::new(Keeper::prepared(config.cache_dir)?, config.prewarmed);
-        Ok(Arc::new(Self { shelf, database: config.database, observer: config.observer }))
+        let V8Config { database, realtime, observer, .. } = config;
+        Ok(Arc::new(Self { shelf, database, realtime, observer }))
     }
 
     /// How many isolates wait for a function.
@@ -76,6 +81,7 @@ impl V8Engine {
         let assignment = Assignment {
             function,
             database: self.database.clone(),
+            realtime: self.realtime.clone(),
             commands: inbox,
             wake: Wake::new(worker.commands()),
             status,

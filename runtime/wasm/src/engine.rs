@@ -11,6 +11,7 @@ use isobase_base::observe::Observer;
 use isobase_base::{Client, Context, Failure, FailureKind, Principal, RequestId, TraceContext, limits};
 use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Reuse, Worker};
+use isobase_realtime::Hub;
 use wasmtime::component::{Component, Linker};
 
 use crate::boot;
@@ -32,6 +33,8 @@ pub struct WasmConfig {
     pub cache_dir: Option<PathBuf>,
     /// What `isobase:host/database` works on; without one its calls answer `unavailable`.
     pub database: Option<Database>,
+    /// What `isobase:host/realtime` publishes to; without one its calls answer `unavailable`.
+    pub realtime: Option<Hub>,
     pub observer: Observer,
 }
 
@@ -53,6 +56,7 @@ pub struct WasmEngine {
     cache: CodeCache,
     ticker: Arc<Ticker>,
     database: Option<Database>,
+    realtime: Option<Hub>,
     observer: Observer,
 }
 
@@ -73,6 +77,7 @@ impl WasmEngine {
             cache,
             ticker,
             database: config.database,
+            realtime: config.realtime,
             observer: config.observer,
         }))
     }
@@ -109,6 +114,7 @@ impl WasmEngine {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             database: self.database.clone(),
+            realtime: self.realtime.clone(),
             sink: Arc::new(LogSink::new(function.target.clone(), self.observer.clone())),
             memory: MemoryTotal::default(),
             ticker: Arc::clone(&self.ticker),

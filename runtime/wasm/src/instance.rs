@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use http::Request;
 use isobase_base::{Body, BodyError, Context, Failure, FailureKind};
-use isobase_database::{Database, Door};
+use isobase_bind_wasm::Host;
+use isobase_database::Database;
 use isobase_engine::Function;
+use isobase_realtime::Hub;
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime_wasi_http::WasiHttpView;
@@ -37,6 +39,7 @@ pub(crate) struct Program {
     pub(crate) pre: ProxyPre<State>,
     pub(crate) environment: Environment,
     pub(crate) database: Option<Database>,
+    pub(crate) realtime: Option<Hub>,
     pub(crate) sink: Arc<LogSink>,
     pub(crate) memory: MemoryTotal,
     pub(crate) ticker: Arc<Ticker>,
@@ -51,10 +54,16 @@ pub(crate) struct Instance {
 }
 
 impl Program {
-    /// The database as this request may use it.
-    pub(crate) fn door(&self, context: &Context) -> Option<Door> {
-        let grant = self.function.capabilities.database;
-        self.database.as_ref().map(|database| database.session_door(context.clone(), grant))
+    /// The host APIs as this request may use them.
+    pub(crate) fn host(&self, context: Context) -> Host {
+        let granted = &self.function.capabilities;
+        let door =
+            self.database.as_ref().map(|database| database.session_door(context.clone(), granted.database));
+        let broadcaster = self
+            .realtime
+            .as_ref()
+            .map(|realtime| realtime.broadcaster(context.principal.clone(), granted.realtime));
+        Host::new(context, door).with_realtime(broadcaster)
     }
 
     /// The meter and the log of a new instance.
@@ -71,9 +80,8 @@ impl Program {
         log: GuestLog,
     ) -> Result<Instance, Failure> {
         let memory = MemoryBound::new(self.function.limits.memory_bytes_max, self.memory.clone());
-        let door = self.door(&context);
-        let state =
-            State::new(context, door, memory, Arc::clone(&self.environment), Arc::clone(&meter), &log);
+        let host = self.host(context);
+        let state = State::new(host, memory, Arc::clone(&self.environment), Arc::clone(&meter), &log);
         let mut store = state::store(self.pre.engine(), state);
         match self.pre.instantiate_async(&mut store).await {
             Ok(proxy) => Ok(Instance { store, proxy, meter, log }),
@@ -84,9 +92,9 @@ impl Program {
 
 impl Instance {
     /// Makes the instance serve another request.
-    pub(crate) fn begin(&mut self, context: Context, door: Option<Door>) {
-        self.log.begin(context.request_id);
-        self.store.data_mut().begin(context, door);
+    pub(crate) fn begin(&mut self, host: Host) {
+        self.log.begin(host.context().request_id);
+        self.store.data_mut().begin(host);
         self.store.set_epoch_deadline(1);
     }
 

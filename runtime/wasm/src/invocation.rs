@@ -155,8 +155,7 @@ async fn call(
     let program = &workshop.program;
     let instance = match reused {
         Some(mut instance) => {
-            let door = program.door(&context);
-            instance.begin(context, door);
+            instance.begin(program.host(context));
             Ok(instance)
         }
         None => {

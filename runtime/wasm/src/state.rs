@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use isobase_base::{Context, limits};
+use isobase_base::limits;
 use isobase_bind_wasm::{Host, HostView};
-use isobase_database::Door;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -31,8 +30,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(
-        context: Context,
-        door: Option<Door>,
+        host: Host,
         memory: MemoryBound,
         variables: Environment,
         meter: Arc<CpuMeter>,
@@ -41,8 +39,8 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::WASM_RESOURCES_MAX);
         Self {
-            outbound: Outbound { deadline: context.deadline },
-            host: Host::new(context, door),
+            outbound: Outbound { deadline: host.context().deadline },
+            host,
             memory,
             table,
             variables: Variables(variables),
@@ -53,9 +51,9 @@ impl State {
     }
 
     /// The next request of an instance that serves several.
-    pub(crate) fn begin(&mut self, context: Context, door: Option<Door>) {
-        self.outbound.deadline = context.deadline;
-        self.host = Host::new(context, door);
+    pub(crate) fn begin(&mut self, host: Host) {
+        self.outbound.deadline = host.context().deadline;
+        self.host = host;
     }
 
     /// How many host resources the guest holds.

@@ -46,6 +46,7 @@ pub mod database;
 mod fetch;
 mod handler;
 mod method;
+pub mod realtime;
 mod request;
 mod response;
 

@@ -4,6 +4,7 @@
 
 mod behave;
 mod misbehave;
+mod realtime;
 mod sql;
 
 use isobase_sdk::{Request, Response, handler};
@@ -52,6 +53,7 @@ pub fn serve(request: Request) -> Response {
         "sql-transaction" => sql::transaction(&request),
         "sql-service" => sql::service(&request),
         "generation" => sql::generation(&request),
+        "publish" => realtime::publish(&request),
         _ => Response::text(format!("no behaviour is called {behaviour}")).with_status(404),
     }
 }

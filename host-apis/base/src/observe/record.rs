@@ -6,7 +6,9 @@ use std::time::Duration;
 use http::Method;
 
 use super::metrics::{EngineLabels, EventLabels, Metrics, OutcomeLabels, RequestLabels, SurfaceLabels};
-use super::{AcquireOutcome, ConnectionEvent, DatabaseEvent, GuestLevel, Observation, PostgresEvent};
+use super::{
+    AcquireOutcome, ConnectionEvent, DatabaseEvent, GuestLevel, Observation, PostgresEvent, RealtimeEvent,
+};
 use crate::{Blame, FailureKind, RequestId, Target};
 
 /// Where rooms report to. Cheap to clone; all clones share one set of metrics.
@@ -92,6 +94,7 @@ impl Observer {
                 tracing::info!(relations, functions, millis = duration.as_millis() as u64, "schema loaded");
             }
             Observation::Postgres { event } => self.postgres(event),
+            Observation::Realtime { event } => self.realtime(event),
         }
     }
 
@@ -155,6 +158,29 @@ impl Observer {
             PostgresEvent::Stopped => "stopped",
         };
         self.metrics.postgres_events.get_or_create(&EventLabels { event: label }).inc();
+    }
+
+    fn realtime(&self, event: RealtimeEvent) {
+        let label = match event {
+            RealtimeEvent::SocketOpened => {
+                self.metrics.realtime_sockets.inc();
+                return;
+            }
+            RealtimeEvent::SocketClosed => {
+                self.metrics.realtime_sockets.dec();
+                return;
+            }
+            RealtimeEvent::Joined => "joined",
+            RealtimeEvent::Broadcast { deliveries } => {
+                self.metrics.realtime_deliveries.inc_by(deliveries);
+                "broadcast"
+            }
+            RealtimeEvent::TooSlow => {
+                tracing::debug!("a realtime socket was too slow for its messages and was dropped");
+                "too_slow"
+            }
+        };
+        self.metrics.realtime_events.get_or_create(&EventLabels { event: label }).inc();
     }
 }
 

@@ -33,8 +33,9 @@ impl Isolate {
             state.put(GuestLog::new(function.target.clone(), assignment.status.observer.clone()));
             let wake = std::mem::replace(&mut assignment.wake, super::Wake::nowhere());
             state.put(wake);
-            *state.borrow_mut::<Callers>() =
-                Callers::new(assignment.database.take(), function.capabilities.database);
+            let granted = &function.capabilities;
+            *state.borrow_mut::<Callers>() = Callers::new(assignment.database.take(), granted.database)
+                .with_realtime(assignment.realtime.take(), granted.realtime);
         }
         self.configure(&function, &main);
         self.evaluate(&main).await

@@ -16,6 +16,7 @@ use isobase_base::observe::Observer;
 use isobase_bind_v8::Callers;
 use isobase_database::Database;
 use isobase_engine::{Function, Retirement};
+use isobase_realtime::Hub;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cpu::{CpuMeter, Turns};
@@ -43,6 +44,7 @@ pub(crate) enum Command {
 pub(crate) struct Assignment {
     pub(crate) function: Arc<Function>,
     pub(crate) database: Option<Database>,
+    pub(crate) realtime: Option<Hub>,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) wake: Wake,
     pub(crate) status: Arc<Status>,

@@ -22,6 +22,7 @@ pub(crate) fn engine() -> &'static Arc<V8Engine> {
             cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
             prewarmed: V8Config::PREWARMED,
             database: None,
+            realtime: None,
             observer: Observer::default(),
         })
         .unwrap()
@@ -36,6 +37,7 @@ fn engine_with_database() -> &'static Arc<V8Engine> {
             cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
             prewarmed: 0,
             database: Some(crate::postgres::database()),
+            realtime: None,
             observer: Observer::default(),
         })
         .unwrap()
