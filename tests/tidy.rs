@@ -21,10 +21,17 @@ const EDGES: &[(&str, &[&str])] = &[
     ("isobase-postgres", &["isobase-base"]),
     ("isobase-http", &["isobase-base"]),
     ("isobase-queue", &["isobase-base", "isobase-database"]),
+    ("isobase-realtime", &["isobase-base"]),
     ("isobase-storage", &["isobase-base", "isobase-database"]),
     ("isobase-engine", &["isobase-base"]),
-    ("isobase-bind-wasm", &["isobase-base", "isobase-database", "isobase-queue", "isobase-storage"]),
-    ("isobase-bind-v8", &["isobase-base", "isobase-database", "isobase-queue", "isobase-storage"]),
+    (
+        "isobase-bind-wasm",
+        &["isobase-base", "isobase-database", "isobase-queue", "isobase-realtime", "isobase-storage"],
+    ),
+    (
+        "isobase-bind-v8",
+        &["isobase-base", "isobase-database", "isobase-queue", "isobase-realtime", "isobase-storage"],
+    ),
     (
         "isobase-wasm",
         &[
@@ -34,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "isobase-engine",
             "isobase-http",
             "isobase-queue",
+            "isobase-realtime",
             "isobase-storage",
         ],
     ),
@@ -46,6 +54,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "isobase-engine",
             "isobase-http",
             "isobase-queue",
+            "isobase-realtime",
             "isobase-storage",
         ],
     ),
@@ -73,6 +82,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "isobase-pool",
             "isobase-postgres",
             "isobase-queue",
+            "isobase-realtime",
             "isobase-storage",
             "isobase-triggers",
             "isobase-v8",

@@ -25,6 +25,7 @@ use isobase_management::{Management, ManagementConfig};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
 use isobase_queue::Queues;
+use isobase_realtime::{Hub, Realtime, hand_out};
 use isobase_storage::{Storage, StorageConfig};
 use isobase_triggers::cron::{self, Cron, CronConfig, DeclaredSchedule, LogIn};
 use isobase_triggers::{QueueConsumer, QueueConsumers, QueueHost};
@@ -49,6 +50,7 @@ pub(crate) struct Host {
     cron: Cron,
     pool: Arc<Pool>,
     queue_consumers: QueueConsumers,
+    realtime: Hub,
     database: Database,
     outbound: Outbound,
     own_sessions: OwnSessions,
@@ -99,7 +101,8 @@ impl Host {
         progress.step("Starting the engines");
         sdk::unpack(&workdir)?;
         let network = network(mode, address, admin_address);
-        let pool = start_engines(&database, &storage, &network, &observer).await?;
+        let realtime = Hub::new(observer.clone());
+        let pool = start_engines(&database, &storage, &realtime, &network, &observer).await?;
         publish_rest(&pool, &project);
         progress.step("Loading the functions");
         let environment = function_environment(&state);
@@ -129,7 +132,15 @@ impl Host {
         pool.prewarm(&rest()).await?;
 
         let management = management(&state, &project, releases.clone());
-        let switchboard = Switchboard::new(Arc::new(releases.clone())).with("management", management);
+        let config = gateway_config(&keys)?;
+        let verifier = Arc::new(gateway_keys::Keys::new(&config.keys).context(BadConfig)?);
+        if let Some(sent) = database.subscribe(hand_out::CHANNEL) {
+            let handing_out = hand_out::run(realtime.clone(), own_sessions.clone(), sent);
+            task::spawn(TaskKind::Service, "realtime messages", handing_out);
+        }
+        let switchboard = Switchboard::new(Arc::new(releases.clone()))
+            .with("management", management)
+            .with("realtime", Arc::new(Realtime::new(realtime.clone(), verifier.clone())));
         let switchboard = Arc::new(switchboard);
         let queue_host = queue_host(&own_sessions, &switchboard, &database, &observer);
         let consumers = QueueConsumer::of_settings(&project.settings);
@@ -137,8 +148,7 @@ impl Host {
         let cron = start_cron(&store, &project, &own_sessions, &database, switchboard.clone()).await?;
         let wake = database.subscribe(outbound::CHANNEL);
         let outbound = Outbound::start(own_sessions.clone(), wake, network.client(&Egress::Host));
-        let gateway =
-            Gateway::new(gateway_config(&keys)?, switchboard, observer.clone()).context(BadConfig)?;
+        let gateway = Gateway::with_keys(config, verifier, switchboard, observer.clone());
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
         let admin = Admin::new(observer, ready_check(store.cluster.clone(), database.clone()));
         Ok(Self {
@@ -150,6 +160,7 @@ impl Host {
             cron,
             pool,
             queue_consumers,
+            realtime,
             database,
             outbound,
             own_sessions,
@@ -202,6 +213,7 @@ impl Host {
     pub(crate) async fn stop(self) {
         self.outbound.stop().await;
         self.shutdown.cancel();
+        self.realtime.close();
         _ = self.gateway.await;
         self.queue_consumers.stop().await;
         self.cron.stop().await;
@@ -375,6 +387,7 @@ async fn open_storage(
 async fn start_engines(
     database: &Database,
     storage: &Option<Storage>,
+    realtime: &Hub,
     network: &Network,
     observer: &Observer,
 ) -> anyhow::Result<Arc<Pool>> {
@@ -387,6 +400,7 @@ async fn start_engines(
         queues: Some(queues.clone()),
         storage: storage.clone(),
         network: network.clone(),
+        realtime: Some(realtime.clone()),
         observer: observer.clone(),
     };
     let wasm = WasmConfig {
@@ -395,6 +409,7 @@ async fn start_engines(
         queues: Some(queues),
         storage: storage.clone(),
         network: network.clone(),
+        realtime: Some(realtime.clone()),
         observer: observer.clone(),
     };
     let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;

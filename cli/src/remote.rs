@@ -39,10 +39,8 @@ pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyh
 
 impl Remote {
     pub(crate) fn of(arguments: &HostArguments) -> anyhow::Result<Self> {
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
         let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(provider)
-            .context("TLS is not usable")?
+            .with_tls_config(isobase_http::tls())
             .https_or_http()
             .enable_http1()
             .build();

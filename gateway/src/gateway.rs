@@ -19,7 +19,7 @@ use crate::stack;
 /// The front door: takes requests from sockets (or from inside the process), decides who calls and
 /// what is called, and hands the rest to the [`Invoker`].
 pub struct Gateway {
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) config: GatewayConfig,
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) observer: Observer,
@@ -34,17 +34,22 @@ impl Gateway {
         invoker: Arc<dyn Invoker>,
         observer: Observer,
     ) -> Result<Arc<Self>, KeyError> {
+        let keys = Arc::new(Keys::new(&config.keys)?);
+        Ok(Self::with_keys(config, keys, invoker, observer))
+    }
+
+    /// With keys that others verify by as well; `config.keys` is not looked at.
+    pub fn with_keys(
+        config: GatewayConfig,
+        keys: Arc<Keys>,
+        invoker: Arc<dyn Invoker>,
+        observer: Observer,
+    ) -> Arc<Self> {
         let builtins = ROUTES.iter().filter_map(|route| match route.destination {
             Destination::Builtin(name) => FunctionSlug::parse(name).map(Target::builtin).ok(),
             _ => None,
         });
-        Ok(Arc::new(Self {
-            keys: Keys::new(&config.keys)?,
-            config,
-            invoker,
-            observer,
-            builtins: builtins.collect(),
-        }))
+        Arc::new(Self { keys, config, invoker, observer, builtins: builtins.collect() })
     }
 
     /// The built-in that the route table calls `name`.

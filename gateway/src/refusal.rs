@@ -21,6 +21,8 @@ pub(crate) enum Dialect {
     Storage,
     /// `{errors: [{message}]}`.
     GraphQl,
+    /// `{error, message}`: realtime-js reads either.
+    Realtime,
     /// `{code, message}`, for paths of no surface.
     Plain,
 }
@@ -79,9 +81,12 @@ impl Refusal {
         let headers = response.headers_mut();
         let content_type = match dialect {
             Dialect::PostgRest => "application/json; charset=utf-8",
-            Dialect::Functions | Dialect::GoTrue | Dialect::Storage | Dialect::GraphQl | Dialect::Plain => {
-                "application/json"
-            }
+            Dialect::Functions
+            | Dialect::GoTrue
+            | Dialect::Storage
+            | Dialect::GraphQl
+            | Dialect::Realtime
+            | Dialect::Plain => "application/json",
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(SB_ERROR_CODE, HeaderValue::from_static(self.code));
@@ -104,6 +109,7 @@ impl Refusal {
             Dialect::GoTrue => {
                 json!({ "code": status.as_u16(), "error_code": code, "msg": message, "message": message })
             }
+            Dialect::Realtime => json!({ "error": message, "message": message }),
             Dialect::Storage => json!({ "statusCode": status.as_str(), "error": code, "message": message }),
             Dialect::GraphQl => json!({ "errors": [{ "message": message, "extensions": { "code": code } }] }),
         }

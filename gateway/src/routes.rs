@@ -54,6 +54,8 @@ pub(crate) enum AccessMode {
     DataApi,
     /// As the function's own `verify_jwt` says.
     PerFunction,
+    /// A key or token that this project knows.
+    Keyed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +111,25 @@ const MANAGEMENT: Route = Route {
     dialect: Dialect::Plain,
 };
 
+const REALTIME: Route = Route {
+    prefix: "/realtime/v1",
+    extent: Extent::Below,
+    surface: "realtime",
+    destination: Destination::Builtin("realtime"),
+    access: AccessMode::Keyed,
+    cross_origin: CrossOrigin::Gateway,
+    body: BodyBound::Data,
+    timeout: limits::DATA_REQUEST_TIMEOUT,
+    dialect: Dialect::Realtime,
+};
+
+impl Route {
+    /// Whether a connection may leave HTTP here.
+    pub(crate) fn offers_upgrade(&self) -> bool {
+        matches!(self.destination, Destination::UserFunction | Destination::Builtin("realtime"))
+    }
+}
+
 const fn open(
     prefix: &'static str,
     surface: &'static str,
@@ -138,7 +159,7 @@ pub(crate) static ROUTES: [Route; 9] = [
     open("/auth/v1/.well-known/jwks.json", "auth", Destination::Jwks, Dialect::GoTrue),
     open("/auth/v1", "auth", Destination::NotBuilt, Dialect::GoTrue),
     open("/storage/v1", "storage", Destination::NotBuilt, Dialect::Storage),
-    open("/realtime/v1", "realtime", Destination::NotBuilt, Dialect::Plain),
+    REALTIME,
     open("/graphql/v1", "graphql", Destination::NotBuilt, Dialect::GraphQl),
     MANAGEMENT,
 ];
@@ -203,7 +224,7 @@ mod tests {
             /auth/v1/.well-known/jwks.jsonx -> NotBuilt Open "/.well-known/jwks.jsonx"
             /auth/v1/token -> NotBuilt Open "/token"
             /storage/v1/object/a -> NotBuilt Open "/object/a"
-            /realtime/v1/websocket -> NotBuilt Open "/websocket"
+            /realtime/v1/websocket -> Builtin("realtime") Keyed "/websocket"
             /graphql/v1 -> NotBuilt Open ""
             /v1/projects/abc/functions -> Builtin("management") Open "/abc/functions"
             / -> none

@@ -402,6 +402,32 @@ declare module "isobase:host/storage" {
   export function verify(token: string): { bucket: string; name: string; expiresAt: number };
 }
 
+/** Messages to the sockets that have joined a topic. They reach who is there now; nothing is kept. */
+declare module "isobase:host/realtime" {
+  export interface PublishOptions {
+    /**
+     * `"private"` is for members of the private channel of that name: it needs the realtime grant
+     * `service`, unless the caller is `service_role`. Public by default.
+     */
+    visibility?: "public" | "private";
+  }
+
+  /** Why a message was not published. */
+  export class RealtimeError extends Error {
+    /**
+     * `"refused"`: the call itself is wrong or not granted. `"too-large"`, `"too-fast"`: a limit of
+     * the host. `"unavailable"`: this host runs without realtime.
+     */
+    readonly kind: "refused" | "too-large" | "too-fast" | "unavailable";
+  }
+
+  /**
+   * Hands a message to the sockets that have joined `topic` (without `realtime:`). `payload` is
+   * anything that JSON can say, or bytes.
+   */
+  export function publish(topic: string, event: string, payload: unknown, options?: PublishOptions): void;
+}
+
 declare namespace EdgeRuntime {
   /** Keeps the isolate, and the request's identity, until `promise` settles, within the limits. */
   function waitUntil<T>(promise: Promise<T>): Promise<T>;

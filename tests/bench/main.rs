@@ -20,6 +20,7 @@ mod options;
 mod outbound;
 mod peers;
 mod product;
+mod realtime;
 mod reload;
 mod report;
 mod running;
@@ -72,13 +73,15 @@ async fn until_interrupted(options: &Options) -> anyhow::Result<Report> {
 async fn run(options: &Options) -> anyhow::Result<Report> {
     let binary = options.binary()?;
     let mut report = Report::new(options);
-    if options.wants_any(&[
+    let on_fixture = [
         FigureName::DataApi,
         FigureName::Typescript,
         FigureName::Wasm,
         FigureName::Outbound,
+        FigureName::Realtime,
         FigureName::Start,
-    ]) {
+    ];
+    if options.wants_any(&on_fixture) {
         let wants_wasm = options.wants(FigureName::Wasm);
         let workplace =
             if wants_wasm { Workplace::fixture_with_wasm(&binary).await? } else { Workplace::fixture()? };
@@ -98,6 +101,9 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         }
         if options.wants(FigureName::Outbound) {
             report.take("outbound", outbound::measure(&product).await);
+        }
+        if options.wants(FigureName::Realtime) {
+            report.take("realtime", realtime::measure(&product, options).await);
         }
         product.stop().await?;
         if options.wants(FigureName::Start) {

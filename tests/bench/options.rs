@@ -37,6 +37,8 @@ pub(crate) enum FigureName {
     Wasm,
     /// HTTP requests from SQL
     Outbound,
+    /// Broadcast from one client to 1,000 sockets
+    Realtime,
     /// The whole stack's second start, and its memory at rest
     Start,
     /// The first request of a TypeScript function

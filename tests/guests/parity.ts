@@ -3,6 +3,7 @@
 import * as caller from "isobase:host/caller";
 import * as database from "isobase:host/database";
 import * as queue from "isobase:host/queue";
+import * as realtime from "isobase:host/realtime";
 
 type Behaviour = (query: URLSearchParams, request: Request) => Response | Promise<Response>;
 
@@ -81,6 +82,14 @@ const behaviours: Record<string, Behaviour> = {
     const { length, visible, total, newestAge, oldestAge } = await queue.metrics(queueName(query), as(query));
     return json({ length, visible, total, empty: newestAge === null && oldestAge === null });
   },
+  publish(query) {
+    const value = (name: string) => query.get(name) ?? "";
+    const bytes = query.get("bytes");
+    const payload = bytes === null ? JSON.parse(value("payload") || "null") : new TextEncoder().encode(bytes);
+    const visibility = query.has("private") ? "private" : "public";
+    realtime.publish(value("topic"), value("event"), payload, { visibility });
+    return json({ published: true });
+  },
   generation: (query) => new Response(String(database.generation(query.get("channel") ?? ""))),
 };
 
@@ -149,6 +158,10 @@ export default {
       return await behaviour(searchParams, request);
     } catch (error) {
       if (error instanceof database.DatabaseError) return failed(error);
+      if (error instanceof realtime.RealtimeError) {
+        const { kind, message } = error;
+        return json(kind === "refused" ? { kind, message } : { kind }, 400);
+      }
       throw error;
     }
   },

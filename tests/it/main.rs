@@ -12,6 +12,7 @@ mod limits;
 mod outbound;
 mod parity;
 mod queue;
+mod realtime;
 mod receiver;
 mod rest;
 mod supabase_cli;

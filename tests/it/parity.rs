@@ -48,6 +48,13 @@ const SAME_ANSWERS: &[(&str, bool)] = &[
     ("sql?q=select 1&setting=role=service_role", false),
     ("sql?q=select 1&setting=request.jwt.claims={}", false),
     ("sql-service?q=select 1", false),
+    // Realtime.
+    ("publish?topic=room&event=e&payload={\"a\":[1,null]}", true),
+    ("publish?topic=room&event=e&payload=\"text\"", true),
+    ("publish?topic=room&event=e&bytes=xyz", true),
+    ("publish?topic=&event=e&payload=1", false),
+    ("publish?topic=room&event=&payload=1", false),
+    ("publish?topic=room&event=e&payload=1&private=1", false),
     // Documents.
     ("sql-document?q=select 1, 'x', '{\"a\": 1}'::jsonb", true),
     ("sql-document?q=select null::jsonb", true),

@@ -107,7 +107,7 @@ fn check_times(claims: &Map<String, Value>, is_api_key: bool, now: u64) -> Resul
     let skew = limits::TOKEN_CLOCK_SKEW.as_secs();
     let expires_at = date(claims, "exp")?;
     match expires_at {
-        Some(date) if is_over(date, now) => return Err(Reason::Expired),
+        Some(date) if is_over(date, now) => return Err(Reason::Expired { expires_at: date }),
         None if !is_api_key => return Err(Reason::Claim("exp")),
         _ => {}
     }

@@ -17,6 +17,7 @@ mod opaque;
 mod set;
 mod sign;
 mod token_error;
+mod verifier;
 
 pub use algorithm::Algorithm;
 pub use claims::Verified;

@@ -35,7 +35,10 @@ pub enum Reason {
     #[error("the signature does not match")]
     Signature,
     #[error("the token has expired")]
-    Expired,
+    Expired {
+        /// Seconds since 1970.
+        expires_at: u64,
+    },
     #[error("the token is not valid yet")]
     NotYetValid,
     #[error("the token was issued in the future")]
@@ -63,7 +66,7 @@ impl Reason {
     /// Whether the token was genuine and only its claims did not do.
     pub fn is_about_claims(self) -> bool {
         match self {
-            Self::Expired
+            Self::Expired { .. }
             | Self::NotYetValid
             | Self::IssuedInFuture
             | Self::Audience

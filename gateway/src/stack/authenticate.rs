@@ -72,6 +72,19 @@ pub(super) fn for_data_api(
     Ok(caller(keys, token, opaque)?.unwrap_or_else(Caller::anonymous))
 }
 
+/// Realtime: a key or token, in a header or, because browsers cannot set headers on a WebSocket, in
+/// the query. A user's token wins over a key.
+pub(super) fn for_realtime(
+    keys: &KeySet,
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<Caller, Denied> {
+    let credentials = Credentials::find(headers, query).map_err(Denied::Unclear)?;
+    let opaque = opaque_key(keys, &credentials)?;
+    let in_apikey = || credentials.apikey.as_deref().filter(|key| !looks_opaque(key));
+    caller(keys, credentials.token().or_else(in_apikey), opaque)?.ok_or(Denied::Missing)
+}
+
 /// The caller that a token or, without one, an opaque key makes.
 fn caller(keys: &KeySet, token: Option<&str>, opaque: Option<ApiKeyKind>) -> Result<Option<Caller>, Denied> {
     let principal = match (token, opaque) {
@@ -148,7 +161,7 @@ fn postgrest_message(reason: Reason) -> &'static str {
     match reason {
         Reason::Empty => "Empty JWT is sent in Authorization header",
         Reason::Algorithm => "Wrong or unsupported encoding algorithm",
-        Reason::Expired => "JWT expired",
+        Reason::Expired { .. } => "JWT expired",
         Reason::NotYetValid => "JWT not yet valid",
         Reason::IssuedInFuture => "JWT issued at future",
         Reason::Audience => "JWT not in audience",
@@ -177,6 +190,20 @@ fn challenge(refusal: Refusal) -> Refusal {
 
 fn too_long() -> Refusal {
     Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEADERS_TOO_LARGE", "The token is too long")
+}
+
+/// A refusal of Realtime: 401 with a sentence, whatever it is about.
+pub(super) fn realtime_refusal(denied: Denied) -> Refusal {
+    let message = match denied {
+        Denied::Missing => "Missing API key",
+        Denied::UnknownApiKey | Denied::Unclear(Unclear::ApiKeys) => "Invalid API key",
+        Denied::Unclear(Unclear::Authorization) => "Expected one Authorization header: Bearer {token}",
+        Denied::Token(TokenError { reason: Reason::Expired { .. }, .. }) => "Token has expired",
+        Denied::Token(TokenError { reason: Reason::TooLong, .. }) => return too_long(),
+        Denied::Token(TokenError { reason, .. }) if reason.is_about_claims() => "Invalid claims in the token",
+        Denied::Token(_) => "Invalid token",
+    };
+    Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message)
 }
 
 /// A refusal in the words of Supabase's functions gateway.

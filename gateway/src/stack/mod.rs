@@ -151,7 +151,7 @@ fn admit(
     let caller = authenticate(gateway, route, &target, parts)?;
     log.principal = Some(caller.principal.clone());
     let is_function = route.destination == Destination::UserFunction;
-    let offers_upgrade = is_function && head::asks_for_upgrade(parts);
+    let offers_upgrade = route.offers_upgrade() && head::asks_for_upgrade(parts);
     let origin = Origin::of(&parts.headers, peer, &gateway.config);
     forward::clean_request(&mut parts.headers, offers_upgrade);
     origin.tell(&mut parts.headers, peer, &place.authority, route.prefix);
@@ -183,6 +183,8 @@ fn authenticate(gateway: &Gateway, route: &Route, target: &Target, parts: &Parts
             authenticate::for_data_api(&keys, &parts.headers, parts.uri.query(), require_apikey)
                 .map_err(authenticate::data_api_refusal)
         }
+        AccessMode::Keyed => authenticate::for_realtime(&keys, &parts.headers, parts.uri.query())
+            .map_err(authenticate::realtime_refusal),
         AccessMode::PerFunction => {
             let access = gateway.invoker.access(target).ok_or_else(own::no_such_function)?;
             own::check_function_method(&parts.method)?;

@@ -73,7 +73,7 @@ async fn what_is_not_there_is_said_in_the_surface_s_words() {
         GET /rest/v2/todos -> 404 {"code":"NOT_FOUND","message":"No API is at this path; there are /rest/v1 and /functions/v1"}
         POST /auth/v1/token?grant_type=password -> 404 {"code":404,"error_code":"feature_disabled","msg":"This version of isobase has no auth API yet","message":"This version of isobase has no auth API yet"}
         GET /storage/v1/object/a/b -> 404 {"statusCode":"404","error":"feature_disabled","message":"This version of isobase has no storage API yet"}
-        GET /realtime/v1/websocket -> 404 {"code":"feature_disabled","message":"This version of isobase has no realtime API yet"}
+        GET /realtime/v1/websocket -> 401 {"error":"Missing API key","message":"Missing API key"}
         POST /graphql/v1 -> 404 {"errors":[{"message":"This version of isobase has no graphql API yet","extensions":{"code":"feature_disabled"}}]}
         GET /functions/v1/missing -> 404 {"code":"NOT_FOUND","message":"Requested function was not found"}
         GET /functions/v1/not%20valid -> 404 {"code":"NOT_FOUND","message":"Requested function was not found"}

@@ -29,6 +29,7 @@ mod random;
 mod switchboard;
 pub mod task;
 mod trace;
+mod verifier;
 
 pub use body::{Body, BodyError, Upgrade, UpgradedIo};
 pub use context::{Client, Context};
@@ -40,3 +41,4 @@ pub use invoke::{Access, Invoker, Target, TargetKind};
 pub use principal::{InvalidRole, Principal, Role};
 pub use switchboard::{Service, Switchboard};
 pub use trace::TraceContext;
+pub use verifier::{Credential, Unverified, Verifier};

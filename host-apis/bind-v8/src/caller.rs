@@ -7,6 +7,7 @@ use deno_error::JsErrorBox;
 use isobase_base::{Capabilities, Context, Grant};
 use isobase_database::{Database, Door};
 use isobase_queue::{QueueDoor, Queues};
+use isobase_realtime::{Broadcaster, Hub};
 use isobase_storage::Storage;
 
 use crate::database::{Held, QueryError};
@@ -17,6 +18,7 @@ use crate::storage::{OpenContents, StorageError};
 pub struct HostApis {
     pub database: Option<Database>,
     pub queues: Option<Queues>,
+    pub realtime: Option<Hub>,
     pub storage: Option<Storage>,
 }
 
@@ -96,6 +98,13 @@ impl Callers {
     pub(crate) fn contents(&mut self, id: u32) -> Result<&mut OpenContents, StorageError> {
         let caller = self.alive.get_mut(&id).ok_or_else(|| StorageError::refused(OVER))?;
         Ok(&mut caller.contents)
+    }
+
+    /// Realtime as invocation `id` may use it; `None` where the host runs without.
+    pub(crate) fn broadcaster(&self, id: u32) -> Result<Option<Broadcaster>, JsErrorBox> {
+        let principal = self.context(id)?.principal.clone();
+        let hub = self.apis.realtime.as_ref();
+        Ok(hub.map(|hub| hub.broadcaster(principal, self.grants.realtime)))
     }
 
     fn context(&self, id: u32) -> Result<&Context, JsErrorBox> {

@@ -1,6 +1,5 @@
-//! The host APIs as a V8 function sees them: `isobase:host/caller`, `isobase:host/database` and
-//! `isobase:host/queue`.
-//! `isobase:host/storage`.
+//! The host APIs as a V8 function sees them: `isobase:host/caller`, `database`, `queue`, `realtime` and
+//! `storage`.
 //!
 //! Thin: values are converted and passed on, behaviour lives in the capability's own crate. The
 //! same names exist for WebAssembly in `sdk/wit/host.wit`; parity tests hold the two equal.
@@ -11,10 +10,6 @@
 //!
 //! ```
 //! use isobase_base::Capabilities;
-//! use isobase_bind_v8::Callers;
-//!
-//! // What the runtime puts into an isolate's state when it is given a function.
-//! let callers = Callers::new(None, None, Capabilities::default());
 //! use isobase_bind_v8::{Callers, HostApis};
 //!
 //! // What the runtime puts into an isolate's state when it is given a function.
@@ -25,6 +20,7 @@
 mod caller;
 mod database;
 mod queue;
+mod realtime;
 mod storage;
 
 pub use caller::{Callers, HostApis};
@@ -35,6 +31,7 @@ pub static SCRIPTS: &[(&str, &str)] = &[
     ("ext:isobase_host/database.js", include_str!("../js/database.js")),
     ("ext:isobase_host/queue.js", include_str!("../js/queue.js")),
     ("ext:isobase_host/storage.js", include_str!("../js/storage.js")),
+    ("ext:isobase_host/realtime.js", include_str!("../js/realtime.js")),
 ];
 
 deno_core::extension!(
@@ -71,17 +68,21 @@ deno_core::extension!(
         storage::op_isobase_storage_remove,
         storage::op_isobase_storage_sign,
         storage::op_isobase_storage_verify,
+        realtime::op_isobase_realtime_publish_bytes,
+        realtime::op_isobase_realtime_publish_json,
     ],
     lazy_loaded_js = [
         "ext:isobase_host/caller.js" = "js/caller.js",
         "ext:isobase_host/database.js" = "js/database.js",
         "ext:isobase_host/queue.js" = "js/queue.js",
         "ext:isobase_host/storage.js" = "js/storage.js",
+        "ext:isobase_host/realtime.js" = "js/realtime.js",
     ],
     synthetic_esm = [
         "isobase:host/caller" = "ext:isobase_host/caller.js",
         "isobase:host/database" = "ext:isobase_host/database.js",
         "isobase:host/queue" = "ext:isobase_host/queue.js",
         "isobase:host/storage" = "ext:isobase_host/storage.js",
+        "isobase:host/realtime" = "ext:isobase_host/realtime.js",
     ],
 );

@@ -52,11 +52,12 @@ fn every_function_of_the_contract_is_exported() {
         ("database", include_str!("../js/database.js")),
         ("queue", include_str!("../js/queue.js")),
         ("storage", include_str!("../js/storage.js")),
+        ("realtime", include_str!("../js/realtime.js")),
     ];
     for (interface, script) in modules {
         let exports = exports(script);
         let functions = contract(interface);
-        assert!(functions.len() >= 3, "{interface}: {functions:?}");
+        assert!(!functions.is_empty(), "{interface} has no functions");
         for function in functions {
             let is_spelled_otherwise = SPELLED_OTHERWISE.iter().any(|(name, _)| *name == function);
             let name = camel_case(&function);
@@ -76,6 +77,7 @@ fn the_types_declare_what_is_exported() {
         include_str!("../js/database.js"),
         include_str!("../js/queue.js"),
         include_str!("../js/storage.js"),
+        include_str!("../js/realtime.js"),
     ];
     for script in scripts {
         for name in exports(script) {

@@ -14,6 +14,7 @@ mod generated {
                 import isobase:host/caller@0.1.0;
                 import isobase:host/database@0.1.0;
                 import isobase:host/queue@0.1.0;
+                import isobase:host/realtime@0.1.0;
                 import isobase:host/respond@0.1.0;
                 import isobase:host/storage@0.1.0;
             }
@@ -61,7 +62,7 @@ mod generated {
     });
 }
 
-pub(crate) use generated::isobase::host::{caller, database, queue, respond, storage};
+pub(crate) use generated::isobase::host::{caller, database, queue, realtime, respond, storage};
 
 /// Says that a [`HostView`] is what the generated code works on.
 struct Bound;
@@ -79,6 +80,7 @@ pub fn add_to_linker<T: Send + 'static>(
     caller::add_to_linker::<T, Bound>(linker, view)?;
     database::add_to_linker::<T, Bound>(linker, view)?;
     queue::add_to_linker::<T, Bound>(linker, view)?;
+    realtime::add_to_linker::<T, Bound>(linker, view)?;
     respond::add_to_linker::<T, Bound>(linker, view)?;
     storage::add_to_linker::<T, Bound>(linker, view)
 }

@@ -3,6 +3,7 @@
 use isobase_base::Context;
 use isobase_database::Door;
 use isobase_queue::QueueDoor;
+use isobase_realtime::Broadcaster;
 use wasmtime::component::ResourceTable;
 
 /// The circumstances of the request that a store is serving. Replaced for each request where a
@@ -11,6 +12,7 @@ pub struct Host {
     pub(crate) context: Context,
     pub(crate) door: Option<Door>,
     pub(crate) queues: Option<QueueDoor>,
+    pub(crate) broadcaster: Option<Broadcaster>,
     pub(crate) storage: Option<isobase_storage::Door>,
 }
 
@@ -19,12 +21,14 @@ pub struct Host {
 pub struct Doors {
     pub database: Option<Door>,
     pub queues: Option<QueueDoor>,
+    pub broadcaster: Option<Broadcaster>,
     pub storage: Option<isobase_storage::Door>,
 }
 
 impl Host {
     pub fn new(context: Context, doors: Doors) -> Self {
-        Self { context, door: doors.database, queues: doors.queues, storage: doors.storage }
+        let Doors { database, queues, broadcaster, storage } = doors;
+        Self { context, door: database, queues, broadcaster, storage }
     }
 
     pub fn context(&self) -> &Context {

@@ -12,6 +12,7 @@ mod caller;
 mod database;
 mod host;
 mod queue;
+mod realtime;
 mod respond;
 mod storage;
 

@@ -104,7 +104,8 @@ fn classified(error: &hyper_util::client::legacy::Error) -> SendError {
     if error.is_connect() { SendError::Tls } else { SendError::Broken }
 }
 
-fn tls() -> rustls::ClientConfig {
+/// TLS as the host speaks it to the outside: the roots that browsers trust.
+pub fn tls() -> rustls::ClientConfig {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
     // Named, not the process's default: who installs that, and when, is not known here.
     rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

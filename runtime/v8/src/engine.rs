@@ -12,6 +12,7 @@ use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Worker};
 use isobase_http::Network;
 use isobase_queue::Queues;
+use isobase_realtime::Hub;
 use isobase_storage::Storage;
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,6 +33,8 @@ pub struct V8Config {
     pub database: Option<Database>,
     /// What `isobase:host/queue` speaks to; likewise.
     pub queues: Option<Queues>,
+    /// What `isobase:host/realtime` publishes to; without one it refuses every message.
+    pub realtime: Option<Hub>,
     /// What `isobase:host/storage` works on; without one it refuses every call.
     pub storage: Option<Storage>,
     /// What `fetch` and its like reach.
@@ -69,8 +72,8 @@ impl V8Engine {
     /// Several engines share V8 and the first one's snapshot.
     pub fn new(config: V8Config) -> Result<Arc<Self>, V8EngineError> {
         let shelf = Shelf::new(Keeper::prepared(config.cache_dir)?, config.prewarmed);
-        let V8Config { database, queues, storage, network, observer, .. } = config;
-        let apis = HostApis { database, queues, storage };
+        let V8Config { database, queues, realtime, storage, network, observer, .. } = config;
+        let apis = HostApis { database, queues, realtime, storage };
         Ok(Arc::new(Self { shelf, apis, network, observer }))
     }
 

@@ -19,6 +19,7 @@
 //!     prewarmed: V8Config::PREWARMED,
 //!     database: None,
 //!     queues: None,
+//!     realtime: None,
 //!     storage: None,
 //!     network: Default::default(),
 //!     observer: Default::default(),

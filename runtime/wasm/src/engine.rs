@@ -13,6 +13,7 @@ use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Reuse, Worker};
 use isobase_http::Network;
 use isobase_queue::Queues;
+use isobase_realtime::Hub;
 use isobase_storage::Storage;
 use wasmtime::component::{Component, Linker};
 
@@ -41,6 +42,8 @@ pub struct WasmConfig {
     pub storage: Option<Storage>,
     /// What `wasi:http` reaches.
     pub network: Network,
+    /// What `isobase:host/realtime` publishes to; without one its calls answer `unavailable`.
+    pub realtime: Option<Hub>,
     pub observer: Observer,
 }
 
@@ -65,6 +68,7 @@ pub struct WasmEngine {
     queues: Option<Queues>,
     storage: Option<Storage>,
     network: Network,
+    realtime: Option<Hub>,
     observer: Observer,
 }
 
@@ -88,6 +92,7 @@ impl WasmEngine {
             queues: config.queues,
             storage: config.storage,
             network: config.network,
+            realtime: config.realtime,
             observer: config.observer,
         }))
     }
@@ -127,6 +132,7 @@ impl WasmEngine {
             queues: self.queues.clone(),
             storage: self.storage.clone(),
             client: self.network.client(&function.capabilities.egress),
+            realtime: self.realtime.clone(),
             sink: Arc::new(LogSink::new(function.target.clone(), self.observer.clone())),
             memory: MemoryTotal::default(),
             ticker: Arc::clone(&self.ticker),

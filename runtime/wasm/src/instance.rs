@@ -9,6 +9,7 @@ use isobase_database::Database;
 use isobase_engine::Function;
 use isobase_http::HttpClient;
 use isobase_queue::Queues;
+use isobase_realtime::Hub;
 use isobase_storage::Storage;
 use tokio::sync::oneshot;
 use wasmtime::Store;
@@ -42,6 +43,7 @@ pub(crate) struct Program {
     pub(crate) environment: Environment,
     pub(crate) database: Option<Database>,
     pub(crate) queues: Option<Queues>,
+    pub(crate) realtime: Option<Hub>,
     pub(crate) storage: Option<Storage>,
     /// With connections and an egress policy of this function's own.
     pub(crate) client: HttpClient,
@@ -67,6 +69,10 @@ impl Program {
         Doors {
             database: database.map(|database| database.session_door(context.clone(), grants.database)),
             queues: queues.map(|queues| queues.door(context.clone(), grants.queue)),
+            broadcaster: self
+                .realtime
+                .as_ref()
+                .map(|hub| hub.broadcaster(context.principal.clone(), grants.realtime)),
             storage: self.storage.as_ref().map(|storage| storage.door(context.clone(), grants.storage)),
         }
     }

@@ -47,6 +47,7 @@ mod fetch;
 mod handler;
 mod method;
 pub mod queue;
+pub mod realtime;
 mod request;
 mod response;
 pub mod storage;

@@ -5,6 +5,7 @@
 mod behave;
 mod misbehave;
 mod queue;
+mod realtime;
 mod sql;
 
 use isobase_sdk::{Request, Response, handler};
@@ -59,6 +60,7 @@ pub fn serve(request: Request) -> Response {
         "queue-settle" => queue::settle(&request),
         "queue-metrics" => queue::metrics(&request),
         "queue-consume" => queue::consume(request),
+        "publish" => realtime::publish(&request),
         _ => Response::text(format!("no behaviour is called {behaviour}")).with_status(404),
     }
 }

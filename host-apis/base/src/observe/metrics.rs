@@ -62,6 +62,9 @@ pub(super) struct Metrics {
     pub(super) database_events: Family<EventLabels, Counter>,
     pub(super) catalog_seconds: Histogram,
     pub(super) postgres_events: Family<EventLabels, Counter>,
+    pub(super) realtime_sockets: Gauge,
+    pub(super) realtime_deliveries: Counter,
+    pub(super) realtime_events: Family<EventLabels, Counter>,
 }
 
 /// 50 µs to 10 s: the span of a request from a cache hit to a timeout.
@@ -90,6 +93,9 @@ impl Metrics {
             database_events: Family::default(),
             catalog_seconds: latency(),
             postgres_events: Family::default(),
+            realtime_sockets: Gauge::default(),
+            realtime_deliveries: Counter::default(),
+            realtime_events: Family::default(),
         };
         metrics.registered()
     }
@@ -118,6 +124,13 @@ impl Metrics {
         registry.register("database_events", "Pool and connection events", self.database_events.clone());
         registry.register("catalog_load_seconds", "Time to read the schema", self.catalog_seconds.clone());
         registry.register("postgres_events", "Events of the managed Postgres", self.postgres_events.clone());
+        registry.register("realtime_sockets", "Open realtime sockets", self.realtime_sockets.clone());
+        registry.register(
+            "realtime_deliveries",
+            "Messages handed to joined channels",
+            self.realtime_deliveries.clone(),
+        );
+        registry.register("realtime_events", "Joins, broadcasts, drops", self.realtime_events.clone());
         self
     }
 }

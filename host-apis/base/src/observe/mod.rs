@@ -54,6 +54,8 @@ pub enum Observation<'a> {
     QueueSettled { queue: &'a str, outcome: QueueOutcome, messages: u64 },
     /// The managed Postgres process did something.
     Postgres { event: PostgresEvent<'a> },
+    /// A realtime socket came, went or was given messages.
+    Realtime { event: RealtimeEvent },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +65,20 @@ pub enum ConnectionEvent {
     /// The connection cap was reached and accepting paused.
     CapReached,
     /// The head or body of a request came too slowly.
+    TooSlow,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RealtimeEvent {
+    SocketOpened,
+    SocketClosed,
+    /// A channel was joined.
+    Joined,
+    /// A message was handed to so many channels.
+    Broadcast {
+        deliveries: u64,
+    },
+    /// A socket was dropped, because it took messages more slowly than they came.
     TooSlow,
 }
 

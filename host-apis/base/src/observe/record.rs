@@ -10,6 +10,7 @@ use super::metrics::{
 };
 use super::{
     AcquireOutcome, ConnectionEvent, DatabaseEvent, GuestLevel, Observation, PostgresEvent, QueueOutcome,
+    RealtimeEvent,
 };
 use crate::{Blame, FailureKind, RequestId, Target};
 
@@ -97,6 +98,7 @@ impl Observer {
             }
             Observation::QueueSettled { queue, outcome, messages } => self.queue(queue, outcome, messages),
             Observation::Postgres { event } => self.postgres(event),
+            Observation::Realtime { event } => self.realtime(event),
         }
     }
 
@@ -177,6 +179,29 @@ impl Observer {
             PostgresEvent::Stopped => "stopped",
         };
         self.metrics.postgres_events.get_or_create(&EventLabels { event: label }).inc();
+    }
+
+    fn realtime(&self, event: RealtimeEvent) {
+        let label = match event {
+            RealtimeEvent::SocketOpened => {
+                self.metrics.realtime_sockets.inc();
+                return;
+            }
+            RealtimeEvent::SocketClosed => {
+                self.metrics.realtime_sockets.dec();
+                return;
+            }
+            RealtimeEvent::Joined => "joined",
+            RealtimeEvent::Broadcast { deliveries } => {
+                self.metrics.realtime_deliveries.inc_by(deliveries);
+                "broadcast"
+            }
+            RealtimeEvent::TooSlow => {
+                tracing::debug!("a realtime socket was too slow for its messages and was dropped");
+                "too_slow"
+            }
+        };
+        self.metrics.realtime_events.get_or_create(&EventLabels { event: label }).inc();
     }
 }
 

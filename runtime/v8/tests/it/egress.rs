@@ -77,6 +77,7 @@ async fn ask(network: Network, egress: Option<&[&str]>, urls: &[String]) -> Vec<
         prewarmed: 0,
         database: None,
         queues: None,
+        realtime: None,
         storage: None,
         network: network.with_resolver(Arc::new(Names)),
         observer: isobase_base::observe::Observer::default(),

@@ -26,6 +26,7 @@ pub(crate) fn engine() -> &'static Arc<V8Engine> {
             queues: None,
             storage: None,
             network: Network::default(),
+            realtime: None,
             observer: Observer::default(),
         })
         .unwrap()
@@ -43,6 +44,7 @@ fn engine_with_database() -> &'static Arc<V8Engine> {
             queues: None,
             storage: None,
             network: Network::default(),
+            realtime: None,
             observer: Observer::default(),
         })
         .unwrap()
