@@ -16,11 +16,13 @@ use isobase_base::{
     TargetKind, TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
-use isobase_deploy::{Sources, SourcesConfig};
+use isobase_deploy::{Sources, SourcesConfig, WithSecrets};
 use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, Publish, Reuse};
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
+use isobase_logs::{FunctionLogs, LogsConfig};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
+use isobase_secrets::{LiveSecrets, SecretStore};
 use isobase_v8::{V8Config, V8Engine};
 use isobase_wasm::{WasmConfig, WasmEngine};
 use tokio::net::TcpListener;
@@ -30,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::StartArguments;
 use crate::keys::ProjectKeys;
 use crate::run_state::{RunState, process_start};
+use crate::transport::root_key_sources;
 use crate::{BadConfig, sdk, well_known};
 
 /// Everything that runs, in the order it is taken down.
@@ -39,6 +42,8 @@ pub(crate) struct Host {
     admin_shutdown: CancellationToken,
     admin: JoinHandle<()>,
     sources: Sources,
+    secrets: LiveSecrets,
+    logs: Arc<FunctionLogs>,
     pool: Arc<Pool>,
     database: Database,
     own_sessions: OwnSessions,
@@ -67,6 +72,7 @@ impl Host {
         }
         let keys = ProjectKeys::of(&project.settings)?;
         let observer = Observer::default();
+        let root_key = root_key_sources(&project).find_or_make().context(BadConfig)?;
         // Ports first: a taken one should not cost a start of Postgres.
         let listener =
             bind(arguments.host, arguments.port.unwrap_or(project.settings.api.port), "api.port or --port")
@@ -82,6 +88,12 @@ impl Host {
         let database = Database::open(database, observer.clone()).await?;
         let own_sessions = own_sessions(store.host_url())?;
         let state = run_state(&keys, address, admin_address, &store);
+        let secrets = SecretStore::open(own_sessions.clone(), &root_key).await?;
+        let changed = database.subscribe(isobase_secrets::CHANNEL).context("too many channels")?;
+        let secrets = LiveSecrets::follow(secrets, changed).await?;
+        let logs = LogsConfig { days_kept: arguments.function_log_days };
+        let logs = FunctionLogs::start(own_sessions.clone(), logs, observer.clone());
+        observer.keep_journal(logs.clone());
 
         progress.step("Starting the engines");
         sdk::unpack(&workdir)?;
@@ -92,7 +104,8 @@ impl Host {
         sources.environment = function_environment(&state);
         sources.no_verify_jwt = arguments.no_verify_jwt;
         sources.env_file = arguments.env_file;
-        let sources = Sources::open(sources, pool.clone()).await?;
+        let publish = WithSecrets::start(pool.clone(), secrets.environments());
+        let sources = Sources::open(sources, publish).await?;
         pool.prewarm(&rest()).await?;
 
         let switchboard = Arc::new(Switchboard::new(pool.clone()));
@@ -106,6 +119,8 @@ impl Host {
             shutdown,
             admin_shutdown,
             sources,
+            secrets,
+            logs,
             pool,
             database,
             own_sessions,
@@ -156,7 +171,8 @@ impl Host {
         self.shutdown.cancel();
         _ = self.gateway.await;
         self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
-        drop(self.sources);
+        drop((self.sources, self.secrets));
+        self.logs.stop().await;
         self.database.close().await;
         self.own_sessions.close();
         self.admin_shutdown.cancel();
@@ -247,6 +263,7 @@ fn run_state(keys: &ProjectKeys, address: SocketAddr, admin: SocketAddr, store: 
         api_url: format!("http://{address}"),
         admin_url: format!("http://{admin}"),
         db_url: store.public_url.clone(),
+        host_db_url: store.host_url().into(),
         publishable_key: keys.publishable_key.clone(),
         secret_key: keys.secret_key.clone(),
         jwt_secret: keys.jwt_secret.clone(),

@@ -10,6 +10,7 @@ mod logging;
 mod run_state;
 mod sdk;
 mod terminal;
+mod transport;
 mod well_known;
 
 use std::process::ExitCode;
@@ -45,6 +46,9 @@ fn main() -> ExitCode {
         Command::Stop(arguments) => commands::stop::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::Functions(FunctionsCommand::New(arguments)) => commands::functions_new::run(&arguments),
+        Command::Functions(FunctionsCommand::Logs(arguments)) => commands::functions_logs::run(&arguments),
+        Command::Functions(FunctionsCommand::Stats(arguments)) => commands::functions_stats::run(&arguments),
+        Command::Secrets(command) => commands::secrets::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

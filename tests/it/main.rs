@@ -8,6 +8,8 @@ mod faults;
 mod functions;
 mod lifecycle;
 mod limits;
+mod logs;
 mod parity;
 mod rest;
+mod secrets;
 mod supabase_js;

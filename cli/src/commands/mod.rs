@@ -1,7 +1,10 @@
 //! One file per command.
 
+pub(crate) mod functions_logs;
 pub(crate) mod functions_new;
+pub(crate) mod functions_stats;
 pub(crate) mod init;
+pub(crate) mod secrets;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;

@@ -15,6 +15,7 @@
 
 mod body;
 mod context;
+mod environments;
 mod failure;
 mod grant;
 mod ids;
@@ -25,16 +26,19 @@ mod principal;
 pub mod progress;
 pub mod project;
 mod random;
+mod secret_text;
 mod switchboard;
 pub mod task;
 mod trace;
 
 pub use body::{Body, BodyError, Upgrade, UpgradedIo};
 pub use context::{Client, Context};
+pub use environments::Environments;
 pub use failure::{Blame, Failure, FailureKind};
 pub use grant::{Capabilities, Grant};
 pub use ids::{FunctionSlug, InvalidSlug, RequestId};
 pub use invoke::{Access, Invoker, Target, TargetKind};
 pub use principal::{InvalidRole, Principal, Role};
+pub use secret_text::SecretText;
 pub use switchboard::{Service, Switchboard};
 pub use trace::TraceContext;

@@ -10,6 +10,9 @@
 //! - `probes.rs` remembers every file looked at, existing or not, so that `watcher.rs` rebuilds
 //!   exactly the functions that a change concerns.
 //!
+//! [`WithSecrets`] stands between whoever publishes and the pool: it adds the secrets of a function to
+//! its variables and publishes it again when they change.
+//!
 //! A source that does not build is published too, as the failure its requests are answered with;
 //! the next good save heals it. Nothing here runs guest code.
 //!
@@ -35,10 +38,12 @@ mod jsonc;
 mod probes;
 mod resolve;
 mod rust_crate;
+mod secrets;
 mod sources;
 mod transpile;
 mod watcher;
 mod workshop;
 
 pub use config::{SourcesConfig, SourcesError, WasmBuild};
+pub use secrets::WithSecrets;
 pub use sources::{SourceStatus, Sources};

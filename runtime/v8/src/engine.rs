@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -11,7 +12,7 @@ use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Worker};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::isolate::{Assignment, Status, Wake};
+use crate::isolate::{Alive, Assignment, Status, Wake};
 use crate::keeper::Keeper;
 use crate::shelf::Shelf;
 use crate::snapshot::SnapshotError;
@@ -50,6 +51,7 @@ pub struct V8Engine {
     shelf: Arc<Shelf>,
     database: Option<Database>,
     observer: Observer,
+    alive: Arc<AtomicUsize>,
 }
 
 impl V8Engine {
@@ -58,7 +60,8 @@ impl V8Engine {
     /// Several engines share V8 and the first one's snapshot.
     pub fn new(config: V8Config) -> Result<Arc<Self>, V8EngineError> {
         let shelf = Shelf::new(Keeper::prepared(config.cache_dir)?, config.prewarmed);
-        Ok(Arc::new(Self { shelf, database: config.database, observer: config.observer }))
+        let alive = Arc::default();
+        Ok(Arc::new(Self { shelf, database: config.database, observer: config.observer, alive }))
     }
 
     /// How many isolates wait for a function.
@@ -68,7 +71,7 @@ impl V8Engine {
 
     async fn start(&self, function: Arc<Function>) -> Result<Arc<dyn Worker>, Failure> {
         let idle = self.shelf.take(function.limits.memory_bytes_max).await?;
-        let status = Status::new(self.observer.clone());
+        let status = Status::new(self.observer.function(&function.target));
         let (commands, inbox) = mpsc::unbounded_channel();
         let (booted, outcome) = oneshot::channel();
         // From here on dropping the worker ends the isolate, also when the boot is given up.
@@ -79,6 +82,7 @@ impl V8Engine {
             commands: inbox,
             wake: Wake::new(worker.commands()),
             status,
+            alive: Alive::among(&self.alive),
             booted,
         };
         if !idle.assign(assignment) {
@@ -109,5 +113,9 @@ impl Engine for V8Engine {
 
     fn boot(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Arc<dyn Worker>, Failure>> {
         self.start(function).boxed()
+    }
+
+    fn workers_alive(&self) -> usize {
+        self.alive.load(Ordering::Acquire)
     }
 }

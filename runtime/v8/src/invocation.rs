@@ -3,13 +3,19 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
 use isobase_base::{Body, Context, Failure, RequestId};
+use isobase_engine::Usage;
 use tokio::sync::oneshot;
+
+use crate::cpu::TurnClock;
+use crate::memory::MemoryMeter;
 
 /// Names one invocation within its isolate; never zero. Fits a small integer of V8.
 pub(crate) type InvocationId = u32;
@@ -45,6 +51,8 @@ pub(crate) struct Invocation {
     promises: u32,
     /// Reading of the isolate's shared CPU clock when it began; see [`crate::cpu`].
     pub(crate) cpu_begin: Duration,
+    pub(crate) began: Instant,
+    usage: Usage,
 }
 
 /// How far the response is.
@@ -58,21 +66,34 @@ enum Progress {
     Done,
 }
 
+impl Invocation {
+    fn note_usage(&self, shared: Duration, memory: &MemoryMeter) {
+        self.usage.set_cpu(shared.saturating_sub(self.cpu_begin));
+        self.usage.set_memory(memory.held());
+    }
+}
+
 /// All invocations of one isolate.
-#[derive(Default)]
 pub(crate) struct Invocations {
+    clock: Rc<TurnClock>,
+    memory: Arc<MemoryMeter>,
     live: HashMap<InvocationId, Invocation>,
     /// Ids that are over and nobody has been told of yet, and whether a script watched them.
     over: Vec<(InvocationId, bool)>,
 }
 
 impl Invocations {
+    pub(crate) fn new(clock: Rc<TurnClock>, memory: Arc<MemoryMeter>) -> Self {
+        Self { clock, memory, live: HashMap::new(), over: Vec::new() }
+    }
+
     /// Takes `arrival` in, unless nobody waits for its answer any more.
     pub(crate) fn admit(&mut self, arrival: Arrival, cpu_begin: Duration) -> bool {
         if arrival.reply.is_closed() {
             return false;
         }
-        let (head, body) = arrival.request.into_parts();
+        let (mut head, body) = arrival.request.into_parts();
+        let usage = head.extensions.remove::<Usage>().unwrap_or_default();
         let invocation = Invocation {
             head,
             body: Some(body),
@@ -86,6 +107,8 @@ impl Invocations {
             upgrading: false,
             promises: 0,
             cpu_begin,
+            began: Instant::now(),
+            usage,
         };
         self.live.insert(arrival.id, invocation);
         true
@@ -119,8 +142,11 @@ impl Invocations {
         answer: Result<Response<Body>, Failure>,
         streaming: bool,
     ) -> bool {
+        let sharers = self.live.len();
         let Some(invocation) = self.live.get_mut(&id) else { return false };
         let Some(reply) = invocation.reply.take() else { return false };
+        // Whoever hears the answer may write down at once what it cost.
+        invocation.note_usage(self.clock.read(sharers), &self.memory);
         let heard = reply.send(answer).is_ok();
         invocation.progress = if streaming && heard { Progress::Streaming } else { Progress::Done };
         invocation.cancelled |= !heard;
@@ -149,6 +175,15 @@ impl Invocations {
         true
     }
 
+    /// Its time is over, or its budget: nobody waits for what it left to be done either.
+    pub(crate) fn give_up(&mut self, id: InvocationId) {
+        if let Some(invocation) = self.live.get_mut(&id) {
+            invocation.progress = Progress::Done;
+            invocation.promises = 0;
+            self.settle(id);
+        }
+    }
+
     /// `waitUntil`: false when the invocation is over already.
     pub(crate) fn keep(&mut self, id: InvocationId) -> bool {
         self.live.get_mut(&id).is_some_and(|invocation| {
@@ -174,6 +209,11 @@ impl Invocations {
         if is_over && let Some(invocation) = self.live.remove(&id) {
             self.over.push((id, invocation.watched));
         }
+    }
+
+    /// The end of a turn: `shared` is the reading of the clock.
+    pub(crate) fn note_usage(&mut self, shared: Duration) {
+        self.live.values().for_each(|invocation| invocation.note_usage(shared, &self.memory));
     }
 
     /// Ids that ended since the last call, and whether a script watched them.

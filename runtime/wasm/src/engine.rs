@@ -109,7 +109,7 @@ impl WasmEngine {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             database: self.database.clone(),
-            sink: Arc::new(LogSink::new(function.target.clone(), self.observer.clone())),
+            sink: Arc::new(LogSink::new(self.observer.function(&function.target), function.version)),
             memory: MemoryTotal::default(),
             ticker: Arc::clone(&self.ticker),
             function,

@@ -17,7 +17,7 @@ use crate::limits::{
     FUNCTION_CLOCK_SETTING_MAX, FUNCTION_CONCURRENCY_SETTING_MAX, FUNCTION_MEMORY_SETTING_MAX,
     FUNCTION_MEMORY_SETTING_MIN,
 };
-use crate::{Capabilities, FunctionSlug, Grant};
+use crate::{Capabilities, FunctionSlug, Grant, SecretText};
 
 /// Shorter secrets are refused, as by the Supabase CLI.
 const JWT_SECRET_BYTES_MIN: usize = 16;
@@ -91,6 +91,7 @@ fn api(mut section: Section<'_>) -> Api {
 fn database(mut section: Section<'_>) -> DatabaseSettings {
     let port = section.port("port", 54322);
     let major_version = section.integer("major_version", 13..=99).map_or(17, |version| version as u32);
+    let root_key = section.string("root_key").filter(|key| !key.is_empty()).map(SecretText::from);
     let mut inner = section.section("migrations");
     let migrations = Migrations {
         enabled: inner.boolean("enabled", true),
@@ -108,14 +109,13 @@ fn database(mut section: Section<'_>) -> DatabaseSettings {
         "network_restrictions",
         "password",
         "pooler",
-        "root_key",
         "settings",
         "shadow_port",
         "ssl_enforcement",
         "vault",
     ]);
     section.finish();
-    DatabaseSettings { port, major_version, migrations, seed }
+    DatabaseSettings { port, major_version, root_key, migrations, seed }
 }
 
 fn auth(mut section: Section<'_>, folder: &Path) -> Auth {

@@ -39,6 +39,8 @@ pub(super) const MIGRATIONS: &[Migration] = migrations! {
     7 "storage" "0007_storage.sql",
     8 "parameters" "0008_parameters.sql",
     9 "caller" "0009_caller.sql",
+    16 "secrets" "0016_secrets.sql",
+    17 "function_logs" "0017_function_logs.sql",
 };
 
 impl Migration {

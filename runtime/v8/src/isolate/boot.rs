@@ -30,7 +30,7 @@ impl Isolate {
         {
             let state = self.runtime.op_state();
             let mut state = state.borrow_mut();
-            state.put(GuestLog::new(function.target.clone(), assignment.status.observer.clone()));
+            state.put(GuestLog::new(assignment.status.observer.clone(), function.version));
             let wake = std::mem::replace(&mut assignment.wake, super::Wake::nowhere());
             state.put(wake);
             *state.borrow_mut::<Callers>() =

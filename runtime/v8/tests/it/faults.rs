@@ -283,7 +283,7 @@ async fn log_floods_are_bounded() {
 }
 
 /// Threads of this process with that name.
-fn threads_of(name: &str) -> usize {
+pub(crate) fn threads_of(name: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let named = tasks.filter(|task| {
         let path = task.as_ref().unwrap().path().join("comm");

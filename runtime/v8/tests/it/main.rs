@@ -4,6 +4,7 @@ mod database;
 mod density;
 mod faults;
 mod hello;
+mod lifecycle;
 mod outbound;
 mod platform;
 mod postgres;
