@@ -72,7 +72,6 @@ impl Host {
         }
         let keys = ProjectKeys::of(&project.settings)?;
         let observer = Observer::default();
-        let root_key = root_key_sources(&project).find_or_make().context(BadConfig)?;
         // Ports first: a taken one should not cost a start of Postgres.
         let listener =
             bind(arguments.host, arguments.port.unwrap_or(project.settings.api.port), "api.port or --port")
@@ -88,9 +87,7 @@ impl Host {
         let database = Database::open(database, observer.clone()).await?;
         let own_sessions = own_sessions(store.host_url())?;
         let state = run_state(&keys, address, admin_address, &store);
-        let secrets = SecretStore::open(own_sessions.clone(), &root_key).await?;
-        let changed = database.subscribe(isobase_secrets::CHANNEL).context("too many channels")?;
-        let secrets = LiveSecrets::follow(secrets, changed).await?;
+        let secrets = open_secrets(&project, &own_sessions, &database).await?;
         let logs = LogsConfig { days_kept: arguments.function_log_days };
         let logs = FunctionLogs::start(own_sessions.clone(), logs, observer.clone());
         observer.keep_journal(logs.clone());
@@ -272,6 +269,18 @@ fn run_state(keys: &ProjectKeys, address: SocketAddr, admin: SocketAddr, store: 
     }
 }
 
+async fn open_secrets(
+    project: &Project,
+    own_sessions: &OwnSessions,
+    database: &Database,
+) -> anyhow::Result<LiveSecrets> {
+    let key = root_key_sources(project).find_or_make().context(BadConfig)?;
+    let store = SecretStore::open(own_sessions.clone(), &key).await?;
+    let changed =
+        database.subscribe(isobase_secrets::CHANNEL).context("too many channels are listened to")?;
+    Ok(LiveSecrets::follow(store, changed).await?)
+}
+
 /// Compiled code and the V8 snapshot: the same for all projects of a user, so kept once.
 fn cache_folder() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -330,6 +339,7 @@ fn publish_rest(pool: &Pool, project: &Project) {
 fn function_environment(state: &RunState) -> BTreeMap<String, String> {
     let named = |key: &str| serde_json::json!({ "default": key }).to_string();
     BTreeMap::from([
+        ("SB_REGION".into(), "local".into()),
         ("SUPABASE_URL".into(), state.api_url.clone()),
         ("SUPABASE_ANON_KEY".into(), state.anon_key.clone()),
         ("SUPABASE_SERVICE_ROLE_KEY".into(), state.service_role_key.clone()),

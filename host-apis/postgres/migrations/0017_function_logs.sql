@@ -27,4 +27,5 @@ create table isobase.function_logs (
 ) partition by range (logged_at);
 
 create index function_logs_function_logged_at on isobase.function_logs (function, logged_at);
+create index function_logs_logged_at on isobase.function_logs (logged_at);
 create index function_logs_request_id on isobase.function_logs (request_id) where request_id is not null;

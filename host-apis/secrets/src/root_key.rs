@@ -119,6 +119,11 @@ impl RootKey {
     fn save(&self, path: &Path) -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
+        // A key that got into a repository is no key any more.
+        let ignore = folder.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(ignore, "*\n")?;
+        }
         let unfinished = folder.join(format!(".{FILE}-{}", std::process::id()));
         let written = OpenOptions::new()
             .write(true)
@@ -170,7 +175,12 @@ mod tests {
         assert_eq!(fingerprint(sources.find()), first);
         let path = sources.state_folder.join("root.key");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(&sources.state_folder).unwrap().count(), 1);
+        let mut names: Vec<_> = std::fs::read_dir(&sources.state_folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, [".gitignore", "root.key"]);
 
         std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(sources.find(), Err(RootKeyError::Exposed { .. })));

@@ -22,6 +22,18 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
 }
 
+impl Function {
+    /// The variables of one worker: the function's own, and the names that Supabase gives a deployment
+    /// and each of its isolates.
+    pub fn worker_environment(&self) -> BTreeMap<String, String> {
+        let deployment = format!("local_{}_{}", self.target.slug(), self.version);
+        let mut environment = self.environment.clone();
+        environment.insert("DENO_DEPLOYMENT_ID".to_owned(), deployment);
+        environment.insert("SB_EXECUTION_ID".to_owned(), uuid::Uuid::new_v4().to_string());
+        environment
+    }
+}
+
 /// Counts up with every change of a function. Zero for built-ins, which change with the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionVersion(pub u64);

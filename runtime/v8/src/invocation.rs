@@ -221,11 +221,14 @@ impl Invocations {
         std::mem::take(&mut self.over)
     }
 
-    /// Fails whatever still waits for an answer.
-    pub(crate) fn fail_all(&mut self, failure: impl Fn(InvocationId) -> Failure) {
-        let waiting: Vec<InvocationId> = self.live.keys().copied().collect();
-        for id in waiting {
+    /// Fails whatever still waits for an answer. Returns the rest: what follows their responses ends
+    /// without anybody being told.
+    pub(crate) fn fail_all(&mut self, failure: impl Fn(InvocationId) -> Failure) -> Vec<InvocationId> {
+        let (waiting, answered): (Vec<_>, Vec<_>) =
+            self.live.iter().map(|(id, one)| (*id, one.reply.is_some())).partition(|(_, waits)| *waits);
+        for (id, _) in waiting {
             self.answer(id, Err(failure(id)), false);
         }
+        answered.into_iter().map(|(id, _)| id).collect()
     }
 }

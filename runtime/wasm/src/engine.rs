@@ -103,11 +103,7 @@ impl WasmEngine {
         let pre = boot::prepare(&self.linker, &component)?;
         let program = Program {
             pre,
-            environment: function
-                .environment
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
+            environment: function.worker_environment().into_iter().collect(),
             database: self.database.clone(),
             sink: Arc::new(LogSink::new(self.observer.function(&function.target), function.version)),
             memory: MemoryTotal::default(),

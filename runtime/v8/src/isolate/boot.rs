@@ -44,7 +44,7 @@ impl Isolate {
         let configure = self.hooks.configure.clone();
         deno_core::scope!(scope, self.runtime);
         let environment = v8::Object::new(scope);
-        for (name, value) in &function.environment {
+        for (name, value) in &function.worker_environment() {
             if let (Some(name), Some(value)) = (v8::String::new(scope, name), v8::String::new(scope, value)) {
                 environment.create_data_property(scope, name.into(), value.into());
             }

@@ -44,12 +44,16 @@ impl Isolate {
             End::Broken { kind, retirement, detail } => {
                 status.retire(retirement);
                 let culprit = self.turns.meter().culprit();
-                self.with_invocations(|invocations| {
+                let answered = self.with_invocations(|invocations| {
                     invocations.fail_all(|id| match culprit {
                         Some(culprit) if culprit != id => beside(kind),
                         _ => Failure::new(kind, detail.clone()),
-                    });
+                    })
                 });
+                // What was thrown is in the log already.
+                for id in answered.into_iter().filter(|_| kind != FailureKind::Crashed) {
+                    self.log_for(id, &detail);
+                }
             }
         }
     }

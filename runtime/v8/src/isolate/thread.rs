@@ -71,6 +71,7 @@ async fn live(snapshot: &'static [u8], memory_bytes_max: u64, ready: impl FnOnce
     let Ok(mut assignment) = assigned.await else { return };
     name_thread(assignment.function.target.slug().as_str());
     let booted = isolate.boot(&mut assignment).await;
+    assignment.status.observer.cpu(isolate.turns.shared());
     let serves = booted.is_ok();
     let Assignment { function, commands, status, alive, booted: tell, .. } = assignment;
     if tell.send(booted).is_ok() && serves {
