@@ -1,5 +1,11 @@
 //! Secrets: set from the command line, seen by functions at once, sealed in the database.
 
+use std::sync::Arc;
+
+use isobase_base::observe::Observer;
+use isobase_base::progress::Silent;
+use isobase_guests::COMPONENT;
+use isobase_postgres::{Cluster, ClusterConfig};
 use serde_json::{Value, json};
 
 use crate::app::{App, Project};
@@ -118,4 +124,45 @@ async fn a_wrong_root_key_is_told_at_start() {
     project.configure(&format!("[db]\nroot_key = \"{}\"", key.trim()));
     let app = project.start().await;
     shows(&app, "show", json!(["x", null])).await;
+}
+
+#[tokio::test]
+async fn every_node_on_a_database_sees_a_secret_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ClusterConfig { port: 0, ..ClusterConfig::new(folder.path()) };
+    let cluster = Cluster::start(config, Arc::new(Silent), Observer::default()).await.unwrap();
+    let node = |key: &str| {
+        let project = project().with_db_url(cluster.superuser_url());
+        project.configure(&format!("[db]\nroot_key = \"{}\"", key.repeat(64)));
+        project
+    };
+    let one = node("a").start().await;
+    let two = node("a").start().await;
+    let (ok, text) = run(&one.project, &["secrets", "set", "PASSWORD=of both"]).await;
+    assert!(ok, "{text}");
+    shows(&one, "show", json!(["of both", null])).await;
+    shows(&two, "show", json!(["of both", null])).await;
+    let (ok, text) = run(&two.project, &["secrets", "set", "PASSWORD=from the other"]).await;
+    assert!(ok, "{text}");
+    shows(&one, "show", json!(["from the other", null])).await;
+
+    let other = node("b");
+    let mut child = other.spawn();
+    assert!(!child.wait().await.unwrap().success());
+    assert!(other.log().contains("encrypted under another root key"), "{}", other.log());
+}
+
+#[tokio::test]
+async fn a_wasm_function_sees_secrets_too() {
+    let project = Project::empty();
+    project
+        .configure("[functions.guests]\nverify_jwt = false\nentrypoint = \"./functions/guests/guests.wasm\"");
+    project.write("supabase/functions/guests/guests.wasm", COMPONENT);
+    let app = project.start().await;
+    let password =
+        async || app.call("GET", "/functions/v1/guests/environment").send().await.json()["PASSWORD"].clone();
+    assert_eq!(password().await, Value::Null);
+    let (ok, text) = run(&app.project, &["secrets", "set", "PASSWORD=x", "--function", "guests"]).await;
+    assert!(ok, "{text}");
+    app.until("the guest sees it", || async { password().await == "x" }).await;
 }

@@ -164,6 +164,7 @@ impl Writer {
             } else if !std::mem::replace(&mut told, true) {
                 tracing::warn!(%error, "the functions' log cannot be written; trying again");
             }
+            self.report_dropped();
             if self.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 // The flush is the last attempt for all that is left.
                 if let Err(error) = self.write_within(batch, FUNCTION_LOG_FLUSH_TIMEOUT).await {
@@ -249,5 +250,50 @@ impl Writer {
             tracing::warn!(entries, "functions log faster than Postgres takes it; entries were dropped");
             self.observer.record(Observation::FunctionLogDropped { event: "queue_full", entries });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use deadpool_postgres::{Manager, Pool};
+    use isobase_base::limits::FUNCTION_LOG_QUEUE_MAX;
+    use isobase_base::observe::{GuestLevel, Observer};
+    use isobase_base::{FunctionSlug, Target};
+    use tokio_postgres::{Config, NoTls};
+
+    use super::{FunctionLogs, LogsConfig};
+
+    /// A pool whose server does not exist.
+    fn nowhere() -> Pool {
+        let mut config = Config::new();
+        config.host("/nonexistent/folder").user("nobody");
+        Pool::builder(Manager::new(config, NoTls)).max_size(1).build().unwrap()
+    }
+
+    #[tokio::test]
+    async fn without_a_database_entries_are_dropped_and_counted_and_nobody_waits() {
+        let observer = Observer::default();
+        let logs = FunctionLogs::start(nowhere(), LogsConfig::default(), observer.clone());
+        observer.keep_journal(logs.clone());
+        let function = observer.function(&Target::user(FunctionSlug::parse("talk").unwrap()));
+        let write = |count: usize| {
+            for _ in 0..count {
+                function.line(1, None, GuestLevel::Info, "hello");
+            }
+        };
+        write(FUNCTION_LOG_QUEUE_MAX + 50);
+        let counted = "function_log_entries_dropped_total{event=\"queue_full\"}";
+        let until = Instant::now() + Duration::from_secs(30);
+        while !observer.openmetrics().contains(counted) {
+            assert!(Instant::now() < until, "{}", observer.openmetrics());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            // The writer may have taken a batch out of the queue before it was full.
+            write(50);
+        }
+        logs.stop().await;
+        let text = observer.openmetrics();
+        assert!(text.contains("function_log_entries_dropped_total{event=\"not_written\"}"), "{text}");
     }
 }

@@ -46,9 +46,9 @@ pub trait Worker: Send + Sync {
     /// flight may go on where the reason allows it.
     fn retirement(&self) -> Option<Retirement>;
 
-    /// Asks the worker to end once its requests in flight have, and what they left to be done after
-    /// their responses (`waitUntil`), within the function's limits. Idempotent. Dropping the last
-    /// reference to a worker that was not retired ends it at once.
+    /// Asks the worker to end once nobody holds it any more and its requests in flight have ended, and
+    /// what they left to be done after their responses (`waitUntil`), within the function's limits.
+    /// Idempotent. Dropping the last reference to a worker that was not retired ends it at once.
     fn retire(&self, reason: Retirement);
 
     /// Memory the worker holds now, in bytes, for figures and for eviction.

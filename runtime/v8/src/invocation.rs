@@ -211,9 +211,11 @@ impl Invocations {
         }
     }
 
-    /// The end of a turn: `shared` is the reading of the clock.
+    /// The end of a turn: `shared` is the reading of the clock. Only of responses that still flow: who
+    /// has not answered is read when it does.
     pub(crate) fn note_usage(&mut self, shared: Duration) {
-        self.live.values().for_each(|invocation| invocation.note_usage(shared, &self.memory));
+        let streaming = self.live.values().filter(|invocation| invocation.progress == Progress::Streaming);
+        streaming.for_each(|invocation| invocation.note_usage(shared, &self.memory));
     }
 
     /// Ids that ended since the last call, and whether a script watched them.

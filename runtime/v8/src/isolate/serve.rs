@@ -24,7 +24,7 @@ const HEAVY_TURN: Duration = Duration::from_millis(1);
 
 /// Why the loop ends.
 enum End {
-    /// The worker was dropped, or retired and has nothing left to do.
+    /// The worker was dropped; where it was retired before, nothing is left to do either.
     Asked,
     /// The isolate cannot go on.
     Broken { kind: FailureKind, retirement: Retirement, detail: String },
@@ -95,18 +95,17 @@ impl Isolate {
         self.fail_over_budget(limits, status);
         self.look_ahead(context, limits, status);
         self.forget_over();
-        let retired = status.retirement().is_some();
         match taken {
             // Events were dispatched, or there may be more commands.
             Taken::More | Taken::Retire(_) => {
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            Taken::All | Taken::Closed if retired && self.with_invocations(|all| all.is_empty()) => {
-                Poll::Ready(End::Asked)
-            }
             // Nobody retired it, so nobody wants what it still does.
-            Taken::Closed if !retired => Poll::Ready(End::Asked),
+            Taken::Closed if status.retirement().is_none() => Poll::Ready(End::Asked),
+            Taken::Closed if self.with_invocations(|all| all.is_empty()) => Poll::Ready(End::Asked),
+            // As long as somebody holds the worker, a request may be on its way: one that got its place
+            // before the retirement is served.
             Taken::All | Taken::Closed => Poll::Pending,
         }
     }

@@ -45,6 +45,19 @@ async fn a_replaced_worker_finishes_its_work_though_nobody_holds_it() {
     }
 }
 
+/// A request may have got its place just before: it must not be lost.
+#[tokio::test]
+async fn a_retired_worker_serves_who_still_holds_it() {
+    let worker = function("retired", "Deno.serve(() => new Response('well'))").boot().await.unwrap();
+    worker.retire(Retirement::Replaced);
+    for _ in 0..20 {
+        assert_eq!(ask(&*worker).await, "200 well");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(worker);
+    eventually("the end of the thread", || threads_of("fn:retired") == 0).await;
+}
+
 #[tokio::test]
 async fn a_worker_that_nobody_retired_ends_when_dropped() {
     let worker = function("dropped-work", SLOW_WORK).boot().await.unwrap();
@@ -70,6 +83,7 @@ async fn work_after_the_response_ends_at_the_wall_clock() {
         .await;
     assert!(began.elapsed() >= wall_clock / 10 * 9);
     assert_eq!(worker.retirement(), Some(Retirement::WallClockLimit));
+    drop(worker);
     eventually("the unload event", || logged("wall-work").contains(&"info unload".to_owned())).await;
     assert!(began.elapsed() >= wall_clock);
     let lines = logged("wall-work");
@@ -93,8 +107,9 @@ async fn work_after_the_response_counts_against_its_cpu_time() {
     );
     let worker = function("cpu-work", &code).cpu(Duration::from_millis(400)).boot().await.unwrap();
     assert_eq!(ask(&*worker).await, "200 at once");
+    eventually("the retirement", || worker.retirement() == Some(Retirement::CpuLimit)).await;
+    drop(worker);
     eventually("the end of the thread", || threads_of("fn:cpu-work") == 0).await;
-    assert_eq!(worker.retirement(), Some(Retirement::CpuLimit));
     let lines = logged("cpu-work");
     assert!(lines.contains(&"info beforeunload cpu".to_owned()), "{lines:?}");
     assert!(lines.contains(&"error more than 400 ms of CPU time".to_owned()), "{lines:?}");
