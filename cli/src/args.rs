@@ -4,6 +4,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use isobase_base::limits::{FUNCTION_LOG_DAYS, FUNCTION_LOG_DAYS_MAX};
+
+pub(crate) use functions::{LogLevel, LogsArguments, StatsArguments};
+pub(crate) use secrets::{ListSecretsArguments, SecretsCommand, SetSecretsArguments, UnsetSecretsArguments};
+
+mod functions;
+mod secrets;
 
 /// One binary that runs a whole Supabase-compatible backend.
 #[derive(Debug, Parser)]
@@ -26,6 +33,9 @@ pub(crate) enum Command {
     /// Work with functions
     #[command(subcommand)]
     Functions(FunctionsCommand),
+    /// Set, list and forget variables that only functions may see
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +56,10 @@ pub(crate) enum FunctionsCommand {
     Delete(FunctionArguments),
     /// Call a function
     Invoke(InvokeArguments),
+    /// Show what a function logged and how its invocations ended
+    Logs(LogsArguments),
+    /// Show invocations, errors, time and memory of the running project's functions
+    Stats(StatsArguments),
 }
 
 /// Which isobase to talk to: the one that runs in the project's folder, or one elsewhere.
@@ -178,6 +192,9 @@ pub(crate) struct StartArguments {
     /// Return once everything is up, and go on in the background
     #[arg(long, short)]
     pub(crate) detach: bool,
+    /// Days that the functions' log is kept
+    #[arg(long, value_name = "DAYS", default_value_t = FUNCTION_LOG_DAYS, value_parser = clap::value_parser!(u32).range(1..=i64::from(FUNCTION_LOG_DAYS_MAX)))]
+    pub(crate) function_log_days: u32,
     /// What to log: error, warn, info, debug, or directives such as isobase_pool=debug
     #[arg(long, env = "ISOBASE_LOG", default_value = "info", value_name = "LEVEL")]
     pub(crate) log: String,

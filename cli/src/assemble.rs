@@ -16,16 +16,18 @@ use isobase_base::{
     Switchboard, Target, TargetKind, TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
-use isobase_deploy::{Environment, Precedence, Releases, ReleasesConfig, Sources, SourcesConfig};
+use isobase_deploy::{Precedence, Releases, ReleasesConfig, Sources, SourcesConfig, WithSecrets};
 use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, Publish, Reuse};
 use isobase_gateway::{Admin, Gateway, GatewayConfig, keys as gateway_keys};
 use isobase_http::outbound::{self, Outbound};
 use isobase_http::{Network, Stance, Surroundings};
+use isobase_logs::{FunctionLogs, LogsConfig};
 use isobase_management::{Management, ManagementConfig};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_postgres::{Cluster, ClusterConfig, OwnSessions, foreign, own_sessions, project, schema};
 use isobase_queue::Queues;
 use isobase_realtime::{Hub, Realtime, hand_out};
+use isobase_secrets::{LiveSecrets, SecretStore};
 use isobase_storage::{Storage, StorageConfig};
 use isobase_triggers::cron::{self, Cron, CronConfig, DeclaredSchedule, LogIn};
 use isobase_triggers::{QueueConsumer, QueueConsumers, QueueHost};
@@ -38,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::StartArguments;
 use crate::keys::{Mode, ProjectKeys, project_ref};
 use crate::run_state::{RunState, process_start};
+use crate::transport::root_key_sources;
 use crate::{BadConfig, sdk, well_known};
 
 /// Everything that runs, in the order it is taken down.
@@ -48,6 +51,8 @@ pub(crate) struct Host {
     admin: JoinHandle<()>,
     sources: Option<Sources>,
     cron: Cron,
+    secrets: LiveSecrets,
+    logs: Arc<FunctionLogs>,
     pool: Arc<Pool>,
     queue_consumers: QueueConsumers,
     realtime: Hub,
@@ -97,6 +102,10 @@ impl Host {
         let own_sessions = own_sessions(store.host_url())?;
         let state = run_state(&keys, &project, address, admin_address, &store);
         let storage = open_storage(&project, &database, &own_sessions, &keys).await?;
+        let secrets = open_secrets(&project, &own_sessions, &database).await?;
+        let logs = LogsConfig { days_kept: arguments.function_log_days };
+        let logs = FunctionLogs::start(own_sessions.clone(), logs, observer.clone());
+        observer.keep_journal(logs.clone());
 
         progress.step("Starting the engines");
         sdk::unpack(&workdir)?;
@@ -106,11 +115,12 @@ impl Host {
         publish_rest(&pool, &project);
         progress.step("Loading the functions");
         let environment = function_environment(&state);
+        let publish = WithSecrets::start(pool.clone(), secrets.environments());
         let releases = ReleasesConfig {
             sessions: own_sessions.clone(),
             wake: database.subscribe("isobase_functions"),
             builds_folder: state_folder(&workdir).join("builds"),
-            environment: with_environment(environment.clone()),
+            environment: environment.clone(),
             project_ref: state.project_ref.clone(),
             limits: Limits::default(),
             precedence: match mode {
@@ -118,7 +128,7 @@ impl Host {
                 Mode::Production => Precedence::Deployed,
             },
         };
-        let releases = Releases::open(releases, pool.clone()).await?;
+        let releases = Releases::open(releases, pool.clone(), publish.clone()).await?;
         let sources = match mode {
             Mode::Production => None,
             Mode::Development => {
@@ -126,7 +136,7 @@ impl Host {
                 sources.environment = environment;
                 sources.no_verify_jwt = arguments.no_verify_jwt;
                 sources.env_file = arguments.env_file;
-                Some(Sources::open(sources, pool.clone()).await?)
+                Some(Sources::open(sources, publish).await?)
             }
         };
         pool.prewarm(&rest()).await?;
@@ -158,6 +168,8 @@ impl Host {
             admin_shutdown,
             sources,
             cron,
+            secrets,
+            logs,
             pool,
             queue_consumers,
             realtime,
@@ -218,10 +230,11 @@ impl Host {
         self.queue_consumers.stop().await;
         self.cron.stop().await;
         self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
-        drop(self.sources);
+        drop((self.sources, self.secrets));
         if let Some(storage) = self.storage {
             storage.close();
         }
+        self.logs.stop().await;
         self.database.close().await;
         self.own_sessions.close();
         self.admin_shutdown.cancel();
@@ -330,6 +343,7 @@ fn run_state(
         api_url: format!("http://{address}"),
         admin_url: format!("http://{admin}"),
         db_url: store.public_url.clone(),
+        host_db_url: store.host_url().into(),
         publishable_key: keys.publishable_key.clone(),
         secret_key: keys.secret_key.clone(),
         jwt_secret: keys.jwt_secret.clone(),
@@ -350,9 +364,16 @@ fn management(state: &RunState, project: &Project, releases: Releases) -> Arc<Ma
     Arc::new(Management::new(config, releases))
 }
 
-/// The same variables for every deployed function.
-fn with_environment(variables: BTreeMap<String, String>) -> Environment {
-    Arc::new(move |_slug| variables.clone())
+async fn open_secrets(
+    project: &Project,
+    own_sessions: &OwnSessions,
+    database: &Database,
+) -> anyhow::Result<LiveSecrets> {
+    let key = root_key_sources(project).find_or_make().context(BadConfig)?;
+    let store = SecretStore::open(own_sessions.clone(), &key).await?;
+    let changed =
+        database.subscribe(isobase_secrets::CHANNEL).context("too many channels are listened to")?;
+    Ok(LiveSecrets::follow(store, changed).await?)
 }
 
 /// Compiled code and the V8 snapshot: the same for all projects of a user, so kept once.
@@ -497,6 +518,7 @@ fn publish_rest(pool: &Pool, project: &Project) {
 fn function_environment(state: &RunState) -> BTreeMap<String, String> {
     let named = |key: &str| serde_json::json!({ "default": key }).to_string();
     BTreeMap::from([
+        ("SB_REGION".into(), "local".into()),
         ("SUPABASE_URL".into(), state.api_url.clone()),
         ("SUPABASE_ANON_KEY".into(), state.anon_key.clone()),
         ("SUPABASE_SERVICE_ROLE_KEY".into(), state.service_role_key.clone()),

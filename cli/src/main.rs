@@ -12,6 +12,7 @@ mod remote;
 mod run_state;
 mod sdk;
 mod terminal;
+mod transport;
 mod well_known;
 
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ fn functions(command: FunctionsCommand) -> anyhow::Result<()> {
         FunctionsCommand::Rollback(arguments) => commands::functions_traffic::rollback(&arguments),
         FunctionsCommand::Split(arguments) => commands::functions_traffic::split(&arguments),
         FunctionsCommand::Delete(arguments) => commands::functions_traffic::delete(&arguments),
+        FunctionsCommand::Logs(arguments) => commands::functions_logs::run(&arguments),
+        FunctionsCommand::Stats(arguments) => commands::functions_stats::run(&arguments),
         FunctionsCommand::Invoke(arguments) => commands::functions_invoke::run(&arguments),
     }
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Stop(arguments) => commands::stop::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::Functions(command) => functions(command),
+        Command::Secrets(command) => commands::secrets::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! What a running `isobase start` leaves for `stop`, `status` and tools: `.isobase/run.json`,
-//! written when everything is up and removed at a clean stop. Holds no secret but the local
-//! database password that the Supabase CLI prints as well; readable by its owner only.
+//! written when everything is up and removed at a clean stop. It holds keys and passwords of the
+//! database, so its owner alone can read it.
 
 use std::fs;
 use std::io::Write;
@@ -13,7 +13,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct RunState {
     pub(crate) pid: i32,
     /// Tells the process from a later one with its id.
@@ -22,6 +22,9 @@ pub(crate) struct RunState {
     pub(crate) api_url: String,
     pub(crate) admin_url: String,
     pub(crate) db_url: String,
+    /// The database in the host's own role: for commands that do what the host does.
+    #[serde(default)]
+    pub(crate) host_db_url: String,
     pub(crate) publishable_key: String,
     pub(crate) secret_key: String,
     pub(crate) jwt_secret: String,

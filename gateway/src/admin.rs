@@ -1,4 +1,4 @@
-//! The admin port: liveness, readiness and metrics. Plain HTTP for an operator's own network; it
+//! The admin port: liveness, readiness, metrics and the figures of functions. Plain HTTP for an operator's own network; it
 //! asks for no key, so it must not be reachable by the public.
 
 use std::future::{Future, ready};
@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::GatewayLimits;
+use crate::figures;
 use crate::peer::Peer;
 use crate::server::{self, Drained, Service};
 
@@ -20,7 +21,7 @@ use crate::server::{self, Drained, Service};
 /// be quick and must not block.
 pub type ReadyCheck = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
-/// Serves `/live`, `/ready` and `/metrics`.
+/// Serves `/live`, `/ready`, `/metrics` and `/functions`.
 pub struct Admin {
     observer: Observer,
     ready: ReadyCheck,
@@ -58,9 +59,16 @@ impl Admin {
                 "application/openmetrics-text; version=1.0.0; charset=utf-8",
                 self.observer.openmetrics().into(),
             ),
-            _ => {
-                text(StatusCode::NOT_FOUND, "text/plain", "not found; try /live, /ready or /metrics\n".into())
+            "/functions" => {
+                let figures: Vec<_> = self.observer.functions().iter().map(figures::json).collect();
+                let document = serde_json::json!({ "functions": figures });
+                text(StatusCode::OK, "application/json", document.to_string().into())
             }
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "text/plain",
+                "not found; try /live, /ready, /metrics or /functions\n".into(),
+            ),
         }
     }
 }

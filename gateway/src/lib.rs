@@ -37,6 +37,7 @@
 
 mod admin;
 mod config;
+mod figures;
 mod gateway;
 pub mod keys;
 mod path;

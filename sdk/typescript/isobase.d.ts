@@ -429,6 +429,16 @@ declare module "isobase:host/realtime" {
 }
 
 declare namespace EdgeRuntime {
-  /** Keeps the isolate, and the request's identity, until `promise` settles, within the limits. */
+  /**
+   * Keeps the isolate, and the request's identity, until `promise` settles, also when the function is
+   * replaced or the host stops. The work counts against the invocation's wall clock and CPU time.
+   */
   function waitUntil<T>(promise: Promise<T>): Promise<T>;
 }
+
+/**
+ * `detail.reason` of the event `beforeunload`: why an isolate takes no more requests. The first three
+ * are told at 90 % of the limit. The order of an isolate's events is `load`, then `beforeunload` and
+ * `drain`, and `unload` when all it had begun has ended.
+ */
+type UnloadReason = "cpu" | "memory" | "wall_clock" | "early_drop" | "termination";

@@ -248,9 +248,19 @@ impl App {
 
     /// A connection as the project's owner, past REST and the pool.
     pub(crate) async fn sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        let (client, connection) = tokio_postgres::connect(self.value("DB_URL"), tokio_postgres::NoTls)
-            .await
-            .expect("Postgres accepts");
+        Self::sql_at(self.value("DB_URL"), sql).await
+    }
+
+    /// The same as the host itself, which sees its own tables.
+    pub(crate) async fn host_sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        let state = fs::read(self.project.path().join(".isobase/run.json")).expect("it runs");
+        let state: Value = serde_json::from_slice(&state).expect("the run state is JSON");
+        Self::sql_at(state["host_db_url"].as_str().expect("it has the host's address"), sql).await
+    }
+
+    async fn sql_at(url: &str, sql: &str) -> Vec<Vec<Option<String>>> {
+        let (client, connection) =
+            tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("Postgres accepts");
         let driver = task::spawn(TaskKind::Request, "test connection", async {
             _ = connection.await;
         });

@@ -69,3 +69,35 @@ async fn health_and_metrics_are_on_the_admin_port() {
     assert!(metrics.contains("isobase_requests_total{surface=\"rest\""), "{metrics}");
     assert_eq!(app.call("GET", "/metrics").send().await.status, 404, "not on the public port");
 }
+
+#[tokio::test]
+async fn work_after_a_response_survives_a_save_and_a_stop() {
+    let project = Project::empty();
+    project.configure("[functions.later]\nverify_jwt = false");
+    project.write(
+        "supabase/migrations/20260101000000_done.sql",
+        "create table done (what text); grant all on done to anon;",
+    );
+    let source = |answer: &str| {
+        format!(
+            "import * as database from 'isobase:host/database';
+            Deno.serve(() => {{
+                EdgeRuntime.waitUntil((async () => {{
+                    await new Promise((resolve) => setTimeout(resolve, 1000));
+                    await database.query(\"insert into done values ('{answer}')\");
+                }})());
+                return new Response('{answer}');
+            }})"
+        )
+    };
+    project.function("later", &source("first"));
+    let app = project.start().await;
+    let answer = async || app.call("GET", "/functions/v1/later").send().await.text();
+    assert_eq!(answer().await, "first");
+    app.project.function("later", &source("second"));
+    app.until("the edit is served", || async { answer().await == "second" }).await;
+
+    let app = app.stop().await.start().await;
+    let done = app.sql("select distinct what from done order by what").await;
+    assert_eq!(done, [[Some("first".to_owned())], [Some("second".to_owned())]]);
+}

@@ -68,7 +68,35 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+impl Blame {
+    /// The label in metrics and figures.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Guest => "guest",
+            Self::Host => "host",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
 impl FailureKind {
+    /// Each at the index that it has as a number.
+    pub const ALL: [Self; 12] = [
+        Self::NotFound,
+        Self::Boot,
+        Self::Crashed,
+        Self::InvalidResponse,
+        Self::CpuLimit,
+        Self::MemoryLimit,
+        Self::WallClockLimit,
+        Self::IdleTimeout,
+        Self::Overloaded,
+        Self::Cancelled,
+        Self::Abandoned,
+        Self::Host,
+    ];
+
     /// The status sent to the client. 546 is Supabase's own.
     pub fn status(self) -> StatusCode {
         match self {
@@ -153,5 +181,17 @@ impl FailureKind {
     /// Whether the same request may be sent again as it is.
     pub fn may_retry(self) -> bool {
         matches!(self, Self::Overloaded | Self::Cancelled | Self::Host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FailureKind;
+
+    #[test]
+    fn each_kind_is_at_its_number() {
+        for (index, kind) in FailureKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "{kind:?}");
+        }
     }
 }

@@ -62,6 +62,12 @@ impl RequestId {
     }
 }
 
+impl From<RequestId> for uuid::Uuid {
+    fn from(id: RequestId) -> Self {
+        id.0
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)

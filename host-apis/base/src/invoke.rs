@@ -45,6 +45,12 @@ impl Target {
         Self { version: Some(version), ..self.clone() }
     }
 
+    /// The function, whatever its version.
+    #[must_use]
+    pub fn without_version(&self) -> Self {
+        Self { version: None, ..self.clone() }
+    }
+
     pub fn version(&self) -> Option<u64> {
         self.version
     }

@@ -312,6 +312,55 @@ pub const DATABASE_HELD_PER_REQUEST_MAX: usize = 64;
 pub const GUEST_LOG_LINE_BYTES_MAX: usize = 10_000;
 /// Lines one worker may log per ten seconds; the rest is counted and dropped. Supabase: 100.
 pub const GUEST_LOG_LINES_PER_10S_MAX: u32 = 100;
+/// Functions with figures of their own in the metrics; each has some fifty series. Those beyond it
+/// share one label.
+pub const FUNCTION_METRICS_MAX: usize = 500;
+/// Share of a limit of a V8 worker, in percent, at which the function is told by `beforeunload` and
+/// gets no more requests.
+pub const FUNCTION_SOFT_LIMIT_PERCENT: u32 = 90;
+/// Between two garbage collections that are forced to see whether a heap near its limit is really
+/// full; each may take a tenth of a second.
+pub const V8_FORCED_COLLECTION_INTERVAL: Duration = Duration::from_secs(10);
+
+// ---- Function logs ----------------------------------------------------------------------------
+
+/// Entries that wait to be written; beyond it they are counted and dropped, since a function never
+/// waits for its log. At the longest line each, 40 MB.
+pub const FUNCTION_LOG_QUEUE_MAX: usize = 4_096;
+/// Entries in one batch to Postgres.
+pub const FUNCTION_LOG_BATCH_MAX: usize = 1_000;
+/// How long the first entry of a batch waits for more.
+pub const FUNCTION_LOG_BATCH_WAIT: Duration = Duration::from_millis(100);
+/// Entries about invocations of one function in a second, successes and failures apart; the rest is
+/// counted and dropped. Figures count all of them.
+pub const FUNCTION_LOG_INVOCATIONS_PER_SECOND_MAX: u32 = 100;
+/// Days of log kept where the operator says nothing; older ones are dropped as whole tables.
+pub const FUNCTION_LOG_DAYS: u32 = 7;
+/// Days of log an operator may keep; each is a table.
+pub const FUNCTION_LOG_DAYS_MAX: u32 = 366;
+/// How often tables of days to come are made and old ones dropped.
+pub const FUNCTION_LOG_UPKEEP_INTERVAL: Duration = Duration::from_secs(3_600);
+/// Wait for readers of the log before making or dropping a day's table is put off.
+pub const FUNCTION_LOG_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// First and longest pause before a batch that Postgres did not take is sent again.
+pub const FUNCTION_LOG_RETRY_MIN: Duration = Duration::from_millis(250);
+pub const FUNCTION_LOG_RETRY_MAX: Duration = Duration::from_secs(10);
+/// Entries read at once; a reader asks again for more.
+pub const FUNCTION_LOG_READ_MAX: u32 = 1_000;
+/// How long the last entries may take to be written when the host stops.
+pub const FUNCTION_LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+// ---- Secrets ----------------------------------------------------------------------------------
+
+/// Secrets of a project, and of one function beside them. Supabase: 100.
+pub const SECRETS_MAX: usize = 100;
+/// A secret's name, in bytes. Supabase: 256.
+pub const SECRET_NAME_BYTES_MAX: usize = 256;
+/// A secret's value in UTF-16 code units, as a JavaScript string counts. Supabase: 24,576, 48 KiB.
+pub const SECRET_VALUE_UNITS_MAX: usize = 24_576;
+/// First and longest pause before secrets that could not be read are read again.
+pub const SECRETS_RETRY_MIN: Duration = Duration::from_millis(100);
+pub const SECRETS_RETRY_MAX: Duration = Duration::from_secs(5);
 
 // ---- Queues ----------------------------------------------------------------------------------
 

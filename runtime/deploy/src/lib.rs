@@ -13,6 +13,8 @@
 //! [`Releases`] serves what was deployed instead: immutable versions in the database (`store/`), tried
 //! out before a pointer flips to them, rolled back by flipping it again, several at once where traffic
 //! is split (`releases/`).
+//! [`WithSecrets`] stands between whoever publishes and the pool: it adds the secrets of a function to
+//! its variables and publishes it again when they change.
 //!
 //! A source that does not build is published too, as the failure its requests are answered with;
 //! the next good save heals it. Nothing here runs guest code.
@@ -43,6 +45,7 @@ mod probes;
 mod releases;
 mod resolve;
 mod rust_crate;
+mod secrets;
 mod sources;
 mod store;
 mod transpile;
@@ -53,8 +56,9 @@ pub use config::{SourcesConfig, SourcesError, WasmBuild};
 pub use form::form;
 pub use gather::{GatherError, Gathered, deployable, gather};
 pub use releases::{
-    DeployError, Environment, Precedence, Release, ReleaseError, ReleaseVersion, Releases, ReleasesConfig,
-    Share, Traffic, Upload,
+    DeployError, Precedence, Release, ReleaseError, ReleaseVersion, Releases, ReleasesConfig, Share, Traffic,
+    Upload,
 };
+pub use secrets::WithSecrets;
 pub use sources::{SourceStatus, Sources};
 pub use store::{Bundle, BundleError, BundleFile, Manifest, ManifestGrants, ManifestLimits, StoreError};

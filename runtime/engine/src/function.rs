@@ -9,8 +9,9 @@ use isobase_base::{Capabilities, Target};
 
 use crate::Limits;
 
-/// One version of one function. Never changes: an edit, a deploy or a new secret makes another.
-#[derive(Debug)]
+/// One version of one function. Never changes: an edit or a deploy makes another version, a new secret
+/// another function of the same version.
+#[derive(Clone)]
 pub struct Function {
     pub target: Target,
     pub version: FunctionVersion,
@@ -19,6 +20,18 @@ pub struct Function {
     pub capabilities: Capabilities,
     /// What `Deno.env` and `wasi:cli/environment` show.
     pub environment: BTreeMap<String, String>,
+}
+
+impl Function {
+    /// The variables of one worker: the function's own, and the names that Supabase gives a deployment
+    /// and each of its isolates.
+    pub fn worker_environment(&self) -> BTreeMap<String, String> {
+        let deployment = format!("local_{}_{}", self.target.slug(), self.version);
+        let mut environment = self.environment.clone();
+        environment.entry("DENO_DEPLOYMENT_ID".to_owned()).or_insert(deployment);
+        environment.insert("SB_EXECUTION_ID".to_owned(), uuid::Uuid::new_v4().to_string());
+        environment
+    }
 }
 
 /// Counts up with every change of a function. Zero for built-ins, which change with the host.
@@ -59,6 +72,21 @@ pub struct Module {
     pub source_map: Option<Arc<[u8]>>,
     /// For each specifier as written in `code`, the `specifier` of the module it means.
     pub imports: BTreeMap<String, String>,
+}
+
+/// Shows the names of variables, not their values.
+impl fmt::Debug for Function {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Function")
+            .field("target", &self.target)
+            .field("version", &self.version)
+            .field("artifact", &self.artifact)
+            .field("limits", &self.limits)
+            .field("capabilities", &self.capabilities)
+            .field("environment", &self.environment.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 impl fmt::Debug for Artifact {

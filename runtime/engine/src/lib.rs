@@ -6,9 +6,11 @@
 mod function;
 mod limits;
 mod publish;
+mod usage;
 mod worker;
 
 pub use function::{Artifact, Function, FunctionVersion, Module, Reuse};
 pub use limits::Limits;
 pub use publish::{Absent, Publication, Publish, Stage};
+pub use usage::Usage;
 pub use worker::{Engine, Retirement, Worker};

@@ -20,6 +20,12 @@ pub trait Engine: Send + Sync {
     /// [`isobase_base::FailureKind::Boot`] and a detail that names file, line and column where the
     /// fault lies in the guest's code.
     fn boot(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Arc<dyn Worker>, Failure>>;
+
+    /// How many workers still run, those included that were retired, and dropped since, and finish what
+    /// they have begun: a stopping host waits for them.
+    fn workers_alive(&self) -> usize {
+        0
+    }
 }
 
 /// A booted function.
@@ -28,7 +34,8 @@ pub trait Engine: Send + Sync {
 /// wait for the response by the idle timeout and the whole by the wall clock.
 pub trait Worker: Send + Sync {
     /// Answers one request. Cancel-safe: dropping the future, or the body of the response, ends
-    /// the invocation. The engine enforces memory and CPU and fails with the matching kind.
+    /// the invocation. The engine enforces memory and CPU and fails with the matching kind, and fills
+    /// in the [`crate::Usage`] among the request's extensions.
     fn invoke(
         &self,
         request: Request<Body>,
@@ -39,8 +46,9 @@ pub trait Worker: Send + Sync {
     /// flight may go on where the reason allows it.
     fn retirement(&self) -> Option<Retirement>;
 
-    /// Asks the worker to end once its requests in flight have. Idempotent. Dropping the last
-    /// reference ends it at once.
+    /// Asks the worker to end once nobody holds it any more and its requests in flight have ended, and
+    /// what they left to be done after their responses (`waitUntil`), within the function's limits.
+    /// Idempotent. Dropping the last reference to a worker that was not retired ends it at once.
     fn retire(&self, reason: Retirement);
 
     /// Memory the worker holds now, in bytes, for figures and for eviction.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use isobase_base::observe::Observation;
+use isobase_base::observe::{FunctionObserver, Observation};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{Failure, FailureKind};
 use isobase_engine::{Engine, Function};
@@ -19,6 +19,7 @@ use isobase_base::limits::POOL_ROOM_RETRY;
 /// Boots a worker of `function` in the background and hands the outcome to the lane.
 pub(crate) fn start(lane: &Arc<Lane>, function: Arc<Function>, generation: u64) {
     let mut report = Report { lane: Arc::clone(lane), generation, told: false };
+    let observer = lane.function.clone();
     let Some(host) = lane.host.upgrade() else {
         // The report's drop fails those who wait.
         return;
@@ -26,12 +27,16 @@ pub(crate) fn start(lane: &Arc<Lane>, function: Arc<Function>, generation: u64) 
     let runtime = host.runtime.clone();
     let _inside = runtime.enter();
     task::spawn(TaskKind::Request, "boot", async move {
-        let outcome = boot(&host, &function).await;
+        let outcome = boot(&host, &function, &observer).await;
         report.tell(outcome);
     });
 }
 
-async fn boot(host: &Arc<Host>, function: &Arc<Function>) -> Result<Arc<Booted>, FailedBoot> {
+async fn boot(
+    host: &Arc<Host>,
+    function: &Arc<Function>,
+    observer: &FunctionObserver,
+) -> Result<Arc<Booted>, FailedBoot> {
     let engine = engine_for(host, function)?;
     let room = make_room(host).await.map_err(|failure| FailedBoot { failure, retry: Retry::Soon })?;
     let began = Instant::now();
@@ -40,12 +45,10 @@ async fn boot(host: &Arc<Host>, function: &Arc<Function>) -> Result<Arc<Booted>,
         Ok(booted) => booted.map_err(failed_in_engine)?,
         Err(_) => return Err(timed_out(bound)),
     };
-    host.observer.record(Observation::WorkerBooted {
-        target: &function.target,
-        engine: engine.name(),
-        duration: began.elapsed(),
-    });
-    Ok(Arc::new(Booted { worker, limits: function.limits, _room: room }))
+    let (engine, duration) = (engine.name(), began.elapsed());
+    host.observer.record(Observation::WorkerBooted { engine, duration });
+    observer.booted(function.version.0, engine, duration);
+    Ok(Arc::new(Booted { worker, version: function.version, limits: function.limits, _room: room }))
 }
 
 /// Only an engine knows whether the function's code is at fault, and says so by `Boot`.

@@ -7,8 +7,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
-use isobase_base::observe::Observation;
+use isobase_base::observe::InvocationEnd;
 use isobase_base::{Body, Context, Failure, FailureKind, RequestId};
+use isobase_engine::Usage;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::decisions::Wait;
@@ -22,6 +23,12 @@ pub(crate) struct Invocation {
     request_id: RequestId,
     started: Instant,
     queue_wait: Duration,
+    /// It waited for a worker to boot.
+    cold: bool,
+    /// Filled in by the engine.
+    usage: Usage,
+    /// Of the head that was sent.
+    status: Option<u16>,
     ended: bool,
 }
 
@@ -32,9 +39,11 @@ pub(crate) async fn invoke(
     context: Context,
 ) -> Result<Response<Body>, Failure> {
     let arrived = Instant::now();
+    let mut cold = false;
     let (place, started) = match lane.admit() {
         Admission::Now(place) => (Ok(place), arrived),
         Admission::Later { place, wait } => {
+            cold = wait != Wait::Worker;
             let deadline = Instant::from_std(context.deadline);
             let until = match wait {
                 Wait::Worker => (arrived + lane.config.queue_timeout).min(deadline),
@@ -60,15 +69,22 @@ pub(crate) async fn invoke(
     match place {
         Ok(place) => {
             let request_id = context.request_id;
-            Invocation { place, request_id, started, queue_wait, ended: false }.run(request, context).await
+            let (usage, status) = (Usage::default(), None);
+            let invocation =
+                Invocation { place, request_id, started, queue_wait, cold, usage, status, ended: false };
+            invocation.run(request, context).await
         }
         Err(failure) => {
-            lane.observer.record(Observation::Invocation {
-                target: &lane.target,
+            lane.function.invocation(&InvocationEnd {
                 request_id: context.request_id,
+                version: lane.version().map(|version| version.0),
+                status: None,
                 failure: Some((failure.kind, &failure.detail)),
                 queue_wait,
                 duration: Duration::ZERO,
+                cpu: Duration::ZERO,
+                memory_bytes: 0,
+                cold,
             });
             Err(failure)
         }
@@ -78,6 +94,7 @@ pub(crate) async fn invoke(
 impl Invocation {
     async fn run(mut self, mut request: Request<Body>, context: Context) -> Result<Response<Body>, Failure> {
         let handover = upgraded::intercept(&mut request);
+        request.extensions_mut().insert(self.usage.clone());
         let limits = self.place.booted.limits;
         let (wall_clock_end, wall_clock_max) = self.wall_clock();
         let head_end = (self.started + limits.idle_timeout).min(Instant::from_std(context.deadline));
@@ -91,6 +108,7 @@ impl Invocation {
                 Err(Failure::new(FailureKind::IdleTimeout, detail))
             }
         };
+        self.status = outcome.as_ref().ok().map(|response| response.status().as_u16());
         match outcome {
             Ok(response) => Ok(match handover.accept(&response, self) {
                 Some(invocation) => held::hold(response, invocation),
@@ -108,12 +126,16 @@ impl Invocation {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        self.place.lane.observer.record(Observation::Invocation {
-            target: &self.place.lane.target,
+        self.place.lane.function.invocation(&InvocationEnd {
             request_id: self.request_id,
+            version: Some(self.place.booted.version.0),
+            status: self.status,
             failure,
             queue_wait: self.queue_wait,
             duration: self.started.elapsed(),
+            cpu: self.usage.cpu(),
+            memory_bytes: self.usage.memory_bytes(),
+            cold: self.cold,
         });
     }
 

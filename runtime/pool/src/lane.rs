@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
-use isobase_base::observe::{Observation, Observer};
+use isobase_base::observe::{FunctionObserver, Observation, Observer};
 use isobase_base::{Access, Failure, Target};
 use isobase_engine::{Absent, Function, FunctionVersion, Publication, Retirement};
 use parking_lot::Mutex;
@@ -22,6 +22,8 @@ pub(crate) struct Lane {
     /// Weak, since the host holds the lanes.
     pub(crate) host: Weak<Host>,
     pub(crate) observer: Observer,
+    /// Of this function alone: an invocation touches nothing that others count on.
+    pub(crate) function: FunctionObserver,
     pub(crate) config: Arc<PoolConfig>,
     state: Mutex<State>,
     /// Streaming responses and upgraded connections, for clocks that run out while the client does
@@ -58,6 +60,7 @@ pub struct LaneStatus {
 impl Lane {
     pub(crate) fn new(host: &Arc<Host>, publication: Publication) -> Arc<Self> {
         Arc::new(Self {
+            function: host.observer.function(&publication.target),
             target: publication.target,
             host: Arc::downgrade(host),
             observer: host.observer.clone(),
@@ -69,6 +72,11 @@ impl Lane {
 
     pub(crate) fn access(&self) -> Access {
         self.state.lock().access
+    }
+
+    /// What runs here now, if anything.
+    pub(crate) fn version(&self) -> Option<FunctionVersion> {
+        self.state.lock().source.as_ref().ok().map(|function| function.version)
     }
 
     /// A place now, a place in the queue, or a refusal.
@@ -167,8 +175,8 @@ impl Lane {
     /// Does what was decided, after the lock is gone. Usually nothing.
     fn carry_out(self: &Arc<Self>, orders: Orders) {
         for (booted, reason) in orders.leaving {
-            self.observer
-                .record(Observation::WorkerRetired { target: &self.target, reason: reason.reason() });
+            self.observer.record(Observation::WorkerRetired { reason: reason.reason() });
+            self.function.retired(reason.reason());
             booted.worker.retire(reason);
         }
         for (waiter, booted) in orders.handed {

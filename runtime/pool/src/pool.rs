@@ -82,8 +82,8 @@ impl Pool {
         }
     }
 
-    /// Takes no more requests, lets those in flight finish until `deadline`, then breaks off
-    /// what still streams. Returns how many invocations had not finished by themselves.
+    /// Takes no more requests, lets those in flight and what they left to be done finish until
+    /// `deadline`, then breaks off what still streams. Returns how many invocations had not finished by themselves.
     pub async fn shutdown(&self, deadline: std::time::Instant) -> usize {
         let deadline = Instant::from_std(deadline);
         self.host.closing.store(true, Ordering::Release);
@@ -93,8 +93,10 @@ impl Pool {
             lane.close(failure, Retirement::Shutdown);
         }
         let in_flight = || lanes.iter().map(|lane| lane.in_flight()).sum::<usize>();
+        // Work that functions do after their responses is no request in flight, but is not cut either.
+        let at_work = || self.host.engines.iter().map(|engine| engine.workers_alive()).sum::<usize>();
         let mut look = tokio::time::interval(DRAIN_LOOK_INTERVAL);
-        while in_flight() > 0 && Instant::now() < deadline {
+        while in_flight() + at_work() > 0 && Instant::now() < deadline {
             look.tick().await;
         }
         let left = in_flight();

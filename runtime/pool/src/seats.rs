@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use isobase_engine::{Limits, Retirement, Worker};
+use isobase_engine::{FunctionVersion, Limits, Retirement, Worker};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 /// pool's total.
 pub(crate) struct Booted {
     pub(crate) worker: Arc<dyn Worker>,
+    pub(crate) version: FunctionVersion,
     pub(crate) limits: Limits,
     pub(crate) _room: OwnedSemaphorePermit,
 }

@@ -77,6 +77,7 @@ function start(runtimeVersion, userAgent) {
   event.defineEventHandler(globalThis, "load");
   event.defineEventHandler(globalThis, "beforeunload");
   event.defineEventHandler(globalThis, "unload");
+  event.defineEventHandler(globalThis, "drain");
   event.defineEventHandler(globalThis, "unhandledrejection");
   performance.setTimeOrigin();
   const opNames = ObjectKeys(core.ops);
@@ -101,9 +102,9 @@ function configure(environment, mainModule) {
   Deno.mainModule = mainModule;
 }
 
-const LIFECYCLE = ["load", "beforeunload", "unload"];
+const LIFECYCLE = ["load", "beforeunload", "drain", "unload"];
 
-/** Tells the function about its life: `load`, `beforeunload` (with a reason) or `unload`. */
+/** Tells the function about its life: `load`, `beforeunload` (with a reason), `drain` or `unload`. */
 function lifecycle(name, reason) {
   if (ArrayPrototypeIndexOf(LIFECYCLE, name) === -1) throw new Error(`no event ${name}`);
   const happening = name === "beforeunload"

@@ -6,10 +6,12 @@
 //! not either (checked after each turn). A turn is shared evenly among the invocations in flight,
 //! since JavaScript does not say whose promise a microtask belongs to.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -81,17 +83,50 @@ impl CpuMeter {
     }
 }
 
+/// Of a turn shorter than this the monotonic clock is exact enough, and much cheaper to read.
+const SHORT_TURN: Duration = Duration::from_millis(1);
+
 /// The isolate's side: turns, and the clock that its invocations share.
 pub(crate) struct Turns {
     meter: Arc<CpuMeter>,
-    begin: Duration,
-    /// The sum over all turns of (CPU time used ÷ invocations in flight).
-    shared: Duration,
+    clock: Rc<TurnClock>,
+}
+
+/// The clock of the turn under way, for operations that are called in it. Thread of the isolate only.
+pub(crate) struct TurnClock {
+    meter: Arc<CpuMeter>,
+    began: Cell<Instant>,
+    /// The thread's CPU clock at that moment.
+    began_cpu: Cell<Duration>,
+    /// The sum over all turns that are over of (CPU time used ÷ invocations in flight).
+    shared: Cell<Duration>,
+}
+
+impl TurnClock {
+    /// The reading for who shares the turn with `sharers` in all.
+    pub(crate) fn read(&self, sharers: usize) -> Duration {
+        let elapsed = self.began.get().elapsed();
+        let used = match elapsed < SHORT_TURN {
+            true => elapsed,
+            false => self.meter.now().saturating_sub(self.began_cpu.get()),
+        };
+        self.shared.get() + used / u32::try_from(sharers.max(1)).unwrap_or(u32::MAX)
+    }
 }
 
 impl Turns {
     pub(crate) fn new(meter: Arc<CpuMeter>) -> Self {
-        Self { meter, begin: Duration::ZERO, shared: Duration::ZERO }
+        let clock = TurnClock {
+            meter: meter.clone(),
+            began: Cell::new(Instant::now()),
+            began_cpu: Cell::default(),
+            shared: Cell::default(),
+        };
+        Self { meter, clock: Rc::new(clock) }
+    }
+
+    pub(crate) fn clock(&self) -> Rc<TurnClock> {
+        self.clock.clone()
     }
 
     pub(crate) fn meter(&self) -> &CpuMeter {
@@ -100,13 +135,15 @@ impl Turns {
 
     /// What an invocation's own reading is taken from, at its beginning and later.
     pub(crate) fn shared(&self) -> Duration {
-        self.shared
+        self.clock.shared.get()
     }
 
     /// JavaScript may run from here on, for at most `budget`.
     pub(crate) fn begin(&mut self, budget: Duration) {
-        self.begin = self.meter.now();
-        let deadline = (self.begin + budget).as_nanos();
+        let begin = self.meter.now();
+        self.clock.began.set(Instant::now());
+        self.clock.began_cpu.set(begin);
+        let deadline = (begin + budget).as_nanos();
         self.meter.deadline.store(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::SeqCst);
         watchdog().wake();
     }
@@ -115,8 +152,9 @@ impl Turns {
     /// in equal parts.
     pub(crate) fn end(&mut self, sharers: usize) -> Duration {
         self.meter.deadline.store(0, Ordering::SeqCst);
-        let used = self.meter.now().saturating_sub(self.begin);
-        self.shared += used / u32::try_from(sharers.max(1)).unwrap_or(u32::MAX);
+        let used = self.meter.now().saturating_sub(self.clock.began_cpu.get());
+        let share = used / u32::try_from(sharers.max(1)).unwrap_or(u32::MAX);
+        self.clock.shared.set(self.clock.shared.get() + share);
         used
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -16,7 +17,7 @@ use isobase_realtime::Hub;
 use isobase_storage::Storage;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::isolate::{Assignment, Status, Wake};
+use crate::isolate::{Alive, Assignment, Status, Wake};
 use crate::keeper::Keeper;
 use crate::shelf::Shelf;
 use crate::snapshot::SnapshotError;
@@ -64,6 +65,7 @@ pub struct V8Engine {
     apis: HostApis,
     network: Network,
     observer: Observer,
+    alive: Arc<AtomicUsize>,
 }
 
 impl V8Engine {
@@ -74,7 +76,8 @@ impl V8Engine {
         let shelf = Shelf::new(Keeper::prepared(config.cache_dir)?, config.prewarmed);
         let V8Config { database, queues, realtime, storage, network, observer, .. } = config;
         let apis = HostApis { database, queues, realtime, storage };
-        Ok(Arc::new(Self { shelf, apis, network, observer }))
+        let alive = Arc::default();
+        Ok(Arc::new(Self { shelf, apis, network, observer, alive }))
     }
 
     /// How many isolates wait for a function.
@@ -84,7 +87,7 @@ impl V8Engine {
 
     async fn start(&self, function: Arc<Function>) -> Result<Arc<dyn Worker>, Failure> {
         let idle = self.shelf.take(function.limits.memory_bytes_max).await?;
-        let status = Status::new(self.observer.clone());
+        let status = Status::new(self.observer.function(&function.target));
         let (commands, inbox) = mpsc::unbounded_channel();
         let (booted, outcome) = oneshot::channel();
         // From here on dropping the worker ends the isolate, also when the boot is given up.
@@ -96,6 +99,7 @@ impl V8Engine {
             commands: inbox,
             wake: Wake::new(worker.commands()),
             status,
+            alive: Alive::among(&self.alive),
             booted,
         };
         if !idle.assign(assignment) {
@@ -126,5 +130,9 @@ impl Engine for V8Engine {
 
     fn boot(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Arc<dyn Worker>, Failure>> {
         self.start(function).boxed()
+    }
+
+    fn workers_alive(&self) -> usize {
+        self.alive.load(Ordering::Acquire)
     }
 }

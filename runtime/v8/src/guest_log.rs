@@ -2,24 +2,25 @@
 
 use std::time::{Duration, Instant};
 
-use isobase_base::observe::{GuestLevel, Observation, Observer};
-use isobase_base::{RequestId, Target, limits};
+use isobase_base::observe::{FunctionObserver, GuestLevel};
+use isobase_base::{RequestId, limits};
+use isobase_engine::FunctionVersion;
 
 /// The period that [`limits::GUEST_LOG_LINES_PER_10S_MAX`] counts in.
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// The log of one isolate.
 pub(crate) struct GuestLog {
-    target: Target,
-    observer: Observer,
+    observer: FunctionObserver,
+    version: FunctionVersion,
     window_begin: Instant,
     lines: u32,
     dropped: u64,
 }
 
 impl GuestLog {
-    pub(crate) fn new(target: Target, observer: Observer) -> Self {
-        Self { target, observer, window_begin: Instant::now(), lines: 0, dropped: 0 }
+    pub(crate) fn new(observer: FunctionObserver, version: FunctionVersion) -> Self {
+        Self { observer, version, window_begin: Instant::now(), lines: 0, dropped: 0 }
     }
 
     /// Records `message`, cut to its bound, unless the isolate has logged too much lately.
@@ -35,13 +36,13 @@ impl GuestLog {
             return;
         }
         let message = &message[..message.floor_char_boundary(limits::GUEST_LOG_LINE_BYTES_MAX)];
-        self.observer.record(Observation::GuestLog { target: &self.target, request_id, level, message });
+        self.observer.line(self.version.0, request_id, level, message);
     }
 
     fn report_dropped(&mut self) {
         let lines = std::mem::take(&mut self.dropped);
         if lines > 0 {
-            self.observer.record(Observation::GuestLogDropped { target: &self.target, lines });
+            self.observer.lines_dropped(lines);
         }
     }
 }

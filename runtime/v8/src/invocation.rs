@@ -3,13 +3,19 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
 use isobase_base::{Body, Context, Failure, RequestId};
+use isobase_engine::Usage;
 use tokio::sync::oneshot;
+
+use crate::cpu::TurnClock;
+use crate::memory::MemoryMeter;
 
 /// Names one invocation within its isolate; never zero. Fits a small integer of V8.
 pub(crate) type InvocationId = u32;
@@ -45,6 +51,8 @@ pub(crate) struct Invocation {
     promises: u32,
     /// Reading of the isolate's shared CPU clock when it began; see [`crate::cpu`].
     pub(crate) cpu_begin: Duration,
+    pub(crate) began: Instant,
+    usage: Usage,
 }
 
 /// How far the response is.
@@ -58,21 +66,34 @@ enum Progress {
     Done,
 }
 
+impl Invocation {
+    fn note_usage(&self, shared: Duration, memory: &MemoryMeter) {
+        self.usage.set_cpu(shared.saturating_sub(self.cpu_begin));
+        self.usage.set_memory(memory.held());
+    }
+}
+
 /// All invocations of one isolate.
-#[derive(Default)]
 pub(crate) struct Invocations {
+    clock: Rc<TurnClock>,
+    memory: Arc<MemoryMeter>,
     live: HashMap<InvocationId, Invocation>,
     /// Ids that are over and nobody has been told of yet, and whether a script watched them.
     over: Vec<(InvocationId, bool)>,
 }
 
 impl Invocations {
+    pub(crate) fn new(clock: Rc<TurnClock>, memory: Arc<MemoryMeter>) -> Self {
+        Self { clock, memory, live: HashMap::new(), over: Vec::new() }
+    }
+
     /// Takes `arrival` in, unless nobody waits for its answer any more.
     pub(crate) fn admit(&mut self, arrival: Arrival, cpu_begin: Duration) -> bool {
         if arrival.reply.is_closed() {
             return false;
         }
-        let (head, body) = arrival.request.into_parts();
+        let (mut head, body) = arrival.request.into_parts();
+        let usage = head.extensions.remove::<Usage>().unwrap_or_default();
         let invocation = Invocation {
             head,
             body: Some(body),
@@ -86,6 +107,8 @@ impl Invocations {
             upgrading: false,
             promises: 0,
             cpu_begin,
+            began: Instant::now(),
+            usage,
         };
         self.live.insert(arrival.id, invocation);
         true
@@ -119,8 +142,11 @@ impl Invocations {
         answer: Result<Response<Body>, Failure>,
         streaming: bool,
     ) -> bool {
+        let sharers = self.live.len();
         let Some(invocation) = self.live.get_mut(&id) else { return false };
         let Some(reply) = invocation.reply.take() else { return false };
+        // Whoever hears the answer may write down at once what it cost.
+        invocation.note_usage(self.clock.read(sharers), &self.memory);
         let heard = reply.send(answer).is_ok();
         invocation.progress = if streaming && heard { Progress::Streaming } else { Progress::Done };
         invocation.cancelled |= !heard;
@@ -147,6 +173,15 @@ impl Invocations {
         invocation.reply = None;
         invocation.body = None;
         true
+    }
+
+    /// Its time is over, or its budget: nobody waits for what it left to be done either.
+    pub(crate) fn give_up(&mut self, id: InvocationId) {
+        if let Some(invocation) = self.live.get_mut(&id) {
+            invocation.progress = Progress::Done;
+            invocation.promises = 0;
+            self.settle(id);
+        }
     }
 
     /// `waitUntil`: false when the invocation is over already.
@@ -176,16 +211,26 @@ impl Invocations {
         }
     }
 
+    /// The end of a turn: `shared` is the reading of the clock. Only of responses that still flow: who
+    /// has not answered is read when it does.
+    pub(crate) fn note_usage(&mut self, shared: Duration) {
+        let streaming = self.live.values().filter(|invocation| invocation.progress == Progress::Streaming);
+        streaming.for_each(|invocation| invocation.note_usage(shared, &self.memory));
+    }
+
     /// Ids that ended since the last call, and whether a script watched them.
     pub(crate) fn take_over(&mut self) -> Vec<(InvocationId, bool)> {
         std::mem::take(&mut self.over)
     }
 
-    /// Fails whatever still waits for an answer.
-    pub(crate) fn fail_all(&mut self, failure: impl Fn(InvocationId) -> Failure) {
-        let waiting: Vec<InvocationId> = self.live.keys().copied().collect();
-        for id in waiting {
+    /// Fails whatever still waits for an answer. Returns the rest: what follows their responses ends
+    /// without anybody being told.
+    pub(crate) fn fail_all(&mut self, failure: impl Fn(InvocationId) -> Failure) -> Vec<InvocationId> {
+        let (waiting, answered): (Vec<_>, Vec<_>) =
+            self.live.iter().map(|(id, one)| (*id, one.reply.is_some())).partition(|(_, waits)| *waits);
+        for (id, _) in waiting {
             self.answer(id, Err(failure(id)), false);
         }
+        answered.into_iter().map(|(id, _)| id).collect()
     }
 }

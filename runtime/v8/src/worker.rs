@@ -18,7 +18,8 @@ use crate::memory::MemoryMeter;
 /// Ids stay below V8's bound for small integers on every platform.
 const ID_MASK: u32 = 0x3fff_ffff;
 
-/// A function in its isolate. Dropping it ends the isolate at once, whatever it does.
+/// A function in its isolate. Dropping it ends the isolate: at once, whatever it does, unless it was
+/// retired; then as soon as it has finished what it began, which its own limits bound.
 pub(crate) struct V8Worker {
     commands: mpsc::UnboundedSender<Command>,
     status: Arc<Status>,
@@ -95,8 +96,10 @@ impl Worker for V8Worker {
 
 impl Drop for V8Worker {
     fn drop(&mut self) {
-        // A script that runs right now would not notice that its commands have ended.
-        self.terminator.terminate_execution();
+        if self.status.retirement().is_none() {
+            // A script that runs right now would not notice that its commands have ended.
+            self.terminator.terminate_execution();
+        }
     }
 }
 

@@ -60,8 +60,16 @@ impl CpuMeter {
         self.poll_began_cpu.store(thread_cpu_nanos(), Ordering::Relaxed);
     }
 
-    pub(crate) fn poll_ends(&self) {
-        self.used.fetch_add(self.used_in_poll(), Ordering::Relaxed);
+    /// Returns what the poll has used.
+    pub(crate) fn poll_ends(&self) -> Duration {
+        let used = self.used_in_poll();
+        self.used.fetch_add(used, Ordering::Relaxed);
+        Duration::from_nanos(used)
+    }
+
+    /// In all polls of this invocation that are over.
+    pub(crate) fn used(&self) -> Duration {
+        Duration::from_nanos(self.used.load(Ordering::Relaxed))
     }
 
     /// Called when the guest is interrupted, once a tick.

@@ -123,17 +123,13 @@ impl WasmEngine {
         let pre = boot::prepare(&self.linker, &component)?;
         let program = Program {
             pre,
-            environment: function
-                .environment
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
+            environment: function.worker_environment().into_iter().collect(),
             database: self.database.clone(),
             queues: self.queues.clone(),
             storage: self.storage.clone(),
             client: self.network.client(&function.capabilities.egress),
             realtime: self.realtime.clone(),
-            sink: Arc::new(LogSink::new(function.target.clone(), self.observer.clone())),
+            sink: Arc::new(LogSink::new(self.observer.function(&function.target), function.version)),
             memory: MemoryTotal::default(),
             ticker: Arc::clone(&self.ticker),
             function,

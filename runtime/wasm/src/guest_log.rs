@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use isobase_base::observe::{GuestLevel, Observation, Observer};
-use isobase_base::{RequestId, Target, limits};
+use isobase_base::observe::{FunctionObserver, GuestLevel};
+use isobase_base::{RequestId, limits};
+use isobase_engine::FunctionVersion;
 use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -23,8 +24,8 @@ const WRITE_BYTES_MAX: usize = 64 * 1024;
 
 /// Where the lines of one worker go, and how many went there lately.
 pub(crate) struct LogSink {
-    target: Target,
-    observer: Observer,
+    observer: FunctionObserver,
+    version: FunctionVersion,
     window: Mutex<Window>,
 }
 
@@ -35,13 +36,19 @@ struct Window {
 }
 
 impl LogSink {
-    pub(crate) fn new(target: Target, observer: Observer) -> Self {
-        Self { target, observer, window: Mutex::new(Window { began: Instant::now(), lines: 0, dropped: 0 }) }
+    pub(crate) fn new(observer: FunctionObserver, version: FunctionVersion) -> Self {
+        let window = Window { began: Instant::now(), lines: 0, dropped: 0 };
+        Self { observer, version, window: Mutex::new(window) }
+    }
+
+    /// Where figures of the function go.
+    pub(crate) fn observer(&self) -> &FunctionObserver {
+        &self.observer
     }
 
     pub(crate) fn line(&self, request_id: Option<RequestId>, level: GuestLevel, message: &str) {
         if self.admits() {
-            self.observer.record(Observation::GuestLog { target: &self.target, request_id, level, message });
+            self.observer.line(self.version.0, request_id, level, message);
         }
     }
 
@@ -65,7 +72,7 @@ impl LogSink {
 
     fn report_dropped(&self, lines: u64) {
         if lines > 0 {
-            self.observer.record(Observation::GuestLogDropped { target: &self.target, lines });
+            self.observer.lines_dropped(lines);
         }
     }
 }

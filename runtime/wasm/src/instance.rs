@@ -131,6 +131,11 @@ impl Instance {
         self.proxy.wasi_http_incoming_handler().call_handle(&mut self.store, request, out).await
     }
 
+    /// Memory of WebAssembly never shrinks, so this is the most it held.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.store.data().memory.bytes()
+    }
+
     /// Whether the instance may serve another request: it holds little memory, and nothing of the
     /// request it served.
     pub(crate) fn is_reusable(&mut self) -> bool {

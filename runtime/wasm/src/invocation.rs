@@ -16,6 +16,7 @@ use http::{Request, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use isobase_base::observe::GuestLevel;
 use isobase_base::{Body, BodyError, Failure, FailureKind};
+use isobase_engine::Usage;
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
@@ -31,9 +32,17 @@ pub(crate) struct Invocation {
     answer: oneshot::Receiver<Answer>,
     meter: Arc<CpuMeter>,
     log: GuestLog,
+    usage: Usage,
     workshop: Arc<Workshop>,
     ended: bool,
     _ticking: Ticking,
+}
+
+/// What measures one invocation.
+struct Instruments {
+    meter: Arc<CpuMeter>,
+    log: GuestLog,
+    usage: Usage,
 }
 
 /// The guest has left its handler.
@@ -57,15 +66,10 @@ impl Invocation {
             None => workshop.program.instruments(),
         };
         meter.reset(workshop.program.function.limits.cpu_max);
-        let call = Box::pin(call(
-            Arc::clone(&workshop),
-            reused,
-            request,
-            context,
-            out,
-            (Arc::clone(&meter), log.clone()),
-        ));
-        Self { call, answer, meter, log, workshop, ended: false, _ticking: ticking }
+        let usage = request.extensions().get::<Usage>().cloned().unwrap_or_default();
+        let instruments = Instruments { meter: Arc::clone(&meter), log: log.clone(), usage: usage.clone() };
+        let call = Box::pin(call(Arc::clone(&workshop), reused, request, context, out, instruments));
+        Self { call, answer, meter, log, usage, workshop, ended: false, _ticking: ticking }
     }
 
     /// Runs the guest until it has answered.
@@ -96,7 +100,9 @@ impl Invocation {
     fn poll_call(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.meter.poll_begins();
         let polled = catch_unwind(AssertUnwindSafe(|| self.call.as_mut().poll(context)));
-        self.meter.poll_ends();
+        let used = self.meter.poll_ends();
+        self.usage.set_cpu(self.meter.used());
+        self.workshop.program.sink.observer().cpu(used);
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(Ended { result, instance })) => {
@@ -136,7 +142,7 @@ pub(crate) async fn first_instance(
     let started = std::future::poll_fn(|context| {
         meter.poll_begins();
         let polled = starting.as_mut().poll(context);
-        meter.poll_ends();
+        program.sink.observer().cpu(meter.poll_ends());
         polled
     })
     .await;
@@ -150,7 +156,7 @@ async fn call(
     request: Request<Body>,
     context: isobase_base::Context,
     out: oneshot::Sender<Answer>,
-    (meter, log): (Arc<CpuMeter>, GuestLog),
+    Instruments { meter, log, usage }: Instruments,
 ) -> Ended {
     let program = &workshop.program;
     let instance = match reused {
@@ -167,6 +173,7 @@ async fn call(
     match instance {
         Ok(mut instance) => {
             let result = instance.handle(request, out).await;
+            usage.set_memory(instance.memory_bytes());
             let keep = result.is_ok() && workshop.keeps_instances() && instance.is_reusable();
             Ended { result, instance: keep.then_some(instance) }
         }

@@ -8,6 +8,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::figures::Scrape;
+use super::functions::Functions;
+use super::histogram::BOUNDS;
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct RequestLabels {
     pub(super) surface: &'static str,
@@ -18,12 +22,6 @@ pub(super) struct RequestLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct SurfaceLabels {
     pub(super) surface: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(super) struct OutcomeLabels {
-    pub(super) function: String,
-    pub(super) outcome: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -52,12 +50,10 @@ pub(super) struct Metrics {
     pub(super) request_seconds: SurfaceHistograms,
     pub(super) connections: Gauge,
     pub(super) connection_events: Family<EventLabels, Counter>,
-    pub(super) invocations: Family<OutcomeLabels, Counter>,
     pub(super) queue_messages: Family<QueueLabels, Counter>,
-    pub(super) queue_seconds: Histogram,
     pub(super) boot_seconds: EngineHistograms,
     pub(super) retirements: Family<EventLabels, Counter>,
-    pub(super) guest_lines_dropped: Counter,
+    pub(super) function_log_dropped: Family<EventLabels, Counter>,
     pub(super) acquire_seconds: Histogram,
     pub(super) database_events: Family<EventLabels, Counter>,
     pub(super) catalog_seconds: Histogram,
@@ -67,28 +63,22 @@ pub(super) struct Metrics {
     pub(super) realtime_events: Family<EventLabels, Counter>,
 }
 
-/// 50 µs to 10 s: the span of a request from a cache hit to a timeout.
 fn latency() -> Histogram {
-    Histogram::new([
-        0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
-        2.5, 10.0,
-    ])
+    Histogram::new(BOUNDS)
 }
 
 impl Metrics {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(functions: Functions) -> Self {
         let metrics = Self {
             registry: Registry::with_prefix("isobase"),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(latency),
             connections: Gauge::default(),
             connection_events: Family::default(),
-            invocations: Family::default(),
             queue_messages: Family::default(),
-            queue_seconds: latency(),
             boot_seconds: Family::new_with_constructor(latency),
             retirements: Family::default(),
-            guest_lines_dropped: Counter::default(),
+            function_log_dropped: Family::default(),
             acquire_seconds: latency(),
             database_events: Family::default(),
             catalog_seconds: latency(),
@@ -97,24 +87,23 @@ impl Metrics {
             realtime_deliveries: Counter::default(),
             realtime_events: Family::default(),
         };
-        metrics.registered()
+        metrics.registered(functions)
     }
 
-    fn registered(mut self) -> Self {
+    fn registered(mut self, functions: Functions) -> Self {
         let registry = &mut self.registry;
+        registry.register_collector(Box::new(Scrape(functions)));
         registry.register("requests", "Requests answered by the gateway", self.requests.clone());
         registry.register("request_seconds", "Time from head to last byte", self.request_seconds.clone());
         registry.register("connections", "Open client connections", self.connections.clone());
         registry.register("connection_events", "Connections refused or cut", self.connection_events.clone());
-        registry.register("invocations", "Function invocations by outcome", self.invocations.clone());
-        registry.register("queue_seconds", "Wait of an invocation for a worker", self.queue_seconds.clone());
         registry.register("queue_messages", "Messages consumed by outcome", self.queue_messages.clone());
         registry.register("boot_seconds", "Time to a worker that takes requests", self.boot_seconds.clone());
         registry.register("worker_retirements", "Workers retired by reason", self.retirements.clone());
         registry.register(
-            "guest_log_lines_dropped",
-            "Log lines over the rate bound",
-            self.guest_lines_dropped.clone(),
+            "function_log_entries_dropped",
+            "Entries that the functions' log lost",
+            self.function_log_dropped.clone(),
         );
         registry.register(
             "database_acquire_seconds",

@@ -1,5 +1,13 @@
-//! One enum of things worth knowing; each becomes a log line, a metric, or both, in one place.
+//! One enum of things worth knowing; each becomes a log line, a metric, or both, in one place. What
+//! happens with every invocation goes through a handle for each function instead, which needs no
+//! look-up and no lock: [`FunctionObserver`].
 
+mod allowance;
+mod figures;
+mod function;
+mod functions;
+mod histogram;
+mod journal;
 mod metrics;
 mod record;
 
@@ -7,8 +15,12 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 
-use crate::{FailureKind, RequestId, Target, TraceContext};
+use crate::{RequestId, TraceContext};
 
+pub use figures::FunctionFigures;
+pub use function::{FunctionObserver, InvocationEnd};
+pub use histogram::DurationsRead;
+pub use journal::{InvocationFigures, Journal, JournalEntry, JournalEvent};
 pub use record::Observer;
 
 /// Something that happened. Never holds a token, a key, a body or a query string.
@@ -28,22 +40,12 @@ pub enum Observation<'a> {
     },
     /// A connection was refused or cut by a limit of the gateway.
     Connection { event: ConnectionEvent },
-    /// An invocation ended; `failure` is `None` when the function answered itself.
-    Invocation {
-        target: &'a Target,
-        request_id: RequestId,
-        failure: Option<(FailureKind, &'a str)>,
-        queue_wait: Duration,
-        duration: Duration,
-    },
-    /// A worker can take requests.
-    WorkerBooted { target: &'a Target, engine: &'static str, duration: Duration },
+    /// A worker of some function can take requests; [`FunctionObserver::booted`] says of which.
+    WorkerBooted { engine: &'static str, duration: Duration },
     /// A worker will take no more requests.
-    WorkerRetired { target: &'a Target, reason: &'static str },
-    /// A function wrote to its console, stdout or stderr.
-    GuestLog { target: &'a Target, request_id: Option<RequestId>, level: GuestLevel, message: &'a str },
-    /// A function logged faster than its bound; so many lines are gone.
-    GuestLogDropped { target: &'a Target, lines: u64 },
+    WorkerRetired { reason: &'static str },
+    /// Entries for the functions' log were dropped: the queue was full, or Postgres refused them.
+    FunctionLogDropped { event: &'static str, entries: u64 },
     /// A session got its connection after this wait, or did not.
     DatabaseAcquire { wait: Duration, outcome: AcquireOutcome },
     /// A pooled connection was opened, or lost with what the server or socket said.
@@ -82,12 +84,26 @@ pub enum RealtimeEvent {
     TooSlow,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GuestLevel {
     Debug,
     Info,
     Warn,
     Error,
+}
+
+impl GuestLevel {
+    /// In the order of their weight.
+    pub const ALL: [Self; 4] = [Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::metrics::{
-    EngineLabels, EventLabels, Metrics, OutcomeLabels, QueueLabels, RequestLabels, SurfaceLabels,
-};
+use super::functions::Functions;
+use super::metrics::{EngineLabels, EventLabels, Metrics, QueueLabels, RequestLabels, SurfaceLabels};
 use super::{
-    AcquireOutcome, ConnectionEvent, DatabaseEvent, GuestLevel, Observation, PostgresEvent, QueueOutcome,
-    RealtimeEvent,
+    AcquireOutcome, ConnectionEvent, DatabaseEvent, FunctionFigures, FunctionObserver, GuestLevel, Journal,
+    Observation, PostgresEvent, QueueOutcome, RealtimeEvent,
 };
 use crate::{Blame, FailureKind, RequestId, Target};
 
@@ -18,15 +17,32 @@ use crate::{Blame, FailureKind, RequestId, Target};
 #[derive(Clone)]
 pub struct Observer {
     metrics: Arc<Metrics>,
+    functions: Functions,
 }
 
 impl Default for Observer {
     fn default() -> Self {
-        Self { metrics: Arc::new(Metrics::new()) }
+        let functions = Functions::default();
+        Self { metrics: Arc::new(Metrics::new(functions.clone())), functions }
     }
 }
 
 impl Observer {
+    /// The handle for all that happens with one function. Asked for once and kept.
+    pub fn function(&self, target: &Target) -> FunctionObserver {
+        self.functions.observer(target)
+    }
+
+    /// What all functions did so far, by name.
+    pub fn functions(&self) -> Vec<FunctionFigures> {
+        self.functions.figures()
+    }
+
+    /// What users' functions say and do goes to `journal` from now on. The first one stays.
+    pub fn keep_journal(&self, journal: Arc<dyn Journal>) {
+        self.functions.keep_journal(journal);
+    }
+
     /// All metrics in OpenMetrics text format, for Prometheus.
     pub fn openmetrics(&self) -> String {
         let mut text = String::new();
@@ -64,31 +80,14 @@ impl Observer {
                 tracing::info!(target: "isobase::access", %request_id, trace_id = %trace.trace_id(), surface, %method, path, status = status.as_u16(), role, micros = duration.as_micros() as u64, bytes);
             }
             Observation::Connection { event } => self.connection(event),
-            Observation::Invocation { target, request_id, failure, queue_wait, duration } => {
-                let outcome = failure.map_or("ok", |(kind, _)| kind.reason());
-                metrics
-                    .invocations
-                    .get_or_create(&OutcomeLabels { function: target.to_string(), outcome })
-                    .inc();
-                metrics.queue_seconds.observe(queue_wait.as_secs_f64());
-                if let Some((kind, detail)) = failure {
-                    log_failure(target, request_id, kind, detail, duration);
-                }
-            }
-            Observation::WorkerBooted { target, engine, duration } => {
+            Observation::WorkerBooted { engine, duration } => {
                 metrics.boot_seconds.get_or_create(&EngineLabels { engine }).observe(duration.as_secs_f64());
-                tracing::debug!(function = %target, engine, micros = duration.as_micros() as u64, "worker booted");
             }
-            Observation::WorkerRetired { target, reason } => {
+            Observation::WorkerRetired { reason } => {
                 metrics.retirements.get_or_create(&EventLabels { event: reason }).inc();
-                tracing::debug!(function = %target, reason, "worker retired");
             }
-            Observation::GuestLog { target, request_id, level, message } => {
-                log_guest(target, request_id, level, message);
-            }
-            Observation::GuestLogDropped { target, lines } => {
-                metrics.guest_lines_dropped.inc_by(lines);
-                tracing::warn!(function = %target, lines, "function logs too fast; lines were dropped");
+            Observation::FunctionLogDropped { event, entries } => {
+                metrics.function_log_dropped.get_or_create(&EventLabels { event }).inc_by(entries);
             }
             Observation::DatabaseAcquire { wait, outcome } => self.acquire(wait, outcome),
             Observation::DatabaseConnection { event } => self.database(event),
@@ -205,7 +204,13 @@ impl Observer {
     }
 }
 
-fn log_failure(target: &Target, request_id: RequestId, kind: FailureKind, detail: &str, duration: Duration) {
+pub(super) fn log_failure(
+    target: &Target,
+    request_id: RequestId,
+    kind: FailureKind,
+    detail: &str,
+    duration: Duration,
+) {
     let (reason, millis) = (kind.reason(), duration.as_millis() as u64);
     match kind.blame() {
         Blame::Host => {
@@ -220,7 +225,7 @@ fn log_failure(target: &Target, request_id: RequestId, kind: FailureKind, detail
     }
 }
 
-fn log_guest(target: &Target, request_id: Option<RequestId>, level: GuestLevel, message: &str) {
+pub(super) fn log_guest(target: &Target, request_id: Option<RequestId>, level: GuestLevel, message: &str) {
     let request_id = request_id.map(|id| id.to_string());
     let request_id = request_id.as_deref();
     match level {
@@ -256,7 +261,15 @@ fn method_label(method: &Method) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::Observer;
-    use crate::observe::{ConnectionEvent, Observation};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use parking_lot::Mutex;
+
+    use crate::observe::{
+        ConnectionEvent, GuestLevel, InvocationEnd, Journal, JournalEntry, JournalEvent, Observation,
+    };
+    use crate::{FailureKind, FunctionSlug, RequestId, Target};
 
     #[test]
     fn metrics_are_exposed_in_openmetrics_text() {
@@ -265,5 +278,69 @@ mod tests {
         let text = observer.openmetrics();
         assert!(text.contains("isobase_connections 1"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    fn end(failure: Option<(FailureKind, &'static str)>) -> InvocationEnd<'static> {
+        InvocationEnd {
+            request_id: RequestId::generate(),
+            version: Some(3),
+            status: failure.is_none().then_some(200),
+            failure,
+            queue_wait: Duration::from_millis(2),
+            duration: Duration::from_millis(20),
+            cpu: Duration::from_millis(5),
+            memory_bytes: 1 << 20,
+            cold: true,
+        }
+    }
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<String>>);
+
+    impl Journal for Kept {
+        fn write(&self, entry: JournalEntry<'_>) {
+            let event = match entry.event {
+                JournalEvent::Invocation(figures) => format!("{} ", figures.status),
+                _ => String::new(),
+            };
+            self.0.lock().push(format!("{} {} {event}{}", entry.target, entry.level.as_str(), entry.message));
+        }
+    }
+
+    #[test]
+    fn a_functions_figures_are_counted_scraped_and_written_down() {
+        let observer = Observer::default();
+        let kept = Arc::new(Kept::default());
+        observer.keep_journal(kept.clone());
+        let function = observer.function(&Target::user(FunctionSlug::parse("pay").unwrap()));
+        function.invocation(&end(None));
+        function.invocation(&end(Some((FailureKind::CpuLimit, "too slow"))));
+        function.cpu(Duration::from_millis(1500));
+        function.line(3, None, GuestLevel::Warn, "careful");
+        let text = observer.openmetrics();
+        for line in [
+            "isobase_invocations_total{function=\"pay\",outcome=\"ok\"} 1",
+            "isobase_invocations_total{function=\"pay\",outcome=\"cpu\"} 1",
+            "isobase_invocation_failures_total{function=\"pay\",blame=\"guest\"} 1",
+            "isobase_function_cpu_seconds_total{function=\"pay\"} 1.5",
+            "isobase_function_memory_peak_bytes{function=\"pay\"} 1048576",
+            "isobase_function_seconds_bucket{le=\"0.01\",function=\"pay\"} 0",
+            "isobase_function_seconds_bucket{le=\"+Inf\",function=\"pay\"} 2",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        let expected = ["pay info 200 ", "pay error 546 too slow", "pay warn careful"];
+        assert_eq!(*kept.0.lock(), expected);
+    }
+
+    #[test]
+    fn functions_that_ship_with_the_host_are_counted_and_not_written_down() {
+        let observer = Observer::default();
+        let kept = Arc::new(Kept::default());
+        observer.keep_journal(kept.clone());
+        let function = observer.function(&Target::builtin(FunctionSlug::parse("rest").unwrap()));
+        function.invocation(&end(None));
+        assert_eq!(observer.functions()[0].ok, 1);
+        assert!(kept.0.lock().is_empty());
     }
 }

@@ -21,7 +21,7 @@ use crate::limits::{
     STORAGE_KEEP_DELETED, STORAGE_KEEP_DELETED_SETTING_MAX, STORAGE_OBJECT_BYTES_MAX,
     STORAGE_OBJECT_SETTING_MAX,
 };
-use crate::{Capabilities, Egress, EgressEntry, FunctionSlug, Grant};
+use crate::{Capabilities, Egress, EgressEntry, FunctionSlug, Grant, SecretText};
 
 /// Shorter secrets are refused, as by the Supabase CLI.
 const JWT_SECRET_BYTES_MIN: usize = 16;
@@ -96,6 +96,7 @@ fn api(mut section: Section<'_>) -> Api {
 fn database(mut section: Section<'_>) -> DatabaseSettings {
     let port = section.port("port", 54322);
     let major_version = section.integer("major_version", 13..=99).map_or(17, |version| version as u32);
+    let root_key = section.string("root_key").filter(|key| !key.is_empty()).map(SecretText::from);
     let mut inner = section.section("migrations");
     let migrations = Migrations {
         enabled: inner.boolean("enabled", true),
@@ -113,14 +114,13 @@ fn database(mut section: Section<'_>) -> DatabaseSettings {
         "network_restrictions",
         "password",
         "pooler",
-        "root_key",
         "settings",
         "shadow_port",
         "ssl_enforcement",
         "vault",
     ]);
     section.finish();
-    DatabaseSettings { port, major_version, migrations, seed }
+    DatabaseSettings { port, major_version, root_key, migrations, seed }
 }
 
 fn auth(mut section: Section<'_>, folder: &Path) -> Auth {

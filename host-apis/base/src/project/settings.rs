@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Capabilities, FunctionSlug};
+use crate::{Capabilities, FunctionSlug, SecretText};
 
 /// `supabase/config.toml`, checked.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct DatabaseSettings {
     pub port: u16,
     /// The major version the project is written for. Another one is used if only that is there.
     pub major_version: u32,
+    /// What the host encrypts under, 64 hexadecimal digits; `None`: a key of the host's own making.
+    pub root_key: Option<SecretText>,
     pub migrations: Migrations,
     pub seed: Seed,
 }

@@ -55,6 +55,7 @@ fn an_empty_file_has_the_defaults_of_the_supabase_cli() {
             database: DatabaseSettings {
                 port: 54322,
                 major_version: 17,
+                root_key: None,
                 migrations: Migrations {
                     enabled: true,
                     schema_paths: [],

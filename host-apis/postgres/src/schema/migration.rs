@@ -44,6 +44,8 @@ pub(super) const MIGRATIONS: &[Migration] = migrations! {
     12 "cron" "0012_cron.sql",
     13 "net" "0013_net.sql",
     15 "functions" "0015_functions.sql",
+    16 "secrets" "0016_secrets.sql",
+    17 "function_logs" "0017_function_logs.sql",
     19 "realtime_messages" "0019_realtime_messages.sql",
 };
 

@@ -2,18 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use deadpool_postgres::Pool;
-use isobase_base::FunctionSlug;
 use isobase_engine::Limits;
 use tokio::sync::watch;
 
 use super::Precedence;
-
-/// The variables of a function: the host's and the project's secrets. Asked whenever a version is made
-/// known to the pool.
-pub type Environment = Arc<dyn Fn(&FunctionSlug) -> BTreeMap<String, String> + Send + Sync>;
 
 /// How to serve deployed functions.
 #[derive(Clone)]
@@ -25,7 +19,8 @@ pub struct ReleasesConfig {
     pub wake: Option<watch::Receiver<u64>>,
     /// Uploads are unpacked and compiled here.
     pub builds_folder: PathBuf,
-    pub environment: Environment,
+    /// Variables that the host gives every function. Secrets join on the way to the pool.
+    pub environment: BTreeMap<String, String>,
     /// Names the project in `DENO_DEPLOYMENT_ID`.
     pub project_ref: String,
     pub limits: Limits,

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use isobase_base::{Access, Body, Context, Failure, FailureKind, FunctionSlug, Invoker, Target};
-use isobase_engine::Stage;
+use isobase_engine::{Publish, Stage};
 use tokio::sync::Semaphore;
 
-pub use config::{Environment, ReleasesConfig};
+pub use config::ReleasesConfig;
 pub use deploy::{DeployError, Upload};
 pub use router::Precedence;
 pub use traffic::{Share, Traffic};
@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     config: ReleasesConfig,
     ledger: Ledger,
     stage: Arc<dyn Stage>,
+    /// The way to the stage, on which secrets join.
+    publish: Arc<dyn Publish>,
     router: Router,
     /// What the pool was told. Held while that changes.
     shown: tokio::sync::Mutex<Shown>,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use isobase_base::limits::{DEPLOY_BUILDS_MAX, DEPLOY_LINGER, DEPLOY_SYNC_RETRY};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{Access, Failure, FailureKind, FunctionSlug, Target};
-use isobase_engine::{Artifact, Function, FunctionVersion, Publication, Stage};
+use isobase_engine::{Artifact, Function, FunctionVersion, Publication, Publish, Stage};
 use tokio::sync::Semaphore;
 
 use super::router::{Line, PREVIEW, Preview, Router, Table};
@@ -28,16 +28,21 @@ struct ShownVersion {
 }
 
 impl Releases {
-    /// Loads the functions that have live versions, boots none of them, and follows changes from now
+    /// `publish` leads to `stage`. Loads the functions that have live versions, boots none of them, and follows changes from now
     /// on. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn open(config: ReleasesConfig, stage: Arc<dyn Stage>) -> Result<Self, StoreError> {
+    pub async fn open(
+        config: ReleasesConfig,
+        stage: Arc<dyn Stage>,
+        publish: Arc<dyn Publish>,
+    ) -> Result<Self, StoreError> {
         let inner = Arc::new(Inner {
             ledger: Ledger::new(config.sessions.clone()),
             router: Router::new(config.precedence),
             stage,
+            publish,
             shown: tokio::sync::Mutex::default(),
             builds: Semaphore::new(DEPLOY_BUILDS_MAX),
             config,
@@ -58,12 +63,6 @@ impl Releases {
             });
         }
         Ok(Self { inner })
-    }
-
-    /// Tells the pool of all versions again, with the environment as it is now: after a secret changed.
-    pub async fn refresh(&self) -> Result<(), StoreError> {
-        self.inner.shown.lock().await.versions.clear();
-        self.inner.follow_all(Boots::BeforeTheFlip).await
     }
 }
 
@@ -171,7 +170,7 @@ impl Inner {
     /// Takes a version from the pool that came to nothing.
     pub(super) async fn take_back(&self, target: &Target) {
         self.shown.lock().await.versions.remove(target);
-        self.stage.withdraw(target);
+        self.publish.withdraw(target);
     }
 
     /// Makes a version known that a request asked for by number or preview.
@@ -191,7 +190,7 @@ impl Inner {
     pub(super) fn publish(&self, target: &Target, id: &str, manifest: &Manifest, artifact: Artifact) {
         let settings = manifest.settings();
         let version = target.version().unwrap_or_default();
-        let mut environment = (self.config.environment)(target.slug());
+        let mut environment = self.config.environment.clone();
         let deployment = format!("{}_{id}_{version}", self.config.project_ref);
         environment.insert("DENO_DEPLOYMENT_ID".into(), deployment);
         let ready = Ready::new(artifact, &settings, &self.config.limits, &BTreeMap::new(), &environment);
@@ -204,7 +203,11 @@ impl Inner {
             environment: ready.environment,
         };
         let access = Access { verify_jwt: manifest.verify_jwt };
-        self.stage.publish(Publication { target: target.clone(), access, function: Ok(Arc::new(function)) });
+        self.publish.publish(Publication {
+            target: target.clone(),
+            access,
+            function: Ok(Arc::new(function)),
+        });
     }
 
     /// Takes versions from the pool that nothing has pointed to for a while. Those that were live a
@@ -225,7 +228,7 @@ impl Inner {
             let since = *version.unused_since.get_or_insert(now);
             let is_kept = now.duration_since(since) < DEPLOY_LINGER;
             if !is_kept {
-                self.stage.withdraw(target);
+                self.publish.withdraw(target);
             }
             is_kept
         });

@@ -2,6 +2,7 @@
 
 mod crates;
 mod graphs;
+mod secrets;
 mod settings;
 mod stand;
 mod watching;

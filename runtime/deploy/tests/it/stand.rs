@@ -41,6 +41,34 @@ impl Publish for Board {
     }
 }
 
+impl Board {
+    /// How often `slug` was published.
+    pub(crate) fn count(&self, slug: &str) -> usize {
+        self.pinned.lock().get(slug).map_or(0, |(count, _)| *count)
+    }
+
+    /// The function published for `slug`, once it is as wanted.
+    pub(crate) async fn function_once(
+        &self,
+        slug: &str,
+        wanted: impl Fn(&Function) -> bool,
+    ) -> Arc<Function> {
+        let wait = async {
+            loop {
+                let changed = self.changed.notified();
+                let published = self.pinned.lock().get(slug).and_then(|(_, publication)| publication.clone());
+                if let Some(Publication { function: Ok(function), .. }) = published
+                    && wanted(&function)
+                {
+                    return function;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it is published in time")
+    }
+}
+
 /// A project with these files, below `supabase/functions/` unless they begin with `/`.
 pub(crate) fn project(files: &[(&str, &str)]) -> Stand {
     let folder = tempfile::tempdir().unwrap();
@@ -99,7 +127,7 @@ impl Stand {
 
     /// How often `slug` was published.
     pub(crate) fn count(&self, slug: &str) -> usize {
-        self.board.pinned.lock().get(slug).map_or(0, |(count, _)| *count)
+        self.board.count(slug)
     }
 
     pub(crate) fn function(&self, slug: &str) -> Option<Result<Arc<Function>, Absent>> {

@@ -31,7 +31,7 @@ impl Isolate {
         {
             let state = self.runtime.op_state();
             let mut state = state.borrow_mut();
-            state.put(GuestLog::new(function.target.clone(), assignment.status.observer.clone()));
+            state.put(GuestLog::new(assignment.status.observer.clone(), function.version));
             let wake = std::mem::replace(&mut assignment.wake, super::Wake::nowhere());
             state.put(wake);
             *state.borrow_mut::<Callers>() =
@@ -48,7 +48,7 @@ impl Isolate {
         let configure = self.hooks.configure.clone();
         deno_core::scope!(scope, self.runtime);
         let environment = v8::Object::new(scope);
-        for (name, value) in &function.environment {
+        for (name, value) in &function.worker_environment() {
             if let (Some(name), Some(value)) = (v8::String::new(scope, name), v8::String::new(scope, value)) {
                 environment.create_data_property(scope, name.into(), value.into());
             }

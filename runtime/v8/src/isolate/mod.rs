@@ -3,16 +3,17 @@
 
 mod boot;
 mod hooks;
+mod leaving;
 mod serve;
 mod thread;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use deno_core::{JsRuntime, RuntimeOptions, v8};
 use isobase_base::Failure;
-use isobase_base::observe::Observer;
+use isobase_base::observe::FunctionObserver;
 use isobase_bind_v8::Callers;
 use isobase_bind_v8::HostApis;
 use isobase_engine::{Function, Retirement};
@@ -28,6 +29,7 @@ use crate::memory::{self, MemoryMeter};
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::permissions;
 use hooks::Hooks;
+use leaving::Leaving;
 
 pub(crate) use thread::{Idle, spawn};
 
@@ -48,7 +50,24 @@ pub(crate) struct Assignment {
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) wake: Wake,
     pub(crate) status: Arc<Status>,
+    pub(crate) alive: Alive,
     pub(crate) booted: oneshot::Sender<Result<(), Failure>>,
+}
+
+/// One of the engine's isolates that were given a function, until it has ended.
+pub(crate) struct Alive(Arc<AtomicUsize>);
+
+impl Alive {
+    pub(crate) fn among(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::AcqRel);
+        Self(all.clone())
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Lets the isolate's own tasks speak to its loop, without keeping it alive.
@@ -74,7 +93,7 @@ impl Wake {
 
 /// What a worker and its isolate share.
 pub(crate) struct Status {
-    pub(crate) observer: Observer,
+    pub(crate) observer: FunctionObserver,
     /// A [`Retirement`] as a number, or [`WELL`].
     retirement: AtomicU8,
 }
@@ -91,7 +110,7 @@ const RETIREMENTS: [Retirement; 7] = [
 ];
 
 impl Status {
-    pub(crate) fn new(observer: Observer) -> Arc<Self> {
+    pub(crate) fn new(observer: FunctionObserver) -> Arc<Self> {
         Arc::new(Self { observer, retirement: AtomicU8::new(WELL) })
     }
 
@@ -113,6 +132,7 @@ pub(crate) struct Isolate {
     hooks: Hooks,
     turns: Turns,
     loader: Rc<FunctionLoader>,
+    leaving: Leaving,
     memory: Arc<MemoryMeter>,
 }
 
@@ -139,7 +159,8 @@ impl Isolate {
         memory::watch(&mut runtime, &memory, ender.clone());
         let turns = Turns::new(CpuMeter::of_this_thread(ender, memory.clone()));
         let hooks = Hooks::take(&mut runtime);
-        let mut isolate = Self { runtime, hooks, turns, loader, memory };
+        let leaving = Leaving::default();
+        let mut isolate = Self { runtime, hooks, turns, loader, leaving, memory };
         isolate.put_state();
         isolate.start();
         memory::note_heap(isolate.runtime.v8_isolate(), &isolate.memory);
@@ -151,7 +172,7 @@ impl Isolate {
         let mut state = state.borrow_mut();
         state.put(permissions::network_only());
         state.put(Arc::new(deno_features::FeatureChecker::default()));
-        state.put(Invocations::default());
+        state.put(Invocations::new(self.turns.clock(), self.memory.clone()));
         state.put(Callers::default());
         state.put(HandlerRegistered::default());
     }

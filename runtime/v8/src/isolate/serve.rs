@@ -5,12 +5,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use deno_core::{PollEventLoopOptions, v8};
+use isobase_base::observe::GuestLevel;
 use isobase_base::{Failure, FailureKind};
 use isobase_bind_v8::Callers;
 use isobase_engine::{Limits, Retirement};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Command, Isolate, Status};
+use crate::guest_log::GuestLog;
 use crate::invocation::{Arrival, InvocationId, Invocations};
 use crate::{memory, script_error};
 
@@ -22,7 +24,7 @@ const HEAVY_TURN: Duration = Duration::from_millis(1);
 
 /// Why the loop ends.
 enum End {
-    /// The worker was dropped, or retired and has nothing in flight.
+    /// The worker was dropped; where it was retired before, nothing is left to do either.
     Asked,
     /// The isolate cannot go on.
     Broken { kind: FailureKind, retirement: Retirement, detail: String },
@@ -35,19 +37,23 @@ impl Isolate {
         limits: &Limits,
         status: &Status,
     ) {
-        self.lifecycle("load", "");
+        self.tell("load", "", limits);
         let end = poll_fn(|context| self.turn(context, &mut commands, limits, status)).await;
         match end {
-            End::Asked => self.lifecycle("unload", ""),
+            End::Asked => self.tell("unload", "", limits),
             End::Broken { kind, retirement, detail } => {
                 status.retire(retirement);
                 let culprit = self.turns.meter().culprit();
-                self.with_invocations(|invocations| {
+                let answered = self.with_invocations(|invocations| {
                     invocations.fail_all(|id| match culprit {
                         Some(culprit) if culprit != id => beside(kind),
                         _ => Failure::new(kind, detail.clone()),
-                    });
+                    })
                 });
+                // What was thrown is in the log already.
+                for id in answered.into_iter().filter(|_| kind != FailureKind::Crashed) {
+                    self.log_for(id, &detail);
+                }
             }
         }
     }
@@ -61,12 +67,16 @@ impl Isolate {
     ) -> Poll<End> {
         let budget = self.budget(limits);
         self.turns.begin(budget);
-        let taken = self.take_commands(context, commands, status);
+        let taken = self.take_commands(context, commands);
         let ran = self.runtime.poll_event_loop(context, PollEventLoopOptions::default());
         let sharers = self.with_invocations(|invocations| invocations.len());
-        if self.turns.end(sharers) >= HEAVY_TURN {
+        let used = self.turns.end(sharers);
+        status.observer.cpu(used);
+        if used >= HEAVY_TURN {
             memory::note_heap(self.runtime.v8_isolate(), &self.memory);
         }
+        let shared = self.turns.shared();
+        self.with_invocations(|invocations| invocations.note_usage(shared));
         if let Some((kind, retirement)) = self.verdict() {
             return Poll::Ready(End::Broken { kind, retirement, detail: verdict_text(kind, limits) });
         }
@@ -79,18 +89,24 @@ impl Isolate {
                 detail,
             });
         }
+        if let Taken::Retire(reason) = taken {
+            self.leave(reason, limits, status);
+        }
         self.fail_over_budget(limits, status);
+        self.look_ahead(context, limits, status);
         self.forget_over();
         match taken {
-            Taken::Closed => Poll::Ready(End::Asked),
-            Taken::More => {
+            // Events were dispatched, or there may be more commands.
+            Taken::More | Taken::Retire(_) => {
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            Taken::All if status.retirement().is_some() && self.with_invocations(|all| all.is_empty()) => {
-                Poll::Ready(End::Asked)
-            }
-            Taken::All => Poll::Pending,
+            // Nobody retired it, so nobody wants what it still does.
+            Taken::Closed if status.retirement().is_none() => Poll::Ready(End::Asked),
+            Taken::Closed if self.with_invocations(|all| all.is_empty()) => Poll::Ready(End::Asked),
+            // As long as somebody holds the worker, a request may be on its way: one that got its place
+            // before the retirement is served.
+            Taken::All | Taken::Closed => Poll::Pending,
         }
     }
 
@@ -98,7 +114,6 @@ impl Isolate {
         &mut self,
         context: &mut Context<'_>,
         commands: &mut UnboundedReceiver<Command>,
-        status: &Status,
     ) -> Taken {
         for _ in 0..COMMANDS_PER_TURN_MAX {
             match commands.poll_recv(context) {
@@ -106,10 +121,7 @@ impl Isolate {
                 Poll::Ready(None) => return Taken::Closed,
                 Poll::Ready(Some(Command::Invoke(arrival))) => self.dispatch(*arrival),
                 Poll::Ready(Some(Command::Cancel(id))) => self.cancel(id),
-                Poll::Ready(Some(Command::Retire(reason))) => {
-                    status.retire(reason);
-                    self.lifecycle("beforeunload", unload_reason(reason));
-                }
+                Poll::Ready(Some(Command::Retire(reason))) => return Taken::Retire(reason),
             }
         }
         Taken::More
@@ -141,7 +153,7 @@ impl Isolate {
         v8::Local::new(scope, hook).call(scope, receiver, &[number, method]);
     }
 
-    fn cancel(&mut self, id: InvocationId) {
+    pub(super) fn cancel(&mut self, id: InvocationId) {
         if self.with_invocations(|invocations| invocations.cancel(id)) {
             let hook = self.hooks.cancel.clone();
             self.call_with_id(&hook, id);
@@ -182,10 +194,8 @@ impl Isolate {
         });
         for id in over {
             status.retire(Retirement::CpuLimit);
-            let failure = Failure::new(FailureKind::CpuLimit, verdict_text(FailureKind::CpuLimit, limits));
-            if !self.with_invocations(|invocations| invocations.answer(id, Err(failure), false)) {
-                self.cancel(id);
-            }
+            let detail = verdict_text(FailureKind::CpuLimit, limits);
+            self.give_up(id, Failure::new(FailureKind::CpuLimit, detail));
         }
     }
 
@@ -197,19 +207,6 @@ impl Isolate {
         self.turns.meter().overran().then_some((FailureKind::CpuLimit, Retirement::CpuLimit))
     }
 
-    /// Dispatches an event of the isolate's life.
-    fn lifecycle(&mut self, name: &str, reason: &str) {
-        let hook = self.hooks.lifecycle.clone();
-        deno_core::scope!(scope, self.runtime);
-        v8::tc_scope!(let scope, scope);
-        let text =
-            |text: &str| v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope)).into();
-        let arguments = [name, reason].map(text);
-        let receiver = v8::undefined(scope).into();
-        // A listener that throws has been reported to the function's log already.
-        v8::Local::new(scope, hook).call(scope, receiver, &arguments);
-    }
-
     fn call_with_id(&mut self, hook: &v8::Global<v8::Function>, id: InvocationId) {
         deno_core::scope!(scope, self.runtime);
         v8::tc_scope!(let scope, scope);
@@ -219,12 +216,18 @@ impl Isolate {
     }
 
     fn log_uncaught(&mut self, detail: &str) {
-        use isobase_base::observe::GuestLevel;
         let state = self.runtime.op_state();
-        state.borrow_mut().borrow_mut::<crate::guest_log::GuestLog>().write(None, GuestLevel::Error, detail);
+        state.borrow_mut().borrow_mut::<GuestLog>().write(None, GuestLevel::Error, detail);
     }
 
-    fn with_invocations<T>(&mut self, act: impl FnOnce(&mut Invocations) -> T) -> T {
+    /// A line of the function's log under the request it belongs to.
+    pub(super) fn log_for(&mut self, id: InvocationId, text: &str) {
+        let request_id = self.with_invocations(|all| all.get(id).map(|invocation| invocation.request_id));
+        let state = self.runtime.op_state();
+        state.borrow_mut().borrow_mut::<GuestLog>().write(request_id, GuestLevel::Error, text);
+    }
+
+    pub(super) fn with_invocations<T>(&mut self, act: impl FnOnce(&mut Invocations) -> T) -> T {
         act(self.runtime.op_state().borrow_mut().borrow_mut::<Invocations>())
     }
 }
@@ -234,19 +237,10 @@ enum Taken {
     All,
     /// The bound was reached; there may be more.
     More,
+    /// The worker asks the isolate to end.
+    Retire(Retirement),
     /// The worker is gone.
     Closed,
-}
-
-/// `detail.reason` of the `beforeunload` event, in Supabase's words.
-fn unload_reason(retirement: Retirement) -> &'static str {
-    match retirement {
-        Retirement::Replaced | Retirement::Shutdown | Retirement::Crashed => "termination",
-        Retirement::Idle => "early_drop",
-        Retirement::CpuLimit => "cpu",
-        Retirement::MemoryLimit => "memory",
-        Retirement::WallClockLimit => "wall_clock",
-    }
 }
 
 /// What an invocation is told that was in flight when another one broke the isolate.

@@ -71,10 +71,14 @@ async fn live(snapshot: &'static [u8], memory_bytes_max: u64, ready: impl FnOnce
     let Ok(mut assignment) = assigned.await else { return };
     name_thread(assignment.function.target.slug().as_str());
     let booted = isolate.boot(&mut assignment).await;
+    assignment.status.observer.cpu(isolate.turns.shared());
     let serves = booted.is_ok();
-    if assignment.booted.send(booted).is_ok() && serves {
-        isolate.serve(assignment.commands, &assignment.function.limits, &assignment.status).await;
+    let Assignment { function, commands, status, alive, booted: tell, .. } = assignment;
+    if tell.send(booted).is_ok() && serves {
+        isolate.serve(commands, &function.limits, &status).await;
     }
+    // Not before its last script has run: a stopping host waits for that.
+    drop(alive);
 }
 
 /// The kernel shows up to 15 bytes of it, in `top -H` for instance.

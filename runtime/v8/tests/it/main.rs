@@ -5,6 +5,7 @@ mod density;
 mod egress;
 mod faults;
 mod hello;
+mod lifecycle;
 mod outbound;
 mod platform;
 mod postgres;

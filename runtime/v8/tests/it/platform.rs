@@ -107,14 +107,15 @@ async fn the_environment_is_the_functions_and_private() {
         const before = Deno.env.get('KEY');
         Deno.env.set('KEY', 'changed');
         Deno.env.delete('OTHER');
-        return Response.json([before, Deno.env.toObject(), Deno.env.has('PATH')]);
+        const { SB_EXECUTION_ID, DENO_DEPLOYMENT_ID, ...all } = Deno.env.toObject();
+        return Response.json([before, all, Deno.env.has('PATH'), SB_EXECUTION_ID.length, DENO_DEPLOYMENT_ID]);
     })";
     let worker = function("env", code).env("KEY", "value").env("OTHER", "x").boot().await.unwrap();
     let answer = read(worker.invoke(get("/"), context()).await).await;
-    assert_eq!(answer, r#"200 ["value",{"KEY":"changed"},false]"#);
+    assert_eq!(answer, r#"200 ["value",{"KEY":"changed"},false,36,"local_env_1"]"#);
     let second = function("env", code).env("KEY", "value").boot().await.unwrap();
     let answer = read(second.invoke(get("/"), context()).await).await;
-    assert_eq!(answer, r#"200 ["value",{"KEY":"changed"},false]"#);
+    assert_eq!(answer, r#"200 ["value",{"KEY":"changed"},false,36,"local_env_1"]"#);
 }
 
 #[tokio::test]

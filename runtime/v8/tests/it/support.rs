@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use isobase_base::observe::Observer;
+use isobase_base::observe::{Journal, JournalEntry, JournalEvent, Observer};
 use isobase_base::{
     Body, Capabilities, Client, Context, Failure, FunctionSlug, Grant, Principal, RequestId, Target,
     TraceContext,
@@ -27,10 +27,40 @@ pub(crate) fn engine() -> &'static Arc<V8Engine> {
             storage: None,
             network: Network::default(),
             realtime: None,
-            observer: Observer::default(),
+            observer: observer(),
         })
         .unwrap()
     })
+}
+
+/// What functions of the engine logged, as `level message` by slug.
+#[derive(Default)]
+struct Kept(Mutex<Vec<(String, String)>>);
+
+impl Journal for Kept {
+    fn write(&self, entry: JournalEntry<'_>) {
+        if entry.event == JournalEvent::Line {
+            let line = format!("{} {}", entry.level.as_str(), entry.message);
+            self.0.lock().unwrap().push((entry.target.slug().to_string(), line));
+        }
+    }
+}
+
+fn kept() -> &'static Arc<Kept> {
+    static KEPT: OnceLock<Arc<Kept>> = OnceLock::new();
+    KEPT.get_or_init(Arc::default)
+}
+
+fn observer() -> Observer {
+    let observer = Observer::default();
+    observer.keep_journal(kept().clone());
+    observer
+}
+
+/// The lines that `slug` logged so far.
+pub(crate) fn logged(slug: &str) -> Vec<String> {
+    let kept = kept().0.lock().unwrap();
+    kept.iter().filter(|(of, _)| of == slug).map(|(_, line)| line.clone()).collect()
 }
 
 /// The same with a database behind it.
@@ -79,6 +109,11 @@ pub(crate) fn function(slug: &'static str, code: &str) -> FunctionBuilder {
 impl FunctionBuilder {
     pub(crate) fn cpu(mut self, cpu: Duration) -> Self {
         self.limits.cpu_max = cpu;
+        self
+    }
+
+    pub(crate) fn wall_clock(mut self, wall_clock: Duration) -> Self {
+        self.limits.wall_clock_max = wall_clock;
         self
     }
 

@@ -38,7 +38,10 @@ async fn a_request_without_a_host_is_served() {
 #[tokio::test]
 async fn a_guest_sees_its_own_environment_only() {
     let worker = boot(Reuse::Fresh, limits()).await;
-    let seen: BTreeMap<String, String> = serde_json::from_str(&text(&*worker, "/environment").await).unwrap();
+    let mut seen: BTreeMap<String, String> =
+        serde_json::from_str(&text(&*worker, "/environment").await).unwrap();
+    assert_eq!(seen.remove("SB_EXECUTION_ID").map(|id| id.len()), Some(36));
+    assert!(seen.remove("DENO_DEPLOYMENT_ID").is_some_and(|id| id.starts_with("local_")));
     assert_eq!(seen, BTreeMap::from([("GREETING".into(), "hello".into())]));
 }
 
