@@ -5,8 +5,8 @@
 //! file is run, always as `if not exists`, and taken out of what is sent. Since it is not part of the
 //! file's transaction, it stays if the file fails; running the file again then finds it done.
 //!
-//! What the base schema brings itself ([`BUILT_IN`]) is there without an extension: where the server
-//! has none of that name, the statement has nothing to do.
+//! What the base schema brings itself ([`BUILT_IN`]) is there without an extension: the statement has
+//! nothing to do.
 
 use tokio_postgres::Client;
 
@@ -16,8 +16,9 @@ use super::file::SqlFile;
 use super::split::{Piece, lead};
 use crate::connect::{self, Session};
 
-/// Extensions whose schema and functions are part of the base schema, served by the host.
-const BUILT_IN: [&str; 1] = ["pg_net"];
+/// Extensions whose schema and functions are part of the base schema, served by the host, each with a
+/// table that tells.
+const BUILT_IN: [(&str, &str); 1] = [("pg_net", "net.http_request_queue")];
 
 /// Extensions that Supabase's images let role `postgres` create and that are not trusted anyway.
 const ALLOWED: [&str; 39] = [
@@ -159,13 +160,14 @@ impl Request {
         Some(request)
     }
 
-    /// Whether the host serves what the extension would bring, on a server that lacks it.
+    /// Whether the host serves what the extension would bring. A database that has the extension keeps it.
     async fn is_built_in(&self, client: &Client) -> Result<bool, ProjectError> {
-        if !BUILT_IN.contains(&self.name.as_str()) {
+        let Some((name, table)) = BUILT_IN.iter().find(|(name, _)| *name == self.name) else {
             return Ok(false);
-        }
-        let sql = "select not exists (select from pg_available_extensions where name = $1)";
-        Ok(client.query_one(sql, &[&self.name]).await?.get(0))
+        };
+        let sql = "select to_regclass($2) is not null \
+            and not exists (select from pg_extension where extname = $1)";
+        Ok(client.query_one(sql, &[name, table]).await?.get(0))
     }
 
     /// Whether the extension is on the list, present, and beyond the rights of `client`'s role.
