@@ -465,6 +465,9 @@ pub const CRON_DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 pub const EGRESS_ENTRIES_MAX: usize = 256;
 /// Resolving a name and connecting to one of its addresses. Beyond it the peer counts as down.
 pub const OUTBOUND_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Names looked up at once with the system's resolver, which takes a thread for each and cannot be
+/// interrupted; more wait.
+pub const OUTBOUND_RESOLVING_MAX: usize = 64;
 /// Addresses of one name that are tried; a name may have thousands.
 pub const OUTBOUND_ADDRESSES_MAX: usize = 16;
 /// An idle connection is kept this long for the next request to the same host.
@@ -477,6 +480,9 @@ pub const OUTBOUND_REDIRECTS_MAX: usize = 20;
 pub const OUTBOUND_SENDING_MAX: usize = 512;
 /// The same to one host. What a host that answers nobody can take away from the others.
 pub const OUTBOUND_SENDING_PER_HOST_MAX: usize = 64;
+/// Bytes of bodies being sent at once, beyond which no further request is taken from the queue: they are
+/// held in the host's memory.
+pub const OUTBOUND_SENDING_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Rows taken from the request queue in one transaction.
 pub const OUTBOUND_CLAIM_ROWS_MAX: usize = 256;
 /// Finished requests written in one transaction, by count and by bytes of their bodies: what the

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use isobase_base::limits::{OUTBOUND_SENDING_MAX, OUTBOUND_SENDING_PER_HOST_MAX};
+use isobase_base::limits::{OUTBOUND_SENDING_BYTES_MAX, OUTBOUND_SENDING_MAX, OUTBOUND_SENDING_PER_HOST_MAX};
 
 /// Room of a host nothing is known of.
 pub(super) const ROOM_AT_FIRST: usize = 16;
@@ -24,10 +24,20 @@ pub(super) enum Health {
     Silent,
 }
 
+/// An attempt that ended, on its way to the lanes.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) host: String,
+    /// Of the request's body.
+    pub(super) bytes: usize,
+    pub(super) health: Health,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     lanes: HashMap<String, Lane>,
     sending: usize,
+    bytes: usize,
 }
 
 impl Lanes {
@@ -36,7 +46,11 @@ impl Lanes {
     }
 
     pub(super) fn free(&self) -> usize {
-        OUTBOUND_SENDING_MAX.saturating_sub(self.sending)
+        if self.free_bytes() == 0 { 0 } else { OUTBOUND_SENDING_MAX.saturating_sub(self.sending) }
+    }
+
+    pub(super) fn free_bytes(&self) -> usize {
+        OUTBOUND_SENDING_BYTES_MAX.saturating_sub(self.bytes)
     }
 
     /// Hosts whose room differs from a stranger's, with what is free of it.
@@ -46,8 +60,9 @@ impl Lanes {
         known.map(|(host, lane)| (host.as_str(), free(lane))).unzip()
     }
 
-    pub(super) fn begin(&mut self, host: &str) {
+    pub(super) fn begin(&mut self, host: &str, bytes: usize) {
         self.sending += 1;
+        self.bytes += bytes;
         match self.lanes.get_mut(host) {
             Some(lane) => lane.sending += 1,
             None => _ = self.lanes.insert(host.to_owned(), Lane { sending: 1, room: ROOM_AT_FIRST }),
@@ -55,8 +70,9 @@ impl Lanes {
     }
 
     /// True if the host had no room left until now.
-    pub(super) fn end(&mut self, host: &str, health: Health) -> bool {
+    pub(super) fn end(&mut self, Ended { host, bytes, health }: &Ended) -> bool {
         self.sending = self.sending.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(*bytes);
         let Some(lane) = self.lanes.get_mut(host) else { return false };
         let was_full = lane.sending >= lane.room;
         lane.sending = lane.sending.saturating_sub(1);
@@ -73,22 +89,41 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Health, Lanes, ROOM_AT_FIRST};
+    use isobase_base::limits::OUTBOUND_SENDING_BYTES_MAX;
+
+    use super::{Ended, Health, Lanes, ROOM_AT_FIRST};
+
+    fn ended(health: Health) -> Ended {
+        Ended { host: "dead".into(), bytes: 0, health }
+    }
 
     #[test]
     fn a_silent_host_loses_its_room_and_an_answer_gives_it_back() {
         let mut lanes = Lanes::default();
         for _ in 0..ROOM_AT_FIRST {
-            lanes.begin("dead");
+            lanes.begin("dead", 0);
         }
         assert_eq!(lanes.known(), (vec!["dead"], vec![0]));
-        assert!(lanes.end("dead", Health::Silent), "it was full");
+        assert!(lanes.end(&ended(Health::Silent)), "it was full");
         for _ in 1..ROOM_AT_FIRST {
-            lanes.end("dead", Health::Silent);
+            lanes.end(&ended(Health::Silent));
         }
         assert_eq!((lanes.sending(), lanes.known()), (0, (vec!["dead"], vec![2])));
-        lanes.begin("dead");
-        lanes.end("dead", Health::Answered);
+        lanes.begin("dead", 0);
+        lanes.end(&ended(Health::Answered));
         assert_eq!(lanes.known().0.len(), 0, "as much room as a stranger");
+    }
+
+    #[test]
+    fn bodies_that_fill_the_memory_close_the_door() {
+        let mut lanes = Lanes::default();
+        lanes.begin("large", OUTBOUND_SENDING_BYTES_MAX);
+        assert_eq!(lanes.free(), 0);
+        lanes.end(&Ended {
+            host: "large".into(),
+            bytes: OUTBOUND_SENDING_BYTES_MAX,
+            health: Health::Answered,
+        });
+        assert!(lanes.free() > 0);
     }
 }

@@ -20,7 +20,8 @@ pub(super) enum QueueError {
     Statement(#[from] tokio_postgres::Error),
 }
 
-/// Distinct hosts by stepping through the index, then the first due rows of each that has room.
+/// Distinct hosts by stepping through the index, then the first due rows of each that has room, as long
+/// as their bodies fit.
 const CLAIM: &str = "
 with recursive hosts (host) as (
   (select queue.host from net.http_request_queue as queue order by queue.host limit 1)
@@ -35,14 +36,19 @@ rooms as materialized (
   where hosts.host is not null and coalesce(known.free, $2) > 0
   order by random()
 ),
-due as (
-  select first.id from rooms, lateral (
-    select queue.id from net.http_request_queue as queue
+ready as materialized (
+  select first.id, first.bytes from rooms, lateral (
+    select queue.id, coalesce(octet_length(queue.body), 0) as bytes from net.http_request_queue as queue
     where queue.host = rooms.host and queue.next_attempt_at <= now()
     order by queue.next_attempt_at limit rooms.free
     for update skip locked
   ) as first
   limit $1
+),
+due as (
+  select weighed.id
+  from (select id, sum(bytes) over (rows unbounded preceding) - bytes as before from ready) as weighed
+  where weighed.before < $7
 )
 update net.http_request_queue as queue
 set state = 'sending', leased_by = $5,
@@ -128,7 +134,9 @@ pub(super) async fn claim(pool: &Pool, number: i32, lanes: &Lanes) -> Result<Vec
     let (hosts, free) = lanes.known();
     let margin = OUTBOUND_LEASE_MARGIN.as_secs_f64();
     let room = ROOM_AT_FIRST as i32;
-    let rows = session.query(&statement, &[&rows_max, &room, &hosts, &free, &number, &margin]).await?;
+    let bytes_max = lanes.free_bytes() as i64;
+    let rows =
+        session.query(&statement, &[&rows_max, &room, &hosts, &free, &number, &margin, &bytes_max]).await?;
     Ok(rows.iter().map(Claimed::of).collect())
 }
 

@@ -17,7 +17,7 @@ use super::claimed::{Claimed, Options};
 use super::decision::{Decision, decide};
 use super::delivery;
 use super::finish::{self, Finished};
-use super::lanes::{Health, Lanes};
+use super::lanes::{Ended, Health, Lanes};
 use super::queue::{self, Presence, QueueError};
 use crate::HttpClient;
 
@@ -32,9 +32,6 @@ pub(super) struct Worker {
     client: HttpClient,
     stop: CancellationToken,
 }
-
-/// An attempt that ended, on its way to the lanes.
-type Ended = (String, Health);
 
 struct Shift {
     presence: Presence,
@@ -167,13 +164,15 @@ impl Worker {
     }
 
     fn send(&self, shift: &mut Shift, claimed: Claimed) {
-        shift.lanes.begin(&claimed.host);
+        shift.lanes.begin(&claimed.host, claimed.body.len());
         let (client, key_prefix, cut) =
             (self.client.clone(), Arc::clone(&shift.key_prefix), shift.cut.clone());
         let (finished, report, worker) =
             (shift.finished.clone(), shift.report.clone(), shift.presence.number);
         task::spawn(TaskKind::Request, "outbound request", async move {
-            let guard = Report { report, ended: Some((claimed.host.clone(), Health::Silent)) };
+            let ended =
+                Ended { host: claimed.host.clone(), bytes: claimed.body.len(), health: Health::Silent };
+            let guard = Report { report, ended: Some(ended) };
             let outcome = tokio::select! {
                 outcome = delivery::attempt(&client, &claimed, &key_prefix) => outcome,
                 () = cut.cancelled() => return,
@@ -213,9 +212,9 @@ impl Worker {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep_until(until) => return,
                 () = woken => return,
-                Some((host, health)) = shift.ended.recv() => {
+                Some(ended) = shift.ended.recv() => {
                     let all_full = shift.lanes.free() == 0;
-                    if shift.lanes.end(&host, health) || all_full {
+                    if shift.lanes.end(&ended) || all_full {
                         return;
                     }
                 }
@@ -230,8 +229,8 @@ impl Worker {
         while shift.lanes.sending() > 0 {
             tokio::select! {
                 () = &mut patience => break,
-                Some((host, health)) = shift.ended.recv() => {
-                    shift.lanes.end(&host, health);
+                Some(ended) = shift.ended.recv() => {
+                    shift.lanes.end(&ended);
                 }
             }
         }
@@ -248,8 +247,8 @@ impl Worker {
 
 impl Shift {
     fn note_ended(&mut self) {
-        while let Ok((host, health)) = self.ended.try_recv() {
-            self.lanes.end(&host, health);
+        while let Ok(ended) = self.ended.try_recv() {
+            self.lanes.end(&ended);
         }
     }
 }
@@ -263,7 +262,7 @@ struct Report {
 impl Report {
     fn with(mut self, health: Health) {
         if let Some(ended) = &mut self.ended {
-            ended.1 = health;
+            ended.health = health;
         }
     }
 }
