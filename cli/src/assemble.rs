@@ -12,8 +12,8 @@ use isobase_base::progress::SharedProgress;
 use isobase_base::project::{Project, process_variables};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{
-    Access, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Role, Switchboard, Target,
-    TargetKind, TraceContext, limits,
+    Access, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Role, Switchboard,
+    Target, TargetKind, TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
 use isobase_deploy::{Sources, SourcesConfig};

@@ -43,6 +43,8 @@ pub(crate) enum FigureName {
     Reload,
     /// The memory of one warm TypeScript function
     Memory,
+    /// A thousand jobs each second: how late they begin
+    Schedules,
 }
 
 impl Options {

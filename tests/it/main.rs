@@ -4,6 +4,7 @@ mod app;
 mod client;
 mod commands;
 mod compat;
+mod cron;
 mod faults;
 mod functions;
 mod lifecycle;

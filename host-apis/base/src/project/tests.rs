@@ -197,8 +197,8 @@ GREETING = "env(GREETING)"
 #[test]
 fn a_function_may_have_schedules() {
     let schedules = |text: &str| {
-        let read =
-            read(text, "supabase/config.toml", Path::new("/p/supabase"), "folder", &Variables::new()).unwrap();
+        let read = read(text, "supabase/config.toml", Path::new("/p/supabase"), "folder", &Variables::new())
+            .unwrap();
         assert_eq!(read.warnings, []);
         read.settings.functions["f"].schedules.clone()
     };

@@ -158,6 +158,8 @@ mod tests {
         assert_eq!(payload.get(), "null");
         assert!(matches!(parse("function:2fast"), Work::Refused(_)));
         assert!(matches!(parse("function:report {a"), Work::Refused(why) if why.contains("not JSON")));
-        assert!(matches!(Work::parse("function:report", false, "x"), Work::Refused(why) if why.contains("\"x\"")));
+        assert!(
+            matches!(Work::parse("function:report", false, "x"), Work::Refused(why) if why.contains("\"x\""))
+        );
     }
 }

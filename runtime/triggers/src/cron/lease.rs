@@ -77,9 +77,7 @@ impl Lease {
     /// Ends the leases of hosts that have not renewed theirs.
     pub(super) async fn bury_the_dead(&self) -> Result<(), CronError> {
         let session = self.store.session().await?;
-        session
-            .execute("delete from isobase.cron_leases where expires_at < clock_timestamp()", &[])
-            .await?;
+        session.execute("delete from isobase.cron_leases where expires_at < clock_timestamp()", &[]).await?;
         Ok(())
     }
 

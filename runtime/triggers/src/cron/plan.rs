@@ -113,7 +113,8 @@ impl Plan {
                 break;
             }
             self.heap.pop();
-            let planned = self.jobs.get_mut(&entry.job).filter(|planned| planned.generation == entry.generation);
+            let planned =
+                self.jobs.get_mut(&entry.job).filter(|planned| planned.generation == entry.generation);
             let Some(planned) = planned else { continue };
             let job = Arc::clone(&planned.job);
             if entry.is_single {
@@ -124,7 +125,12 @@ impl Plan {
             if now - entry.due > lateness_max() {
                 let missed = missed(&job, entry.due, now);
                 if !missed.is_empty() {
-                    tracing::info!(job = job.id, name = job.name, runs = missed.len(), "making up for missed runs");
+                    tracing::info!(
+                        job = job.id,
+                        name = job.name,
+                        runs = missed.len(),
+                        "making up for missed runs"
+                    );
                 }
                 taken.extend(missed.into_iter().map(|at| Due { job: Arc::clone(&job), at }));
                 self.follow(&job, entry.generation, now - lateness_max());

@@ -158,7 +158,13 @@ impl Runner {
         let message = attempt.outcome.into_message();
         if !is_success {
             // The message may quote data; the history is its place.
-            tracing::warn!(job = job.id, name = job.name, attempt = run.attempt, is_last, "a scheduled run failed");
+            tracing::warn!(
+                job = job.id,
+                name = job.name,
+                attempt = run.attempt,
+                is_last,
+                "a scheduled run failed"
+            );
         }
         self.history
             .write(Entry::Ended(Ended {
@@ -178,7 +184,9 @@ impl Runner {
         loop {
             match self.store.next_attempt(run).await {
                 Ok(next) => return next,
-                Err(error) => tracing::warn!(%error, "a run's next attempt could not be counted; trying again"),
+                Err(error) => {
+                    tracing::warn!(%error, "a run's next attempt could not be counted; trying again")
+                }
             }
             self.stop.run_until_cancelled(tokio::time::sleep(limits::CRON_DATABASE_RETRY)).await?;
         }

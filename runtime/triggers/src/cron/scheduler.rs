@@ -56,7 +56,9 @@ impl Scheduler {
                 read_at = Instant::now();
                 match self.read_jobs().await {
                     Ok(()) => is_read = true,
-                    Err(error) => tracing::warn!(%error, "the scheduled jobs could not be read; trying again"),
+                    Err(error) => {
+                        tracing::warn!(%error, "the scheduled jobs could not be read; trying again")
+                    }
                 }
             }
             let now = Utc::now();
@@ -162,7 +164,11 @@ async fn renew(runner: &Arc<Runner>) -> Result<(), CronError> {
     runner.lease.bury_the_dead().await?;
     if let Some(lease) = runner.lease.id() {
         for run in runner.store.recover(lease).await? {
-            tracing::info!(job = run.job, attempt = run.attempt, "a run that another host left is taken over");
+            tracing::info!(
+                job = run.job,
+                attempt = run.attempt,
+                "a run that another host left is taken over"
+            );
             runner.begin(run);
         }
     }
@@ -172,7 +178,8 @@ async fn renew(runner: &Arc<Runner>) -> Result<(), CronError> {
 /// Removes what nobody looks at any more.
 pub(super) async fn trim(runner: Arc<Runner>) {
     let stop = runner.stop.clone();
-    while stop.run_until_cancelled(tokio::time::sleep(limits::CRON_TRIM_INTERVAL)).await.is_some() {
+    let mut timer = tokio::time::interval(limits::CRON_TRIM_INTERVAL);
+    while stop.run_until_cancelled(timer.tick()).await.is_some() {
         runner.sql.close_idle();
         if let Err(error) = runner.store.trim().await {
             tracing::warn!(%error, "old history of schedules could not be removed; trying again later");

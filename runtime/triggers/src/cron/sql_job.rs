@@ -64,11 +64,7 @@ impl Ran {
 
 impl SqlJobs {
     pub(super) fn new(log_ins: Vec<LogIn>) -> Self {
-        Self {
-            log_ins,
-            pools: Mutex::default(),
-            permits: Semaphore::new(limits::CRON_SQL_RUNS_MAX),
-        }
+        Self { log_ins, pools: Mutex::default(), permits: Semaphore::new(limits::CRON_SQL_RUNS_MAX) }
     }
 
     /// Runs `command`. Dropping the future leaves the session to be cancelled and closed.
@@ -81,10 +77,14 @@ impl SqlJobs {
             Err(message) => return Ran::without_session(Outcome::Hopeless(message)),
         };
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        self.make_room(&pool);
         let session = match pool.get().await {
             Ok(session) => Session::new(session),
             Err(error) => {
-                return Ran::without_session(Outcome::Failed(format!("connection failed: {}", chain(&error))));
+                return Ran::without_session(Outcome::Failed(format!(
+                    "connection failed: {}",
+                    chain(&error)
+                )));
             }
         };
         let prelude = prelude(job, run, switches);
@@ -121,6 +121,21 @@ impl SqlJobs {
         Some((Ok(pool.clone()), switches))
     }
 
+    /// Sessions of all pools together are not to be more than runs may be: where that many are open, idle
+    /// ones of other roles and databases are closed before another is opened.
+    fn make_room(&self, wanted: &Pool) {
+        if wanted.status().available > 0 {
+            return;
+        }
+        let pools = self.pools.lock();
+        let open: usize = pools.values().map(|pool| pool.status().size).sum();
+        if open >= limits::CRON_SQL_RUNS_MAX {
+            for pool in pools.values() {
+                pool.retain(|_session, _metrics| false);
+            }
+        }
+    }
+
     fn refusal(&self, job: &Job) -> String {
         let mut known: Vec<&str> = Vec::new();
         for log_in in &self.log_ins {
@@ -149,7 +164,10 @@ impl SqlJobs {
 
 fn pool(config: &Config, database: &str) -> Pool {
     let mut config = config.clone();
-    config.dbname(database).application_name("isobase cron").connect_timeout(limits::POSTGRES_CONNECT_TIMEOUT);
+    config
+        .dbname(database)
+        .application_name("isobase cron")
+        .connect_timeout(limits::POSTGRES_CONNECT_TIMEOUT);
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
         .max_size(limits::CRON_SQL_RUNS_MAX)
@@ -319,8 +337,7 @@ fn tag(command: &str, count: u64) -> String {
 fn failed(error: &tokio_postgres::Error) -> Outcome {
     let Some(said) = error.as_db_error() else { return Outcome::Failed(format!("connection lost: {error}")) };
     let mut text = format!("{}:  {}", said.severity(), said.message());
-    let extras =
-        [("DETAIL", said.detail()), ("HINT", said.hint()), ("CONTEXT", said.where_())];
+    let extras = [("DETAIL", said.detail()), ("HINT", said.hint()), ("CONTEXT", said.where_())];
     for (name, extra) in extras.into_iter().filter_map(|(name, extra)| Some((name, extra?))) {
         text.push_str(&format!("\n{name}:  {extra}"));
     }

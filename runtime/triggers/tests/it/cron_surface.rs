@@ -10,10 +10,13 @@ async fn jobs_are_made_changed_and_removed() {
     assert_eq!(ask(&postgres, "select cron.schedule('named', '@daily', 'vacuum')").await, "2");
     // The same name of the same user is the same job; as upstream, the sequence moves on.
     assert_eq!(ask(&postgres, "select cron.schedule('named', '10 seconds', 'analyze')").await, "2");
-    let there = "select cron.schedule_in_database('there', '0 0 1 1 *', 'select 2', 'other', active := false)";
+    let there =
+        "select cron.schedule_in_database('there', '0 0 1 1 *', 'select 2', 'other', active := false)";
     assert_eq!(ask(&postgres, there).await, "4");
     assert_eq!(
-        ask(&postgres, "select * from cron.job order by jobid").await.replace(&bed.cluster.port().to_string(), "P"),
+        ask(&postgres, "select * from cron.job order by jobid")
+            .await
+            .replace(&bed.cluster.port().to_string(), "P"),
         "1|*/5 * * * *|select 1|localhost|P|postgres|postgres|t|null\n\
          2|10 seconds|analyze|localhost|P|postgres|postgres|t|named\n\
          4|0 0 1 1 *|select 2|localhost|P|other|postgres|f|there"
@@ -26,7 +29,10 @@ async fn jobs_are_made_changed_and_removed() {
         "P0001 Job 99 does not exist or you don't own it"
     );
     assert_eq!(ask(&postgres, "select cron.unschedule(1), cron.unschedule('named')").await, "t|t");
-    assert_eq!(ask(&postgres, "select cron.unschedule(1)").await, "P0001 could not find valid entry for job 1");
+    assert_eq!(
+        ask(&postgres, "select cron.unschedule(1)").await,
+        "P0001 could not find valid entry for job 1"
+    );
     assert_eq!(
         ask(&postgres, "select cron.unschedule('named')").await,
         "P0001 could not find valid entry for job 'named'"
@@ -56,7 +62,8 @@ async fn schedules_are_checked_where_they_are_written() {
     // The database reads what the host reads.
     for line in include_str!("schedules.txt").lines().filter(|line| !line.is_empty()) {
         let (mark, text) = line.split_at(1);
-        let found = ask(&superuser, &format!("select isobase.cron_schedule_is_valid('{}')", &text[1..])).await;
+        let found =
+            ask(&superuser, &format!("select isobase.cron_schedule_is_valid('{}')", &text[1..])).await;
         assert_eq!(found == "t", mark == "+", "{line}");
     }
     bed.stop().await;
@@ -111,8 +118,14 @@ async fn nobody_schedules_as_somebody_mightier() {
     assert_eq!(ask(&superuser, &as_worker("select jobname, username from cron.job")).await, "mine|worker");
     for (sql, expected) in [
         ("select cron.unschedule('c')", "P0001 could not find valid entry for job 'c'".to_owned()),
-        ("select cron.alter_job(1, active := false)", "42501 permission denied for function alter_job".to_owned()),
-        ("insert into cron.job (schedule, command, username) values ('@daily', 'x', 'postgres')", denied("postgres")),
+        (
+            "select cron.alter_job(1, active := false)",
+            "42501 permission denied for function alter_job".to_owned(),
+        ),
+        (
+            "insert into cron.job (schedule, command, username) values ('@daily', 'x', 'postgres')",
+            denied("postgres"),
+        ),
         (
             "insert into cron.job (schedule, command, database) values ('@daily', 'x', 'other')",
             "42501 new row violates row-level security policy for table \"job\"".to_owned(),

@@ -50,8 +50,7 @@ fn take(plan: &mut Plan, now: i64, until: i64) -> Vec<(i64, i64)> {
 
 #[test]
 fn runs_come_in_order_and_once() {
-    let mut plan =
-        plan(&[job(1, "20 seconds", Misfire::Skip), job(2, "*/15 * * * * *", Misfire::Skip)], 0);
+    let mut plan = plan(&[job(1, "20 seconds", Misfire::Skip), job(2, "*/15 * * * * *", Misfire::Skip)], 0);
     assert_eq!(plan.next_wake(), Some(at(15)));
     assert_eq!(take(&mut plan, 14, 14), []);
     assert_eq!(take(&mut plan, 15, 45), [(2, 15), (1, 20), (2, 30), (1, 40), (2, 45)]);
@@ -81,7 +80,19 @@ fn missed_runs_follow_the_policy() {
     let mut plan = plan(&jobs, 250);
     assert_eq!(
         take(&mut plan, 250, 300),
-        [(2, 240), (3, 60), (3, 120), (3, 180), (3, 240), (4, 180), (4, 240), (1, 300), (2, 300), (3, 300), (4, 300)]
+        [
+            (2, 240),
+            (3, 60),
+            (3, 120),
+            (3, 180),
+            (3, 240),
+            (4, 180),
+            (4, 240),
+            (1, 300),
+            (2, 300),
+            (3, 300),
+            (4, 300)
+        ]
     );
     // A year of seconds is not counted through, and not all made up.
     let mut plan = self::plan(&[job(1, "1 second", Misfire::All)], 31_000_000);
