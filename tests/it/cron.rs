@@ -166,6 +166,7 @@ async fn server() -> (tempfile::TempDir, Cluster) {
 /// Kills the host again and again while jobs run each second; each due time must be there in the end, and
 /// whatever ran twice must have had the same key. `ISOBASE_KILLS` sets how often.
 #[tokio::test]
+#[allow(clippy::print_stderr, reason = "the counts are what one runs it for")]
 async fn killing_the_host_loses_no_run() {
     let kills: u32 = std::env::var("ISOBASE_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(6);
     let (_folder, cluster) = server().await;

@@ -115,6 +115,12 @@ impl History {
 async fn write_all(store: Store, mut waiting: mpsc::Receiver<Entry>) {
     let mut entries = Vec::new();
     while waiting.recv_many(&mut entries, limits::CRON_CLAIMS_MAX).await > 0 {
+        tokio::time::sleep(limits::CRON_HISTORY_DELAY).await;
+        while entries.len() < limits::CRON_CLAIMS_MAX
+            && let Ok(entry) = waiting.try_recv()
+        {
+            entries.push(entry);
+        }
         let batch = Batch::of(std::mem::take(&mut entries));
         let mut failures = 0_u32;
         while let Err(error) = batch.write(&store).await {
