@@ -24,6 +24,7 @@ mod realtime;
 mod reload;
 mod report;
 mod running;
+mod schedules;
 mod start;
 mod token;
 mod typescript;
@@ -110,8 +111,19 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
             report.take("start", start::measure(&binary, &workplace, options).await);
         }
     }
+    if options.wants(FigureName::Schedules) {
+        let workplace = Workplace::fixture()?;
+        let product = Product::start(&binary, &workplace).await?;
+        report.take("schedules", schedules::measure(&product).await);
+        product.stop().await?;
+    }
     if options.wants_any(&[FigureName::ColdStart, FigureName::Reload, FigureName::Memory]) {
         let workplace = Workplace::many_functions(fixture::FUNCTIONS)?;
+        if options.wants(FigureName::Schedules) {
+            let product = Product::start(&binary, &Workplace::fixture()?).await?;
+            report.take("schedules", schedules::measure(&product).await);
+            product.stop().await?;
+        }
         if options.wants_any(&[FigureName::ColdStart, FigureName::Reload]) {
             let product = Product::start(&binary, &workplace).await?;
             if options.wants(FigureName::ColdStart) {

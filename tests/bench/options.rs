@@ -51,6 +51,8 @@ pub(crate) enum FigureName {
     Deploy,
     /// A function's latency while another one spins
     Neighbour,
+    /// A thousand jobs each second: how late they begin
+    Schedules,
 }
 
 impl Options {

@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod compat;
 mod deploy;
+mod cron;
 mod faults;
 mod functions;
 mod lifecycle;

@@ -449,6 +449,9 @@ pub const CRON_DATABASE_RETRY: Duration = Duration::from_millis(250);
 pub const CRON_BLOCKED_RETRY: Duration = Duration::from_secs(1);
 /// What became of runs and is not yet written; beyond it ending a run waits for the database.
 pub const CRON_HISTORY_WAITING_MAX: usize = 10_000;
+/// Entries of the history are gathered for this long and written together: in the moment when a
+/// thousand runs begin, writing about them would delay them.
+pub const CRON_HISTORY_DELAY: Duration = Duration::from_millis(50);
 /// A run's message in its history, in bytes; the rest is cut.
 pub const CRON_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// Between two removals of old history.

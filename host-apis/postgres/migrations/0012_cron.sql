@@ -1,4 +1,4 @@
--- unless: exists (select from pg_extension where extname = 'pg_cron')
+-- unless: exists (select from pg_extension where extname = 'pg_cron') or exists (select from pg_namespace where nspname = 'cron' and not pg_has_role(current_user, nspowner, 'member'))
 -- Schedules: the tables and functions of pg_cron 1.6, run by the host itself. Schema `cron` looks as it
 -- does upstream; what we add is in schema `isobase`.
 --
@@ -40,9 +40,11 @@ create index if not exists job_run_details_jobid_runid on cron.job_run_details (
 
 alter table cron.job enable row level security;
 alter table cron.job_run_details enable row level security;
+drop policy if exists cron_job_policy on cron.job;
 create policy cron_job_policy on cron.job
   using (username = current_user)
   with check (username = current_user and database = current_database());
+drop policy if exists cron_job_run_details_policy on cron.job_run_details;
 create policy cron_job_run_details_policy on cron.job_run_details using (username = current_user);
 
 -- Nobody but `postgres` sees the schema, until somebody is granted it; then he has his own jobs.
@@ -93,6 +95,7 @@ create table isobase.cron_runs (
   lease bigint not null,
   -- The line in cron.job_run_details of the attempt that is at work, or was last.
   runid bigint not null,
+  -- From 1; 0 for a run that its host has let go before it began.
   attempt int not null default 1,
   is_done boolean not null default false,
   primary key (jobid, due_at)
@@ -101,7 +104,7 @@ create index cron_runs_open on isobase.cron_runs (jobid, lease) where not is_don
 
 -- `N`, `N-N`, `*`, each with `/N` but a single number, and lists of these. Names and the last day of the
 -- month where the field has them.
-create function isobase.cron_field_is_valid(field text, low int, high int, names text[], has_last boolean)
+create or replace function isobase.cron_field_is_valid(field text, low int, high int, names text[], has_last boolean)
 returns boolean
 language plpgsql immutable
 set search_path = ''
@@ -144,7 +147,7 @@ end
 $$;
 
 -- Equal to what the host reads: five fields (six with seconds first), `@` names, `N seconds` to years.
-create function isobase.cron_schedule_is_valid(schedule text)
+create or replace function isobase.cron_schedule_is_valid(schedule text)
 returns boolean
 language plpgsql immutable
 set search_path = ''
@@ -190,7 +193,7 @@ begin
 end
 $$;
 
-create function isobase.cron_check_schedule() returns trigger
+create or replace function isobase.cron_check_schedule() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
@@ -206,7 +209,7 @@ end
 $$;
 
 -- As whom a job runs is checked against who writes the row, so this acts as the caller.
-create function cron.check_job_owner() returns trigger
+create or replace function cron.check_job_owner() returns trigger
 language plpgsql
 set search_path = ''
 as $$
@@ -228,7 +231,7 @@ begin
 end
 $$;
 
-create function isobase.cron_set_anchor() returns trigger
+create or replace function isobase.cron_set_anchor() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
@@ -241,7 +244,7 @@ begin
 end
 $$;
 
-create function isobase.cron_check_options() returns trigger
+create or replace function isobase.cron_check_options() returns trigger
 language plpgsql
 set search_path = ''
 as $$
@@ -259,7 +262,7 @@ end
 $$;
 
 -- Upstream's name. Here it wakes the hosts.
-create function cron.job_cache_invalidate() returns trigger
+create or replace function cron.job_cache_invalidate() returns trigger
 language plpgsql
 set search_path = ''
 as $$
@@ -269,27 +272,27 @@ begin
 end
 $$;
 
-create trigger cron_check_schedule before insert or update of schedule on cron.job
+create or replace trigger cron_check_schedule before insert or update of schedule on cron.job
   for each row execute function isobase.cron_check_schedule();
-create trigger cron_check_owner before insert or update of username, jobname on cron.job
+create or replace trigger cron_check_owner before insert or update of username, jobname on cron.job
   for each row execute function cron.check_job_owner();
-create trigger cron_set_anchor after insert or update of schedule on cron.job
+create or replace trigger cron_set_anchor after insert or update of schedule on cron.job
   for each row execute function isobase.cron_set_anchor();
-create trigger cron_job_cache_invalidate after insert or update or delete or truncate on cron.job
+create or replace trigger cron_job_cache_invalidate after insert or update or delete or truncate on cron.job
   for each statement execute function cron.job_cache_invalidate();
-create trigger cron_check_options before insert or update of timezone on isobase.cron_options
+create or replace trigger cron_check_options before insert or update of timezone on isobase.cron_options
   for each row execute function isobase.cron_check_options();
-create trigger cron_options_changed after insert or update or delete or truncate on isobase.cron_options
+create or replace trigger cron_options_changed after insert or update or delete or truncate on isobase.cron_options
   for each statement execute function cron.job_cache_invalidate();
 
-create function cron.schedule(schedule text, command text) returns bigint
+create or replace function cron.schedule(schedule text, command text) returns bigint
 language sql
 set search_path = ''
 as $$
   insert into cron.job (schedule, command) values ($1, $2) returning jobid;
 $$;
 
-create function cron.schedule_in_database(
+create or replace function cron.schedule_in_database(
   job_name text, schedule text, command text, database text, username text default null, active boolean default true
 ) returns bigint
 language plpgsql
@@ -310,7 +313,7 @@ begin
 end
 $$;
 
-create function cron.schedule(job_name text, schedule text, command text) returns bigint
+create or replace function cron.schedule(job_name text, schedule text, command text) returns bigint
 language plpgsql
 set search_path = ''
 as $$
@@ -328,7 +331,7 @@ begin
 end
 $$;
 
-create function cron.alter_job(
+create or replace function cron.alter_job(
   job_id bigint, schedule text default null, command text default null, database text default null,
   username text default null, active boolean default null
 ) returns void
@@ -349,7 +352,7 @@ begin
 end
 $$;
 
-create function cron.unschedule(job_id bigint) returns boolean
+create or replace function cron.unschedule(job_id bigint) returns boolean
 language plpgsql
 set search_path = ''
 as $$
@@ -362,7 +365,7 @@ begin
 end
 $$;
 
-create function cron.unschedule(job_name text) returns boolean
+create or replace function cron.unschedule(job_name text) returns boolean
 language plpgsql
 set search_path = ''
 as $$

@@ -5,8 +5,8 @@
 //! file is run, always as `if not exists`, and taken out of what is sent. Since it is not part of the
 //! file's transaction, it stays if the file fails; running the file again then finds it done.
 //!
-//! Some extensions the host stands in for, with SQL of the base schema and workers of its own. Where
-//! the server lacks such an extension, making it is a statement that has nothing left to do.
+//! Some extensions the host stands in for, with SQL of the base schema and workers of its own. Unless
+//! the database has such an extension already, making it is a statement that has nothing left to do.
 
 use tokio_postgres::Client;
 
@@ -166,7 +166,7 @@ impl Request {
         Some(request)
     }
 
-    /// Whether the host stands in for the extension, and the server has none of that name.
+    /// Whether the host stands in for the extension, which the database does not have itself.
     async fn is_shimmed(&self, client: &Client) -> Result<bool, ProjectError> {
         let Some((name, schema)) = SHIMMED.iter().find(|(name, _)| *name == self.name) else {
             return Ok(false);
@@ -174,7 +174,7 @@ impl Request {
         let row = client
             .query_one(
                 "select to_regnamespace($2) is not null \
-                   and not exists (select from pg_available_extensions where name = $1)",
+                   and not exists (select from pg_extension where extname = $1)",
                 &[name, schema],
             )
             .await?;

@@ -316,6 +316,26 @@ async fn extensions_that_supabase_allows_are_made_by_the_superuser() {
 }
 
 #[tokio::test]
+async fn extensions_that_the_host_stands_in_for_are_there_already() {
+    let bed = Bed::new().await;
+    bed.file(
+        "supabase/migrations/1_cron.sql",
+        "create extension if not exists \"pg_cron\" with schema pg_catalog;\n\
+         create extension pg_cron;\n\
+         select cron.schedule('nightly', '0 3 * * *', 'vacuum');\n",
+    );
+    assert_eq!(apply(&bed).await.unwrap().migrations.len(), 1);
+    let client = bed.as_postgres().await;
+    assert_eq!(
+        ask(&client, "select jobname, username, database from cron.job").await,
+        "nightly|postgres|postgres"
+    );
+    let recorded = "select cardinality(statements), statements[2] from supabase_migrations.schema_migrations";
+    assert_eq!(ask(&client, recorded).await, "3|create extension pg_cron");
+    bed.cluster.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_with_its_own_transaction_is_recorded() {
     let bed = Bed::new().await;
     bed.file("supabase/migrations/1_own.sql", "begin;\nbegin;\ncreate table t ();\ncommit;\n");

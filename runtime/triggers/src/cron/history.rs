@@ -48,7 +48,7 @@ pub(super) struct Ended {
 pub(super) enum Fate {
     /// It counts as done.
     Done,
-    /// Another host may claim the run.
+    /// Whoever finds this host's lease ended begins the run.
     Free,
 }
 
@@ -70,9 +70,10 @@ update isobase.cron_runs as r set is_done = true
 from unnest($1::bigint[], $2::timestamptz[], $3::bigint[]) as e (jobid, due_at, lease)
 where r.jobid = e.jobid and r.due_at = e.due_at and r.lease = e.lease";
 
+// The row stays: later runs of the job may be claimed already, and nobody would look before them.
 const FREE: &str = "
-delete from isobase.cron_runs as r
-using unnest($1::bigint[], $2::timestamptz[], $3::bigint[]) as e (jobid, due_at, lease)
+update isobase.cron_runs as r set attempt = 0
+from unnest($1::bigint[], $2::timestamptz[], $3::bigint[]) as e (jobid, due_at, lease)
 where r.jobid = e.jobid and r.due_at = e.due_at and r.lease = e.lease";
 
 const WITHDRAWN: &str = "delete from cron.job_run_details where runid = any($1) and status = 'starting'";
@@ -114,6 +115,12 @@ impl History {
 async fn write_all(store: Store, mut waiting: mpsc::Receiver<Entry>) {
     let mut entries = Vec::new();
     while waiting.recv_many(&mut entries, limits::CRON_CLAIMS_MAX).await > 0 {
+        tokio::time::sleep(limits::CRON_HISTORY_DELAY).await;
+        while entries.len() < limits::CRON_CLAIMS_MAX
+            && let Ok(entry) = waiting.try_recv()
+        {
+            entries.push(entry);
+        }
         let batch = Batch::of(std::mem::take(&mut entries));
         let mut failures = 0_u32;
         while let Err(error) = batch.write(&store).await {

@@ -77,7 +77,7 @@ pub enum CronError {
 /// A running scheduler.
 pub struct Cron {
     store: Store,
-    /// `None` where the database has the extension itself.
+    /// `None` where schema `cron` belongs to others.
     running: Option<Running>,
 }
 
@@ -95,7 +95,7 @@ impl Cron {
         if !store.is_ours().await? {
             tracing::warn!(
                 declared = config.declared.len(),
-                "this database has the extension pg_cron, which runs its jobs; schedules of the settings are not run"
+                "schema cron of this database is not the host's own (it has the extension pg_cron?); schedules are left to whoever made it, and those of the settings are not run"
             );
             return Ok(Self { store, running: None });
         }

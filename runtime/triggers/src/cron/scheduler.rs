@@ -178,7 +178,8 @@ async fn renew(runner: &Arc<Runner>) -> Result<(), CronError> {
 /// Removes what nobody looks at any more.
 pub(super) async fn trim(runner: Arc<Runner>) {
     let stop = runner.stop.clone();
-    while stop.run_until_cancelled(tokio::time::sleep(limits::CRON_TRIM_INTERVAL)).await.is_some() {
+    let mut timer = tokio::time::interval(limits::CRON_TRIM_INTERVAL);
+    while stop.run_until_cancelled(timer.tick()).await.is_some() {
         runner.sql.close_idle();
         if let Err(error) = runner.store.trim().await {
             tracing::warn!(%error, "old history of schedules could not be removed; trying again later");

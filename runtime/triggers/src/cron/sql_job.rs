@@ -77,6 +77,7 @@ impl SqlJobs {
             Err(message) => return Ran::without_session(Outcome::Hopeless(message)),
         };
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        self.make_room(&pool);
         let session = match pool.get().await {
             Ok(session) => Session::new(session),
             Err(error) => {
@@ -118,6 +119,21 @@ impl SqlJobs {
         }
         let pool = pools.entry(key).or_insert_with(|| pool(&self.log_ins[number].config, &job.database));
         Some((Ok(pool.clone()), switches))
+    }
+
+    /// Sessions of all pools together are not to be more than runs may be: where that many are open, idle
+    /// ones of other roles and databases are closed before another is opened.
+    fn make_room(&self, wanted: &Pool) {
+        if wanted.status().available > 0 {
+            return;
+        }
+        let pools = self.pools.lock();
+        let open: usize = pools.values().map(|pool| pool.status().size).sum();
+        if open >= limits::CRON_SQL_RUNS_MAX {
+            for pool in pools.values() {
+                pool.retain(|_session, _metrics| false);
+            }
+        }
     }
 
     fn refusal(&self, job: &Job) -> String {
@@ -165,22 +181,19 @@ fn pool(config: &Config, database: &str) -> Pool {
 /// What precedes the command, in a message of its own so that the command has its own transaction. The
 /// command can read `current_setting('isobase.idempotency_key')`.
 fn prelude(job: &Job, run: &Run, switches: bool) -> String {
-    // The limits of requests, which these log-ins have, are not for jobs.
-    let switch = if switches {
-        format!(
-            "set statement_timeout = 0; set lock_timeout = 0; set role \"{}\"; ",
-            job.username.replace('"', "\"\"")
-        )
-    } else {
-        String::new()
-    };
-    format!(
-        "{switch}set isobase.idempotency_key = '{}'; set isobase.scheduled_at = '{}'; \
-         set isobase.attempt = '{}'; select pg_backend_pid()",
+    let settings = format!(
+        "select pg_backend_pid(), set_config('isobase.idempotency_key', '{}', false), \
+         set_config('isobase.scheduled_at', '{}', false), set_config('isobase.attempt', '{}', false)",
         run.idempotency_key(),
         run.due.to_rfc3339_opts(SecondsFormat::AutoSi, true),
         run.attempt,
-    )
+    );
+    if !switches {
+        return settings;
+    }
+    // The limits of requests, which these log-ins have, are not for jobs.
+    let role = job.username.replace('"', "\"\"");
+    format!("set statement_timeout = 0; set lock_timeout = 0; set role \"{role}\"; {settings}")
 }
 
 /// A session at work. Dropped before it was cleaned, its statement is cancelled and it is closed.

@@ -109,10 +109,13 @@ with counted as (
 )
 select runid, attempt from counted";
 
+// A run that never began and is too late by now was missed, and its job may not want it.
 const RECOVER: &str = "
 with orphans as (
   select r.jobid, r.due_at, r.runid,
-    j.jobid is not null and r.attempt <= coalesce(o.max_retries, 0) as is_again
+    j.jobid is not null and r.attempt <= coalesce(o.max_retries, 0) and (
+      r.attempt > 0 or o.misfire in ('once', 'all') or r.due_at >= now() - make_interval(secs => $3)
+    ) as is_again
   from isobase.cron_runs as r
   left join cron.job as j on j.jobid = r.jobid and j.active
   left join isobase.cron_options as o on o.jobid = r.jobid
@@ -169,7 +172,7 @@ impl Store {
         Ok(self.pool.get().await?)
     }
 
-    /// Whether this database has our tables: one with the extension itself does not.
+    /// Whether schema `cron` is ours: in a database with the extension itself it is not.
     pub(super) async fn is_ours(&self) -> Result<bool, CronError> {
         const SQL: &str = "select to_regclass('isobase.cron_runs') is not null \
             and not exists (select from pg_extension where extname = 'pg_cron')";
@@ -227,7 +230,8 @@ impl Store {
     pub(super) async fn recover(&self, lease: i64) -> Result<Vec<Run>, CronError> {
         let session = self.session().await?;
         let statement = session.prepare_cached(RECOVER).await?;
-        let rows = session.query(&statement, &[&lease, &limits::CRON_RECOVERED_MAX]).await?;
+        let lateness = limits::CRON_LATENESS_MAX.as_secs_f64();
+        let rows = session.query(&statement, &[&lease, &limits::CRON_RECOVERED_MAX, &lateness]).await?;
         let run = |row: &tokio_postgres::Row| Run {
             job: row.get(0),
             due: row.get(1),
