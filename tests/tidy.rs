@@ -27,7 +27,10 @@ const EDGES: &[(&str, &[&str])] = &[
         "isobase-wasm",
         &["isobase-base", "isobase-bind-wasm", "isobase-database", "isobase-engine", "isobase-queue"],
     ),
-    ("isobase-v8", &["isobase-base", "isobase-bind-v8", "isobase-database", "isobase-engine", "isobase-queue"]),
+    (
+        "isobase-v8",
+        &["isobase-base", "isobase-bind-v8", "isobase-database", "isobase-engine", "isobase-queue"],
+    ),
     ("isobase-pool", &["isobase-base", "isobase-engine"]),
     ("isobase-deploy", &["isobase-base", "isobase-engine"]),
     ("isobase-triggers", &["isobase-base"]),

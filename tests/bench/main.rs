@@ -17,6 +17,7 @@ mod memory;
 mod options;
 mod peers;
 mod product;
+mod queue;
 mod reload;
 mod report;
 mod running;
@@ -92,6 +93,9 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         if options.wants(FigureName::Start) {
             report.take("start", start::measure(&binary, &workplace, options).await);
         }
+    }
+    if options.wants(FigureName::Queue) {
+        report.take("queue", queue::measure(&binary, options).await);
     }
     if options.wants_any(&[FigureName::ColdStart, FigureName::Reload, FigureName::Memory]) {
         let workplace = Workplace::many_functions(fixture::FUNCTIONS)?;

@@ -35,6 +35,8 @@ pub(crate) enum FigureName {
     Typescript,
     /// A WASM hello, against wasmtime serve
     Wasm,
+    /// Durable single sends, against pgbench; and the time from a message to its function
+    Queue,
     /// The whole stack's second start, and its memory at rest
     Start,
     /// The first request of a TypeScript function

@@ -32,6 +32,8 @@ pub(crate) enum Unit {
 pub(crate) enum Goal {
     /// At least this many times the peer.
     Ratio(f64),
+    /// At least this, in the figure's unit.
+    AtLeast(f64),
     /// No more than this, in the figure's unit.
     AtMost(f64),
     /// Only for comparison.
@@ -82,6 +84,7 @@ impl Figure {
     fn is_reached(&self) -> Option<bool> {
         match self.goal {
             Goal::Ratio(goal) => self.ratio().map(|ratio| ratio >= goal),
+            Goal::AtLeast(goal) => Some(self.ours >= goal),
             Goal::AtMost(goal) => Some(self.ours <= goal),
             Goal::Information => None,
         }
@@ -95,6 +98,7 @@ impl Figure {
         };
         match self.goal {
             Goal::Ratio(goal) => format!("≥ {goal:.2}× {mark}"),
+            Goal::AtLeast(goal) => format!("≥ {} {mark}", self.unit.show(goal)),
             Goal::AtMost(goal) => format!("≤ {} {mark}", self.unit.show(goal)),
             Goal::Information => "–".into(),
         }
@@ -110,6 +114,7 @@ impl Figure {
     fn json(&self) -> Value {
         let goal = match self.goal {
             Goal::Ratio(value) => json!({ "ratio_at_least": value }),
+            Goal::AtLeast(value) => json!({ "at_least": value }),
             Goal::AtMost(value) => json!({ "at_most": value }),
             Goal::Information => Value::Null,
         };

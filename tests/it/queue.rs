@@ -54,7 +54,9 @@ fn project(settings: &str) -> Project {
 }
 
 fn cells(rows: Vec<Vec<Option<String>>>) -> Vec<String> {
-    rows.into_iter().map(|row| row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join("|")).collect()
+    rows.into_iter()
+        .map(|row| row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join("|"))
+        .collect()
 }
 
 impl App {
@@ -79,7 +81,10 @@ impl App {
 
 #[tokio::test]
 async fn a_message_reaches_its_function_however_it_was_sent() {
-    let app = project("[api]\nschemas = [\"public\", \"pgmq_public\"]\n[queues.mails]\nfunction = \"consume\"").start().await;
+    let app =
+        project("[api]\nschemas = [\"public\", \"pgmq_public\"]\n[queues.mails]\nfunction = \"consume\"")
+            .start()
+            .await;
     // By SQL, by the data API, by a function.
     app.sql("select pgmq.send('mails', '{\"to\": \"ada\"}', '{\"x\": 1}'::jsonb)").await;
     let sent = app
@@ -96,11 +101,18 @@ async fn a_message_reaches_its_function_however_it_was_sent() {
     app.until_empty("mails").await;
     assert_eq!(
         app.rows("select queue, key, attempts, body ->> 'to', role from consumed order by key").await,
-        ["mails|mails:1|1|ada|service_role", "mails|mails:2|1|bob|service_role", "mails|mails:3|1|eve|service_role"]
+        [
+            "mails|mails:1|1|ada|service_role",
+            "mails|mails:2|1|bob|service_role",
+            "mails|mails:3|1|eve|service_role"
+        ]
     );
     assert_eq!(app.rows("select count(*) from pgmq.a_mails").await, ["0"]);
     let metrics = app.admin("/metrics").send().await.text();
-    assert!(metrics.contains(r#"isobase_queue_messages_total{queue="mails",outcome="acknowledged"} 3"#), "{metrics}");
+    assert!(
+        metrics.contains(r#"isobase_queue_messages_total{queue="mails",outcome="acknowledged"} 3"#),
+        "{metrics}"
+    );
     // Anonymous callers have no rights on a queue unless somebody grants them.
     let refused = app
         .anon("POST", "/rest/v1/rpc/send")
@@ -115,7 +127,8 @@ async fn a_message_reaches_its_function_however_it_was_sent() {
 async fn delayed_messages_arrive_by_themselves() {
     let app = project("[queues.mails]\nfunction = \"consume\"").start().await;
     app.sql("select pgmq.send('mails', '1', 1)").await;
-    app.sql("insert into pgmq.q_mails (vt, message) values (clock_timestamp() + interval '600 ms', '2')").await;
+    app.sql("insert into pgmq.q_mails (vt, message) values (clock_timestamp() + interval '600 ms', '2')")
+        .await;
     app.until_consumed(2).await;
     let early = "select count(*) from consumed where at < (select min(created_at) from pgmq.meta)";
     assert_eq!(app.rows(early).await, ["0"]);
@@ -128,8 +141,12 @@ async fn failures_are_tried_again_and_end_in_the_dead_letter_queue() {
                     dead_letter_queue = \"mails_dead\"";
     let app = project(settings).start().await;
     app.sql("select pgmq.send('mails', '{\"fail\": true}', '{\"trace\": \"t\"}'::jsonb)").await;
-    app.until("it is dead", || async { app.rows("select count(*) from pgmq.q_mails_dead").await == ["1"] }).await;
-    assert_eq!(app.rows("select attempts, key from consumed order by id").await, ["1|mails:1", "2|mails:1", "3|mails:1"]);
+    app.until("it is dead", || async { app.rows("select count(*) from pgmq.q_mails_dead").await == ["1"] })
+        .await;
+    assert_eq!(
+        app.rows("select attempts, key from consumed order by id").await,
+        ["1|mails:1", "2|mails:1", "3|mails:1"]
+    );
     let dead = "select message, headers ->> 'trace', headers ->> 'x-isobase-queue', headers ->> 'x-isobase-message-id', \
                 headers ->> 'x-isobase-attempts', headers ->> 'x-isobase-failure', headers ? 'x-isobase-failed-at' \
                 from pgmq.q_mails_dead";
@@ -142,7 +159,8 @@ async fn failures_are_tried_again_and_end_in_the_dead_letter_queue() {
 async fn without_a_dead_letter_queue_failures_are_archived() {
     let app = project("[queues.mails]\nfunction = \"consume\"\nmax_retries = 0").start().await;
     app.sql("select pgmq.send('mails', '{\"retry\": 0}', '[1]'::jsonb)").await;
-    app.until("it is archived", || async { app.rows("select count(*) from pgmq.a_mails").await == ["1"] }).await;
+    app.until("it is archived", || async { app.rows("select count(*) from pgmq.a_mails").await == ["1"] })
+        .await;
     let archived = "select msg_id, read_ct, headers ->> 'x-isobase-failure', headers -> 'x-isobase-headers' from pgmq.a_mails";
     assert_eq!(app.rows(archived).await, ["1|1|the function asked for a retry|[1]"]);
 }
@@ -165,8 +183,12 @@ async fn a_batch_is_acknowledged_message_by_message() {
     assert_eq!(app.rows(first).await, ["1|5", "2|5", "3|5", "4|5", "5|5"]);
     assert_eq!(app.rows("select body ->> 'n' from consumed where attempts = 2").await, ["2"]);
     app.sql("delete from pgmq.q_mails; delete from consumed").await;
-    app.sql("select pgmq.send_batch('mails', array['{\"ack\": true}', '{\"fail\": true}', '{}']::jsonb[])").await;
-    app.until("two came back", || async { app.rows("select count(*) from consumed where attempts = 2").await != ["0"] }).await;
+    app.sql("select pgmq.send_batch('mails', array['{\"ack\": true}', '{\"fail\": true}', '{}']::jsonb[])")
+        .await;
+    app.until("two came back", || async {
+        app.rows("select count(*) from consumed where attempts = 2").await != ["0"]
+    })
+    .await;
     assert_eq!(app.rows("select count(*) from consumed where body = '{\"ack\": true}'").await, ["1"]);
 }
 
@@ -186,7 +208,8 @@ async fn a_message_waits_for_a_function_that_is_not_there_yet() {
     let project = project("[queues.mails]\nfunction = \"later\"\nmax_retries = 0");
     let app = project.start().await;
     app.sql("select pgmq.send('mails', '{}')").await;
-    app.until("it was tried", || async { app.project.log().contains("messages could not be delivered") }).await;
+    app.until("it was tried", || async { app.project.log().contains("messages could not be delivered") })
+        .await;
     app.project.function("later", CONSUMER);
     app.until_consumed(1).await;
     assert_eq!(app.rows("select attempts from consumed").await, ["1"], "what nobody saw is no attempt");
@@ -213,11 +236,34 @@ async fn a_rust_function_consumes_as_well() {
     assert_eq!(app.rows("select headers ->> 'x-isobase-failure' from pgmq.a_jobs").await, ["asked to fail"]);
 }
 
+/// A project's owner is no superuser, and the host must not make one of it by running its triggers.
+#[tokio::test]
+async fn triggers_of_the_project_run_with_no_more_rights_than_a_service_key_has() {
+    let project = project("[queues.mails]\nfunction = \"consume\"\nmax_retries = 0");
+    project.write(
+        "supabase/migrations/2_trigger.sql",
+        "select pgmq.create('mails');
+         create table acted (action text, role text);
+         create function note() returns trigger language plpgsql as
+           $$ begin insert into public.acted values (tg_op, current_user); return null; end $$;
+         create trigger note after update or delete on pgmq.q_mails for each row execute function note();
+         create trigger note after insert on pgmq.a_mails for each row execute function note();",
+    );
+    let app = project.start().await;
+    app.sql("select pgmq.send('mails', '{}'), pgmq.send('mails', '{\"fail\": true}')").await;
+    app.until("one is archived", || async { app.rows("select count(*) from pgmq.a_mails").await == ["1"] })
+        .await;
+    app.until_empty("mails").await;
+    let roles = "select distinct action, role from acted order by action";
+    assert_eq!(app.rows(roles).await, ["DELETE|service_role", "INSERT|service_role", "UPDATE|service_role"]);
+}
+
 #[tokio::test]
 async fn a_client_cannot_pretend_to_be_the_queue() {
     let project = project("[functions.consume]\nverify_jwt = false\n[queues.mails]\nfunction = \"consume\"");
     let app = project.start().await;
-    let delivery = json!({ "queue": "mails", "message": {}, "messages": [{ "id": 1, "body": {}, "attempts": 1 }] });
+    let delivery =
+        json!({ "queue": "mails", "message": {}, "messages": [{ "id": 1, "body": {}, "attempts": 1 }] });
     let answer = app
         .call("POST", "/functions/v1/consume")
         .header("x-isobase-trigger", "queue")
@@ -268,8 +314,11 @@ async fn nothing_acknowledged_is_lost_however_often_the_host_dies() {
         let pause = Duration::from_millis(20 + u64::from(random()) % 400);
         let killing = async {
             tokio::time::sleep(pause).await;
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(app.process_id()), nix::sys::signal::Signal::SIGKILL)
-                .expect("the host can be killed");
+            nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(app.process_id()),
+                nix::sys::signal::Signal::SIGKILL,
+            )
+            .expect("the host can be killed");
             stop.store(true, Ordering::Relaxed);
         };
         let senders = futures::future::join_all((0..4).map(|_| send_until(&app, &next, &stop)));
@@ -292,8 +341,16 @@ async fn nothing_acknowledged_is_lost_however_often_the_host_dies() {
     }
     let mixed: Vec<_> = keys.iter().filter(|(_, keys)| keys.len() != 1).collect();
     assert!(mixed.is_empty(), "duplicates have the same key: {mixed:?}");
-    let count = acknowledged.len();
-    eprintln!("{kills} kills, {count} sends acknowledged, {} messages, {deliveries} deliveries", keys.len());
+    tell(&format!(
+        "{kills} kills, {} sends acknowledged, {} messages consumed in {deliveries} deliveries",
+        acknowledged.len(),
+        keys.len()
+    ));
+}
+
+#[allow(clippy::print_stderr, reason = "what a long run found")]
+fn tell(line: &str) {
+    eprintln!("{line}");
 }
 
 /// Sends one number after the other; those acknowledged.
@@ -315,5 +372,5 @@ async fn send_until(app: &App, next: &AtomicUsize, stop: &AtomicBool) -> Vec<usi
 
 /// Different at each call; no test depends on what it is.
 fn random() -> u32 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos() / 1_000
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_micros()
 }

@@ -68,11 +68,8 @@ fn every_function_of_the_contract_is_exported() {
 #[test]
 fn the_types_declare_what_is_exported() {
     let types = include_str!("../../../sdk/typescript/isobase.d.ts");
-    let scripts = [
-        include_str!("../js/caller.js"),
-        include_str!("../js/database.js"),
-        include_str!("../js/queue.js"),
-    ];
+    let scripts =
+        [include_str!("../js/caller.js"), include_str!("../js/database.js"), include_str!("../js/queue.js")];
     for script in scripts {
         for name in exports(script) {
             let declared = [format!("export function {name}"), format!("export class {name} ")];

@@ -163,7 +163,9 @@ impl Commits {
                     let _ = pending.answer.send(Ok(id));
                 }
             }
-            Ok(_) => tell(batch, &Error::Refused("a trigger of the queue's table kept messages out".to_owned())),
+            Ok(_) => {
+                tell(batch, &Error::Refused("a trigger of the queue's table kept messages out".to_owned()))
+            }
             // Postgres undid all of it; one message may be to blame.
             Err(Error::Sql(_)) if batch.len() > 1 => {
                 for pending in batch {

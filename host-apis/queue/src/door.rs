@@ -119,12 +119,7 @@ impl QueueDoor {
         message::ids(self.run(identity, sql, parameters).await?.rows)
     }
 
-    async fn run(
-        &self,
-        identity: Identity,
-        sql: String,
-        parameters: Vec<Parameter>,
-    ) -> Result<Table, Error> {
+    async fn run(&self, identity: Identity, sql: String, parameters: Vec<Parameter>) -> Result<Table, Error> {
         let session = Session { identity, ..Session::default() };
         self.database.query(&session, Statement::new(sql, parameters)).await
     }

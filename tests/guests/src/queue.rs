@@ -44,9 +44,7 @@ pub(crate) fn settle(request: &Request) -> Response {
     let (session, queue) = (session(request), queue(request));
     answer(match request.query_value("how").as_deref() {
         Some("archive") => session.archive(&queue, &ids),
-        Some("extend") => {
-            session.extend(&queue, &ids, Duration::from_millis(number(request, "visibility")))
-        }
+        Some("extend") => session.extend(&queue, &ids, Duration::from_millis(number(request, "visibility"))),
         _ => session.ack(&queue, &ids),
     })
 }
@@ -72,7 +70,8 @@ pub(crate) fn consume(mut request: Request) -> Response {
         let body: Value = message.json().unwrap_or_default();
         let sql = "insert into consumed (key, attempts, body) values ($1, $2, $3::jsonb)";
         let attempts = i64::from(message.attempts);
-        if let Err(error) = database::query(sql, (message.idempotency_key.clone(), attempts, message.text())) {
+        if let Err(error) = database::query(sql, (message.idempotency_key.clone(), attempts, message.text()))
+        {
             return Response::text(error.to_string()).with_status(500);
         }
         if body["fail"] == true {

@@ -105,7 +105,11 @@ impl Observer {
             QueueOutcome::Acknowledged => "acknowledged",
             QueueOutcome::Retried => "retried",
             QueueOutcome::Dead => {
-                tracing::warn!(queue, messages, "messages used up their attempts; see the dead-letter queue, or the archive where none is set");
+                tracing::warn!(
+                    queue,
+                    messages,
+                    "messages used up their attempts; see the dead-letter queue, or the archive where none is set"
+                );
                 "dead"
             }
         };

@@ -55,8 +55,8 @@ fn queue(mut section: Section<'_>) -> Option<QueueSettings> {
     const FUNCTION: &str = "the name of a function";
     let second = Duration::from_secs(1);
     let function = section.parsed("function", FUNCTION, |text| FunctionSlug::parse(text).ok());
-    let dead_letter_queue =
-        section.parsed("dead_letter_queue", NAME_EXPECTED, |text| is_queue_name(text).then(|| text.to_owned()));
+    let dead_letter_queue = section
+        .parsed("dead_letter_queue", NAME_EXPECTED, |text| is_queue_name(text).then(|| text.to_owned()));
     let wait_max = QUEUE_BATCH_WAIT_SETTING_MAX.as_millis() as u64;
     let backoff = section.duration("retry_backoff", Duration::from_millis(1)..=QUEUE_RETRY_DELAY_MAX);
     let visibility = section.duration("visibility_timeout", second..=QUEUE_VISIBILITY_SETTING_MAX);

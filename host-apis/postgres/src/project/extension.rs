@@ -131,12 +131,7 @@ impl<'a> Superuser<'a> {
 }
 
 /// What the server said of the statement that is piece `index`.
-fn located(
-    file: &SqlFile,
-    pieces: &[Piece<'_>],
-    index: usize,
-    error: tokio_postgres::Error,
-) -> ProjectError {
+fn located(file: &SqlFile, pieces: &[Piece<'_>], index: usize, error: tokio_postgres::Error) -> ProjectError {
     match error.as_db_error() {
         Some(said) => {
             ProjectError::Statement(Box::new(StatementError::at(file, pieces, Some(index), None, said)))

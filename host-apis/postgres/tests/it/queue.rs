@@ -492,10 +492,10 @@ async fn a_project_may_create_the_extension() {
     project::apply(bed.cluster.postgres_url(), &sql, &Silent).await.unwrap();
     let client = bed.as_postgres().await;
     let history = "select cardinality(statements), statements[2] from supabase_migrations.schema_migrations";
+    assert_eq!(ask(&client, history).await, "5|CREATE EXTENSION IF NOT EXISTS \"pgmq\" WITH SCHEMA \"pgmq\"");
     assert_eq!(
-        ask(&client, history).await,
-        "5|CREATE EXTENSION IF NOT EXISTS \"pgmq\" WITH SCHEMA \"pgmq\""
+        ask(&client, "select tableowner from pg_tables where tablename = 'q_mails'").await,
+        "postgres"
     );
-    assert_eq!(ask(&client, "select tableowner from pg_tables where tablename = 'q_mails'").await, "postgres");
     bed.cluster.stop().await;
 }

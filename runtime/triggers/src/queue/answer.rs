@@ -84,10 +84,7 @@ mod tests {
         let plain = |id| Retry { id, delay: None, why: None };
         assert_eq!(read(br#"{"retry":[{"id":1},{"id":"2"}]}"#).unwrap(), [plain(1), plain(2)]);
         let delayed = Retry { id: 1, delay: Some(Duration::from_millis(1500)), why: Some("busy".into()) };
-        assert_eq!(
-            read(br#"{"retry":[{"id":1,"delay_seconds":1.5,"reason":"busy"}]}"#).unwrap(),
-            [delayed]
-        );
+        assert_eq!(read(br#"{"retry":[{"id":1,"delay_seconds":1.5,"reason":"busy"}]}"#).unwrap(), [delayed]);
         assert_eq!(read(br#"{"batchItemFailures":[{"itemIdentifier":"7"}]}"#).unwrap(), [plain(7)]);
     }
 

@@ -73,7 +73,8 @@ impl<'a> Entry<'a> {
 /// JSON: `{queue, messages: [{id, attempts, enqueued_at, idempotency_key, headers, body}]}`. Messages are
 /// copied as the text they are.
 pub(super) fn body(queue: &str, messages: &[Claimed]) -> Vec<u8> {
-    let delivery = Delivery { queue, messages: messages.iter().map(|message| Entry::of(queue, message)).collect() };
+    let delivery =
+        Delivery { queue, messages: messages.iter().map(|message| Entry::of(queue, message)).collect() };
     serde_json::to_vec(&delivery).expect("names and JSON can be written as JSON")
 }
 
@@ -93,7 +94,8 @@ mod tests {
 
     #[test]
     fn the_body_holds_each_message_as_it_is() {
-        let body = String::from_utf8(body("mails", &[claimed(1, r#"{"b" : 1.50}"#), claimed(2, "null")])).unwrap();
+        let body =
+            String::from_utf8(body("mails", &[claimed(1, r#"{"b" : 1.50}"#), claimed(2, "null")])).unwrap();
         assert_eq!(
             body,
             r#"{"queue":"mails","messages":[{"id":1,"attempts":2,"enqueued_at":"2026-01-01T00:00:00Z","idempotency_key":"mails:1","headers":{"h":1},"body":{"b" : 1.50}},{"id":2,"attempts":2,"enqueued_at":"2026-01-01T00:00:00Z","idempotency_key":"mails:2","headers":null,"body":null}]}"#

@@ -38,7 +38,10 @@ pub(super) async fn run(host: QueueHost, consumer: QueueConsumer, cancel: Cancel
     let dead = consumer.dead_letter_queue.as_deref();
     let table = QueueTable::new(host.sessions.clone(), &consumer.queue, dead);
     let Some(wake) = (host.subscribe)(&table.channel()) else {
-        tracing::error!(queue = consumer.queue, "too many channels are listened to; the queue is not consumed");
+        tracing::error!(
+            queue = consumer.queue,
+            "too many channels are listened to; the queue is not consumed"
+        );
         return;
     };
     let (free, sooner) = (Arc::new(Semaphore::new(consumer.deliveries_max)), Arc::new(Notify::new()));

@@ -11,9 +11,7 @@ use isobase_base::limits::{
     FUNCTION_REQUEST_TIMEOUT, QUEUE_ANSWER_BYTES_MAX, QUEUE_DELAY_MAX, QUEUE_UNDELIVERED_PAUSE,
 };
 use isobase_base::observe::{Observation, QueueOutcome};
-use isobase_base::{
-    Body, Client, Context, Failure, FailureKind, Principal, RequestId, Target, TraceContext,
-};
+use isobase_base::{Body, Client, Context, Failure, FailureKind, Principal, RequestId, Target, TraceContext};
 
 use tokio::sync::Notify;
 

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use isobase_base::observe::Observer;
 use isobase_base::{
     Body, Capabilities, Client, Context, Failure, FunctionSlug, Grant, Principal, RequestId, Target,
     TraceContext,
