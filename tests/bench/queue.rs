@@ -25,7 +25,8 @@ const SLOW_START_GOAL: f64 = 25.0;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn measure(binary: &Path, options: &Options) -> anyhow::Result<Measured> {
-    let product = Product::start(binary, &Workplace::queue()?).await?;
+    let workplace = Workplace::queue()?;
+    let product = Product::start(binary, &workplace).await?;
     let mut measured = start_of_handlers(&product).await?;
     let sends = sends(&product, options).await?;
     measured.figures.extend(sends.figures);

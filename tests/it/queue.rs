@@ -1,10 +1,14 @@
 //! Queues from a message to the function that consumes it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use isobase_base::observe::Observer;
+use isobase_base::progress::Silent;
 use isobase_guests::COMPONENT;
+use isobase_postgres::{Cluster, ClusterConfig};
 use serde_json::{Value, json};
 
 use crate::app::{App, Project};
@@ -250,7 +254,7 @@ async fn triggers_of_the_project_run_with_no_more_rights_than_a_service_key_has(
          create trigger note after insert on pgmq.a_mails for each row execute function note();",
     );
     let app = project.start().await;
-    app.sql("select pgmq.send('mails', '{}'), pgmq.send('mails', '{\"fail\": true}')").await;
+    app.sql("select pgmq.send('mails', '{\"ack\": true}'), pgmq.send('mails', '{\"fail\": true}')").await;
     app.until("one is archived", || async { app.rows("select count(*) from pgmq.a_mails").await == ["1"] })
         .await;
     app.until_empty("mails").await;
@@ -299,6 +303,30 @@ async fn many_senders_share_commits_and_each_gets_its_own_id() {
 async fn commits(app: &App) -> i64 {
     let rows = app.rows("select count(distinct xmin::text) from pgmq.q_jobs").await;
     rows[0].parse().expect("a number")
+}
+
+#[tokio::test]
+async fn another_host_takes_over_from_one_that_died() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ClusterConfig { port: 0, ..ClusterConfig::new(folder.path()) };
+    let cluster = Cluster::start(config, Arc::new(Silent), Observer::default()).await.unwrap();
+    let url = cluster.superuser_url().to_owned();
+    let settings = "[queues.mails]\nfunction = \"consume\"\nvisibility_timeout = \"1s\"";
+    let one = project(settings).with_db_url(&url).start().await;
+    let two = project(settings).with_db_url(&url).start().await;
+    one.sql("select pgmq.send('mails', '{\"sleep\": 3000}')").await;
+    one.until_consumed(1).await;
+    // The message is in the hands of the host whose function has started.
+    let has_it = |app: &App| app.project.log().contains(r#""function":"consume","engine":"v8""#);
+    let (dying, living) = if has_it(&one) { (one, two) } else { (two, one) };
+    assert!(!has_it(&living), "only one host was given the message");
+    dying.kill().await;
+    living.until_consumed(2).await;
+    living.until_empty("mails").await;
+    assert_eq!(
+        living.rows("select key, attempts from consumed order by id").await,
+        ["mails:1|1", "mails:1|2"]
+    );
 }
 
 /// Kills the host at random moments while messages are sent and consumed. `ISOBASE_KILLS` says how
