@@ -57,6 +57,21 @@ impl Workplace {
         Ok(workplace)
     }
 
+    /// A function that sends to two queues and consumes one of them.
+    pub(crate) fn queue() -> anyhow::Result<Self> {
+        let workplace = Self::empty()?;
+        let supabase = workplace.project().join("supabase");
+        fs::create_dir_all(supabase.join("functions/enqueue"))?;
+        fs::create_dir_all(supabase.join("migrations"))?;
+        fs::write(
+            supabase.join("config.toml"),
+            "project_id = \"bench\"\n[queues.timed]\nfunction = \"enqueue\"\n",
+        )?;
+        fs::copy(source("queue/enqueue.ts"), supabase.join("functions/enqueue/index.ts"))?;
+        fs::copy(source("queue/schema.sql"), supabase.join("migrations/1_schema.sql"))?;
+        Ok(workplace)
+    }
+
     fn empty() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("isobase-bench-").tempdir();
         let workplace = Self { folder: folder.context("no temporary folder could be made")? };

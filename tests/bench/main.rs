@@ -20,6 +20,7 @@ mod options;
 mod outbound;
 mod peers;
 mod product;
+mod queue;
 mod realtime;
 mod reload;
 mod report;
@@ -116,6 +117,9 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         let product = Product::start(&binary, &workplace).await?;
         report.take("schedules", schedules::measure(&product).await);
         product.stop().await?;
+    }
+    if options.wants(FigureName::Queue) {
+        report.take("queue", queue::measure(&binary, options).await);
     }
     if options.wants_any(&[FigureName::ColdStart, FigureName::Reload, FigureName::Memory]) {
         let workplace = Workplace::many_functions(fixture::FUNCTIONS)?;

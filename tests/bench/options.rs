@@ -39,6 +39,8 @@ pub(crate) enum FigureName {
     Outbound,
     /// Broadcast from one client to 1,000 sockets
     Realtime,
+    /// Durable single sends, against pgbench; and the time from a message to its function
+    Queue,
     /// The whole stack's second start, and its memory at rest
     Start,
     /// The first request of a TypeScript function

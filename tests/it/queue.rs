@@ -1,10 +1,14 @@
 //! Queues from a message to the function that consumes it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use isobase_base::observe::Observer;
+use isobase_base::progress::Silent;
 use isobase_guests::COMPONENT;
+use isobase_postgres::{Cluster, ClusterConfig};
 use serde_json::{Value, json};
 
 use crate::app::{App, Project};
@@ -236,6 +240,28 @@ async fn a_rust_function_consumes_as_well() {
     assert_eq!(app.rows("select headers ->> 'x-isobase-failure' from pgmq.a_jobs").await, ["asked to fail"]);
 }
 
+/// A project's owner is no superuser, and the host must not make one of it by running its triggers.
+#[tokio::test]
+async fn triggers_of_the_project_run_with_no_more_rights_than_a_service_key_has() {
+    let project = project("[queues.mails]\nfunction = \"consume\"\nmax_retries = 0");
+    project.write(
+        "supabase/migrations/2_trigger.sql",
+        "select pgmq.create('mails');
+         create table acted (action text, role text);
+         create function note() returns trigger language plpgsql as
+           $$ begin insert into public.acted values (tg_op, current_user); return null; end $$;
+         create trigger note after update or delete on pgmq.q_mails for each row execute function note();
+         create trigger note after insert on pgmq.a_mails for each row execute function note();",
+    );
+    let app = project.start().await;
+    app.sql("select pgmq.send('mails', '{\"ack\": true}'), pgmq.send('mails', '{\"fail\": true}')").await;
+    app.until("one is archived", || async { app.rows("select count(*) from pgmq.a_mails").await == ["1"] })
+        .await;
+    app.until_empty("mails").await;
+    let roles = "select distinct action, role from acted order by action";
+    assert_eq!(app.rows(roles).await, ["DELETE|service_role", "INSERT|service_role", "UPDATE|service_role"]);
+}
+
 #[tokio::test]
 async fn a_client_cannot_pretend_to_be_the_queue() {
     let project = project("[functions.consume]\nverify_jwt = false\n[queues.mails]\nfunction = \"consume\"");
@@ -279,6 +305,30 @@ async fn commits(app: &App) -> i64 {
     rows[0].parse().expect("a number")
 }
 
+#[tokio::test]
+async fn another_host_takes_over_from_one_that_died() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ClusterConfig { port: 0, ..ClusterConfig::new(folder.path()) };
+    let cluster = Cluster::start(config, Arc::new(Silent), Observer::default()).await.unwrap();
+    let url = cluster.superuser_url().to_owned();
+    let settings = "[queues.mails]\nfunction = \"consume\"\nvisibility_timeout = \"1s\"";
+    let one = project(settings).with_db_url(&url).start().await;
+    let two = project(settings).with_db_url(&url).start().await;
+    one.sql("select pgmq.send('mails', '{\"sleep\": 3000}')").await;
+    one.until_consumed(1).await;
+    // The message is in the hands of the host whose function has started.
+    let has_it = |app: &App| app.project.log().contains(r#""function":"consume","engine":"v8""#);
+    let (dying, living) = if has_it(&one) { (one, two) } else { (two, one) };
+    assert!(!has_it(&living), "only one host was given the message");
+    dying.kill().await;
+    living.until_consumed(2).await;
+    living.until_empty("mails").await;
+    assert_eq!(
+        living.rows("select key, attempts from consumed order by id").await,
+        ["mails:1|1", "mails:1|2"]
+    );
+}
+
 /// Kills the host at random moments while messages are sent and consumed. `ISOBASE_KILLS` says how
 /// often.
 #[tokio::test]
@@ -319,8 +369,16 @@ async fn nothing_acknowledged_is_lost_however_often_the_host_dies() {
     }
     let mixed: Vec<_> = keys.iter().filter(|(_, keys)| keys.len() != 1).collect();
     assert!(mixed.is_empty(), "duplicates have the same key: {mixed:?}");
-    let count = acknowledged.len();
-    eprintln!("{kills} kills, {count} sends acknowledged, {} messages, {deliveries} deliveries", keys.len());
+    tell(&format!(
+        "{kills} kills, {} sends acknowledged, {} messages consumed in {deliveries} deliveries",
+        acknowledged.len(),
+        keys.len()
+    ));
+}
+
+#[allow(clippy::print_stderr, reason = "what a long run found")]
+fn tell(line: &str) {
+    eprintln!("{line}");
 }
 
 /// Sends one number after the other; those acknowledged.
@@ -342,5 +400,5 @@ async fn send_until(app: &App, next: &AtomicUsize, stop: &AtomicBool) -> Vec<usi
 
 /// Different at each call; no test depends on what it is.
 fn random() -> u32 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos() / 1_000
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_micros()
 }

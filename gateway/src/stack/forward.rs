@@ -63,6 +63,9 @@ fn is_not_for_functions(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(name) || is_reserved(name.as_str())
 }
 
+/// Read behind the gateway, by who finds the version, and only from callers with the secret key.
+const ASKED_VERSION: &str = "x-isobase-version";
+
 /// Names that a function may take for the gateway's word, and names with an underscore, which CGI
 /// and PostgreSQL settings cannot tell from a dash.
 fn is_reserved(name: &str) -> bool {
@@ -70,7 +73,7 @@ fn is_reserved(name: &str) -> bool {
         || name.starts_with("x-forwarded-")
         || name.starts_with("sb-")
         || name.starts_with("x-sb-")
-        || name.starts_with("x-isobase-")
+        || name.starts_with("x-isobase-") && name != ASKED_VERSION
         || name.starts_with("request.")
         || [FORWARDED.as_str(), "x-real-ip", "x-request-id", "x-api-key", "x-original-url", "x-rewrite-url"]
             .contains(&name)

@@ -109,7 +109,8 @@ end
 $$;
 
 -- For whoever asked with enable_notify_insert. The row is only written when it is time, so that inserts
--- do not queue up for it.
+-- do not queue up for it. It runs as its owner, who is no superuser (see the end of this file), for a
+-- project may put triggers on what it updates.
 create function pgmq.notify_queue_listeners() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -120,11 +121,11 @@ begin
       + make_interval(secs => throttle.throttle_interval_ms / 1000.0)
     into due
     from pgmq.notify_insert_throttle as throttle
-    where pgmq.format_table_name(throttle.queue_name, 'q') = tg_table_name;
+    where lower('q_' || throttle.queue_name::text) = tg_table_name::text;
   if due then
     update pgmq.notify_insert_throttle as throttle
       set last_notified_at = clock_timestamp()
-      where pgmq.format_table_name(throttle.queue_name, 'q') = tg_table_name
+      where lower('q_' || throttle.queue_name::text) = tg_table_name::text
         and clock_timestamp() >= throttle.last_notified_at
           + make_interval(secs => throttle.throttle_interval_ms / 1000.0);
     if found then
@@ -893,6 +894,14 @@ grant all on all routines in schema pgmq to postgres, anon, authenticated, servi
 grant all on all routines in schema pgmq_public to postgres, anon, authenticated, service_role;
 grant usage on schema pgmq to pg_monitor;
 grant select on all tables in schema pgmq to pg_monitor;
+
+do $$
+begin
+  if pg_has_role(current_user, 'postgres', 'member') then
+    alter function pgmq.notify_queue_listeners() owner to postgres;
+  end if;
+end
+$$;
 
 -- Queues that come later, made by people or by the host.
 do $$

@@ -95,8 +95,8 @@ impl Router {
         functions: &dyn Stage,
     ) -> Route {
         if let Some(line) = self.line(&target, functions) {
-            return match request.headers().get(VERSION_HEADER) {
-                Some(wanted) => asked(&line, wanted, context),
+            return match request.headers_mut().remove(VERSION_HEADER) {
+                Some(wanted) => asked(&line, &wanted, context),
                 None => match line.traffic.choose(&line.turn, context) {
                     Some(version) => Route::Ready(line.target.at_version(version)),
                     None => Route::Nowhere,

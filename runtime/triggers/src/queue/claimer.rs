@@ -49,17 +49,22 @@ pub(super) async fn run(host: QueueHost, consumer: QueueConsumer, cancel: Cancel
     let delivery = Delivery { host, consumer: Arc::clone(&consumer), table: table.clone(), sooner };
     let mut claimer = Claimer { consumer, table, wake, free, delivery, cancel };
     let mut pause = QUEUE_TROUBLE_PAUSE_MIN;
+    let mut since = Instant::now();
     while let Err(error) = claimer.work().await {
         report(&claimer.consumer, "the queue cannot be read", &error);
+        if since.elapsed() > QUEUE_TROUBLE_PAUSE_MAX * 2 {
+            pause = QUEUE_TROUBLE_PAUSE_MIN;
+        }
         let cancel = claimer.cancel.clone();
         if cancel.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             break;
         }
         pause = (pause * 2).min(QUEUE_TROUBLE_PAUSE_MAX);
         // It may be that somebody dropped the queue, or that it could not be made at the start.
-        if ensure(&claimer.delivery.host, &claimer.consumer).await.is_ok() {
-            pause = QUEUE_TROUBLE_PAUSE_MIN;
+        if let Err(error) = ensure(&claimer.delivery.host, &claimer.consumer).await {
+            report(&claimer.consumer, "the queue could not be made", &error);
         }
+        since = Instant::now();
     }
     claimer.drain().await;
 }

@@ -1,11 +1,14 @@
-//! A queue's table as its consumer uses it. One statement each; what must not wait for the disk does not.
+//! A queue's table as its consumer uses it: one statement for each thing that happens to messages.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Pool};
 use isobase_base::limits::QUEUE_FAILURE_BYTES_MAX;
 use serde_json::value::RawValue;
+use tokio::sync::OnceCell;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::batch::{Claim, Claimed};
 
@@ -32,10 +35,21 @@ pub(super) enum Settlement {
     Dead(Vec<(Claim, String)>),
 }
 
+/// Statements run as the role that requests with the service key act as: past row level security, and
+/// with no more rights than that, since a project may put triggers of its own on a queue's table.
+const BEGIN: &str = "begin; set local role service_role";
+/// Where the host's role is an owner who may not become that one.
+const BEGIN_AS_OWNER: &str = "begin";
 /// A lost claim costs a second delivery and a lost acknowledgement too, never a message: so their
-/// commits do not wait for the disk. Named in the statement, or Postgres would not run it.
-const RELAXED: &str =
-    "relaxed as materialized (select set_config('synchronous_commit', 'off', true) is not null as is_set)";
+/// commits do not wait for the disk.
+const RELAXED: &str = "; set local synchronous_commit = off";
+
+/// Whether a commit has to be on the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    Relaxed,
+    Full,
+}
 
 /// Makes a queue as role `postgres`, whose migrations then may alter it, where the host may act as it.
 const AS_POSTGRES: &str = "select set_config('role', 'postgres', true) where exists \
@@ -46,12 +60,13 @@ const AS_POSTGRES: &str = "select set_config('role', 'postgres', true) where exi
 pub(super) struct QueueTable {
     sessions: Pool,
     queue: String,
+    /// Asked once.
+    acts_as_service: Arc<OnceCell<bool>>,
     claim: String,
     next_due: String,
     acknowledge: String,
     hide: String,
     give_back: String,
-    extend: String,
     bury: String,
     archive: String,
 }
@@ -66,21 +81,17 @@ impl QueueTable {
         Self {
             claim: claim(&table),
             next_due: format!("select extract(epoch from min(vt) - clock_timestamp())::float8 from {table}"),
-            acknowledge: format!(
-                "with {RELAXED} delete from {table} where msg_id = any ($1) and (select is_set from relaxed)"
-            ),
+            acknowledge: format!("delete from {table} where msg_id = any ($1)"),
             hide: format!("update {table} as queue set vt = {later} {fenced}"),
             give_back: format!(
                 "update {table} as queue set vt = {later}, read_ct = queue.read_ct - 1 {fenced}"
-            ),
-            extend: format!(
-                "with {RELAXED} update {table} as queue set vt = {later} {fenced} and (select is_set from relaxed)"
             ),
             bury: dead_letter_queue
                 .map_or_else(|| archive.clone(), |dead| bury(&table, &self::table('q', dead), false)),
             archive,
             sessions,
             queue: queue.to_owned(),
+            acts_as_service: Arc::default(),
         }
     }
 
@@ -92,25 +103,27 @@ impl QueueTable {
     /// Up to `count` visible messages, hidden for `visibility` from now.
     pub(super) async fn claim(&self, visibility: Duration, count: usize) -> Result<Vec<Claimed>, QueueError> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let rows = self.run(&self.claim, &[&visibility.as_secs_f64(), &count]).await?;
+        let rows = self.run(Durability::Relaxed, &self.claim, &[&visibility.as_secs_f64(), &count]).await?;
         Ok(rows.iter().map(claimed).collect())
     }
 
     /// How long until the next message is visible, claimed ones included; `None` for an empty queue.
     pub(super) async fn next_due(&self) -> Result<Option<Duration>, QueueError> {
-        let rows = self.run(&self.next_due, &[]).await?;
+        let rows = self.run(Durability::Relaxed, &self.next_due, &[]).await?;
         let seconds: Option<f64> = rows.first().and_then(|row| row.get(0));
         Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)))
     }
 
     /// Moves the end of the messages' claims on.
     pub(super) async fn extend(&self, messages: &[(Claim, Duration)]) -> Result<(), QueueError> {
-        self.later(&self.extend, messages).await
+        self.later(&self.hide, messages).await
     }
 
     pub(super) async fn settle(&self, settlement: &Settlement) -> Result<(), QueueError> {
         match settlement {
-            Settlement::Done(ids) => self.run(&self.acknowledge, &[&ids]).await.map(drop),
+            Settlement::Done(ids) => {
+                self.run(Durability::Relaxed, &self.acknowledge, &[&ids]).await.map(drop)
+            }
             Settlement::Again(messages) => self.later(&self.hide, messages).await,
             Settlement::Back(messages) => self.later(&self.give_back, messages).await,
             Settlement::Dead(messages) => self.bury(messages).await,
@@ -121,10 +134,12 @@ impl QueueTable {
         let ids: Vec<i64> = messages.iter().map(|(claim, _)| claim.id).collect();
         let attempts: Vec<i32> = messages.iter().map(|(claim, _)| claim.attempts).collect();
         let reasons: Vec<String> = messages.iter().map(|(_, why)| reason(why)).collect();
-        match self.run(&self.bury, &[&ids, &attempts, &reasons, &self.queue]).await {
+        match self.run(Durability::Full, &self.bury, &[&ids, &attempts, &reasons, &self.queue]).await {
             Err(QueueError::Sql(error)) if error.as_db_error().is_some() && self.bury != self.archive => {
                 tracing::error!(queue = self.queue, %error, "the dead-letter queue took no messages; they go to the archive");
-                self.run(&self.archive, &[&ids, &attempts, &reasons, &self.queue]).await.map(drop)
+                self.run(Durability::Full, &self.archive, &[&ids, &attempts, &reasons, &self.queue])
+                    .await
+                    .map(drop)
             }
             done => done.map(drop),
         }
@@ -134,18 +149,41 @@ impl QueueTable {
         let ids: Vec<i64> = messages.iter().map(|(claim, _)| claim.id).collect();
         let attempts: Vec<i32> = messages.iter().map(|(claim, _)| claim.attempts).collect();
         let seconds: Vec<f64> = messages.iter().map(|(_, pause)| pause.as_secs_f64()).collect();
-        self.run(sql, &[&ids, &attempts, &seconds]).await.map(drop)
+        self.run(Durability::Relaxed, sql, &[&ids, &attempts, &seconds]).await.map(drop)
     }
 
+    /// One transaction in one flush: nothing is awaited between its statements, so a future that is
+    /// dropped leaves no session in the middle of one.
     async fn run(
         &self,
+        durability: Durability,
         sql: &str,
-        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+        parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, QueueError> {
         let client = self.sessions.get().await?;
         let statement = client.prepare_cached(sql).await?;
-        Ok(client.query(&statement, parameters).await?)
+        let acts_as_service = self.acts_as_service.get_or_try_init(|| may_act_as_service(&client)).await?;
+        let begin = if *acts_as_service { BEGIN } else { BEGIN_AS_OWNER };
+        let begin = match durability {
+            Durability::Relaxed => [begin, RELAXED].concat(),
+            Durability::Full => begin.to_owned(),
+        };
+        let (begun, rows, committed) = tokio::join!(
+            client.batch_execute(&begin),
+            client.query(&statement, parameters),
+            client.batch_execute("commit")
+        );
+        begun?;
+        let rows = rows?;
+        committed?;
+        Ok(rows)
     }
+}
+
+async fn may_act_as_service(client: &Client) -> Result<bool, tokio_postgres::Error> {
+    let sql = "select exists (select from pg_roles where rolname = 'service_role' \
+        and pg_has_role(current_user, oid, 'member'))";
+    Ok(client.query_one(sql, &[]).await?.get(0))
 }
 
 /// Makes the queue where it does not exist, and what wakes its consumers where pgmq is not the base
@@ -172,8 +210,8 @@ fn table(prefix: char, queue: &str) -> String {
 
 fn claim(table: &str) -> String {
     format!(
-        "with {RELAXED}, due as materialized ( \
-           select msg_id from {table} where vt <= clock_timestamp() and (select is_set from relaxed) \
+        "with due as materialized ( \
+           select msg_id from {table} where vt <= clock_timestamp() \
            order by msg_id limit $2 for update skip locked \
          ), taken as ( \
            update {table} as queue \

@@ -1,0 +1,2 @@
+create table handled (milliseconds float8);
+select pgmq.create('plain');
