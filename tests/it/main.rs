@@ -10,4 +10,6 @@ mod lifecycle;
 mod limits;
 mod parity;
 mod rest;
+mod storage;
+mod storage_faults;
 mod supabase_js;
