@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -10,7 +10,7 @@ use hyper_util::rt::TokioExecutor;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    pool: Pool<HttpConnector, Empty<Bytes>>,
+    pool: Pool<HttpConnector, Full<Bytes>>,
     origin: String,
     authorization: Option<String>,
 }
@@ -38,10 +38,26 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
-        let response = self.pool.request(request.body(Empty::new())?).await?;
+        let response = self.pool.request(request.body(Full::default())?).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Vec<u8>) -> anyhow::Result<()> {
+        let mut request = Request::post(format!("{}{path}", self.origin));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        let response = self.pool.request(request.body(Full::from(body))?).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        anyhow::ensure!(
+            status == StatusCode::OK,
+            "{path} answered {status} {}",
+            String::from_utf8_lossy(&body)
+        );
+        Ok(())
     }
 
     /// A speed without the right answer is none.

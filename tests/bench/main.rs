@@ -16,11 +16,13 @@ mod load;
 mod memory;
 mod options;
 mod peers;
+mod plain_files;
 mod product;
 mod reload;
 mod report;
 mod running;
 mod start;
+mod storage;
 mod token;
 mod typescript;
 mod wasm;
@@ -69,8 +71,13 @@ async fn until_interrupted(options: &Options) -> anyhow::Result<Report> {
 async fn run(options: &Options) -> anyhow::Result<Report> {
     let binary = options.binary()?;
     let mut report = Report::new(options);
-    if options.wants_any(&[FigureName::DataApi, FigureName::Typescript, FigureName::Wasm, FigureName::Start])
-    {
+    if options.wants_any(&[
+        FigureName::DataApi,
+        FigureName::Typescript,
+        FigureName::Wasm,
+        FigureName::Storage,
+        FigureName::Start,
+    ]) {
         let wants_wasm = options.wants(FigureName::Wasm);
         let workplace =
             if wants_wasm { Workplace::fixture_with_wasm(&binary).await? } else { Workplace::fixture()? };
@@ -87,6 +94,9 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         }
         if wants_wasm {
             report.take("wasm", wasm::measure(&product, &workplace, options).await);
+        }
+        if options.wants(FigureName::Storage) {
+            report.take("storage", storage::measure(&product, &workplace, options).await);
         }
         product.stop().await?;
         if options.wants(FigureName::Start) {

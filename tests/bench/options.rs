@@ -35,6 +35,8 @@ pub(crate) enum FigureName {
     Typescript,
     /// A WASM hello, against wasmtime serve
     Wasm,
+    /// Objects through a TypeScript function, against plain files
+    Storage,
     /// The whole stack's second start, and its memory at rest
     Start,
     /// The first request of a TypeScript function

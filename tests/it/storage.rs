@@ -50,7 +50,12 @@ pub(crate) fn call(app: &App, user: &str, function: &str, method: &str, path: &s
 /// succeeds.
 const STEPS: &[(&str, &str, &str, bool)] = &[
     // Storing and reading.
-    (ALICE, "file-put?bucket=files&name=@a.txt&type=text/plain&cache=max-age=9&metadata={\"colour\":\"red\"}", "milk", true),
+    (
+        ALICE,
+        "file-put?bucket=files&name=@a.txt&type=text/plain&cache=max-age=9&metadata={\"colour\":\"red\"}",
+        "milk",
+        true,
+    ),
     (ALICE, "file-get?bucket=files&name=@a.txt", "", true),
     (ALICE, "file-read?bucket=files&name=@a.txt", "", true),
     (ALICE, "file-head?bucket=files&name=@a.txt", "", true),
@@ -169,7 +174,8 @@ async fn a_function_without_the_grant_stores_nothing() {
 fn peak_memory(process: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux tells");
-    line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<u64>().ok()).expect("a number") >> 10
+    line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<u64>().ok()).expect("a number")
+        >> 10
 }
 
 #[tokio::test]

@@ -94,12 +94,8 @@ impl Worker {
     /// Every object holds what was acknowledged last, or the write in doubt, whole.
     async fn check(&mut self, app: &App, round: usize) {
         let doubt = self.in_doubt.take();
-        let names: Vec<String> = self
-            .acknowledged
-            .keys()
-            .cloned()
-            .chain(doubt.iter().map(|(name, _)| name.clone()))
-            .collect();
+        let names: Vec<String> =
+            self.acknowledged.keys().cloned().chain(doubt.iter().map(|(name, _)| name.clone())).collect();
         for name in names {
             let path = format!("file-get?bucket=files&name={name}");
             let answer = call(app, ALICE, self.function(), "GET", &path).send().await;
@@ -127,12 +123,17 @@ fn files(folder: &Path, part: &str) -> usize {
     entries
         .map(|entry| {
             let path = entry.path();
-            if path.is_dir() { files(&path, part) } else { usize::from(folder.to_string_lossy().contains(part)) }
+            if path.is_dir() {
+                files(&path, part)
+            } else {
+                usize::from(folder.to_string_lossy().contains(part))
+            }
         })
         .sum()
 }
 
 #[tokio::test]
+#[allow(clippy::print_stdout, reason = "a long run is told in numbers")]
 async fn killing_the_host_at_random_moments_tears_nothing() {
     let kills = std::env::var("ISOBASE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
     let mut app = project().start().await;

@@ -53,8 +53,7 @@ impl Callers {
 
     /// Invocation `id` begins on behalf of the caller in `context`.
     pub fn enter(&mut self, id: u32, context: Context) {
-        let caller =
-            Caller { context, door: None, held: Held::default(), contents: OpenContents::default() };
+        let caller = Caller { context, door: None, held: Held::default(), contents: OpenContents::default() };
         self.alive.insert(id, caller);
     }
 
@@ -72,8 +71,9 @@ impl Callers {
         let Some(database) = &self.apis.database else {
             return Err(QueryError::refused("this host runs without a database"));
         };
-        let door =
-            caller.door.get_or_insert_with(|| database.session_door(caller.context.clone(), self.grants.database));
+        let door = caller
+            .door
+            .get_or_insert_with(|| database.session_door(caller.context.clone(), self.grants.database));
         Ok(door.clone())
     }
 

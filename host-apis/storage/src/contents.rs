@@ -74,8 +74,7 @@ impl Contents {
         if self.contains(id).await? {
             return Ok(());
         }
-        let put =
-            PutBlob { bytes_max, digest: DigestKind::Sha256, expected: Some(id.as_str().to_owned()) };
+        let put = PutBlob { bytes_max, digest: DigestKind::Sha256, expected: Some(id.as_str().to_owned()) };
         self.blobs.put(id.blob(), body, put).await.map(drop)
     }
 

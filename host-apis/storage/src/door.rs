@@ -75,8 +75,7 @@ impl Door {
         operation: Operation,
     ) -> Result<Object, Error> {
         name::check(object)?;
-        let sql =
-            format!("select {COLUMNS} from storage.objects object where bucket_id = $1 and name = $2");
+        let sql = format!("select {COLUMNS} from storage.objects object where bucket_id = $1 and name = $2");
         let statement = Statement::new(sql, vec![text(bucket), text(object)]);
         let table = self.query(identity, operation, statement).await?;
         let row = table.rows.into_iter().next().ok_or_else(Error::no_such_key)?;

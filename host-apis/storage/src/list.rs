@@ -175,17 +175,10 @@ pub(crate) fn statement(bucket: &str, options: &ListOptions) -> Result<Statement
         Order::Ascending => "asc",
         Order::Descending => "desc",
     };
-    let sql = SORTED
-        .replace("{columns}", COLUMNS)
-        .replace("{column}", column)
-        .replace("{direction}", direction);
-    let parameters = vec![
-        text(bucket),
-        text(&*options.prefix),
-        folders,
-        integer(options.limit),
-        integer(options.offset),
-    ];
+    let sql =
+        SORTED.replace("{columns}", COLUMNS).replace("{column}", column).replace("{direction}", direction);
+    let parameters =
+        vec![text(bucket), text(&*options.prefix), folders, integer(options.limit), integer(options.offset)];
     Ok(Statement::new(sql, parameters))
 }
 

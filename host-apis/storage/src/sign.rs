@@ -89,9 +89,7 @@ impl Signer {
                 ErrorKind::ExpiredSignature => {
                     Error::new(Code::InvalidJwt, "\"exp\" claim timestamp check failed")
                 }
-                ErrorKind::InvalidSignature => {
-                    Error::new(Code::InvalidJwt, "signature verification failed")
-                }
+                ErrorKind::InvalidSignature => Error::new(Code::InvalidJwt, "signature verification failed"),
                 _ => Error::new(Code::InvalidJwt, "jwt malformed"),
             })?
             .claims;

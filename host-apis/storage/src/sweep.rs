@@ -125,8 +125,7 @@ async fn sweep_unnamed(core: &Core, sessions: &Pool, keep: Duration) -> Result<u
         let names = core.blobs.list(Room::Objects, after, STORAGE_SWEEP_BATCH).await?;
         let Some(last) = names.last().cloned() else { return Ok(removed) };
         let is_old = |name: &String| {
-            Version::parse(name)
-                .is_some_and(|version| version.age() > keep && !core.under_way.has(version))
+            Version::parse(name).is_some_and(|version| version.age() > keep && !core.under_way.has(version))
         };
         let old: Vec<String> = names.into_iter().filter(is_old).collect();
         let unlisted = unlisted(&session, &old).await?;

@@ -1,8 +1,8 @@
 //! Storing an object: blob first, then the row that makes it visible.
 
 use http_body::Body as _;
-use isobase_base::limits::{STORAGE_METADATA_BYTES_MAX, STORAGE_TRIAL_BYTES_MIN};
 use isobase_base::Body;
+use isobase_base::limits::{STORAGE_METADATA_BYTES_MAX, STORAGE_TRIAL_BYTES_MIN};
 use isobase_database::{Identity, Parameter, Statement, Value};
 use uuid::Uuid;
 

@@ -83,7 +83,9 @@ pub(crate) fn read(request: &Request) -> Response {
 /// Stores another object's bytes under `?to=`, moved within the host.
 pub(crate) fn store_again(request: &Request) -> Response {
     let to = request.query_value("to").unwrap_or_default();
-    answer(got(request).and_then(|got| bucket(request).put_with(&to, got.content, options(request))).map(stored))
+    answer(
+        got(request).and_then(|got| bucket(request).put_with(&to, got.content, options(request))).map(stored),
+    )
 }
 
 pub(crate) fn head(request: &Request) -> Response {

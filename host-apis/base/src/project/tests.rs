@@ -341,7 +341,15 @@ objects_path = "./images"
 enabled = true
 "#,
         &[],
-        &["file_size_limit", "keep_deleted", "public", "\"images\"", "5242880,", "\"image/png\",", "\"image/*\","],
+        &[
+            "file_size_limit",
+            "keep_deleted",
+            "public",
+            "\"images\"",
+            "5242880,",
+            "\"image/png\",",
+            "\"image/*\",",
+        ],
         expect![[r#"
             file_size_limit: 104857600,
             keep_deleted: 1800s,

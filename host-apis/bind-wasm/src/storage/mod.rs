@@ -120,12 +120,7 @@ impl wit::Host for HostView<'_> {
         Ok(stored.map(words::stored).map_err(words::error))
     }
 
-    async fn move_(
-        &mut self,
-        identity: wit::Identity,
-        source: wit::Place,
-        target: wit::Place,
-    ) -> Answer<()> {
+    async fn move_(&mut self, identity: wit::Identity, source: wit::Place, target: wit::Place) -> Answer<()> {
         let door = match self.storage() {
             Ok(door) => door,
             Err(error) => return Ok(Err(error)),

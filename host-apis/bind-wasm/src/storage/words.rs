@@ -86,9 +86,5 @@ pub(super) fn stored(stored: host::Stored) -> wit::Stored {
 }
 
 pub(super) fn error(error: host::Error) -> wit::Error {
-    wit::Error {
-        code: error.code.as_str().to_owned(),
-        status: error.code.status(),
-        message: error.message,
-    }
+    wit::Error { code: error.code.as_str().to_owned(), status: error.code.status(), message: error.message }
 }

@@ -194,8 +194,6 @@ impl BlobStore for Disk {
     ) -> BoxFuture<'_, Result<Vec<String>, BlobError>> {
         // The folder's names are few words; a copy of them is all the closure needs.
         let disk = Self { folder: self.folder.clone(), runtime: self.runtime.clone() };
-        Box::pin(
-            self.run(move || disk.names(room, after.as_deref(), limit).map_err(BlobError::Disk)),
-        )
+        Box::pin(self.run(move || disk.names(room, after.as_deref(), limit).map_err(BlobError::Disk)))
     }
 }

@@ -11,15 +11,17 @@ async fn copies_live_on_their_own() {
     let stage = Stage::new().await;
     let (alice, bob) = (stage.alice(), stage.bob());
     let (first, second) = (own(ALICE, "1"), own(ALICE, "2"));
-    let options =
-        PutOptions { user_metadata: Some(r#"{"a": 1}"#.to_owned()), ..of_type("text/plain") };
+    let options = PutOptions { user_metadata: Some(r#"{"a": 1}"#.to_owned()), ..of_type("text/plain") };
     let source = alice.put("private", &first, Body::from("milk"), options).await.unwrap();
     let to = ("private", second.as_str());
     let copied = alice.copy(("private", &first), to, CopyOptions::default()).await.unwrap();
     assert_ne!(copied.version, source.version);
     assert_eq!((copied.size, &copied.etag), (4, &source.etag));
     let object = alice.head("private", &second, Identity::Caller).await.unwrap();
-    assert_eq!((object.content_type.as_str(), object.user_metadata.as_deref()), ("text/plain", Some(r#"{"a": 1}"#)));
+    assert_eq!(
+        (object.content_type.as_str(), object.user_metadata.as_deref()),
+        ("text/plain", Some(r#"{"a": 1}"#))
+    );
 
     refused(alice.copy(("private", &first), to, CopyOptions::default()).await, Code::KeyAlreadyExists);
     let replaced = CopyOptions {

@@ -51,8 +51,7 @@ impl Stage {
     /// Deleted content is kept for `keep`.
     pub(crate) async fn keeping(keep: Duration) -> Self {
         let open = std::fs::Permissions::from_mode(0o755);
-        let folder =
-            tempfile::Builder::new().prefix("isobase-storage-").permissions(open).tempdir().unwrap();
+        let folder = tempfile::Builder::new().prefix("isobase-storage-").permissions(open).tempdir().unwrap();
         let config = ClusterConfig { port: 0, ..ClusterConfig::new(folder.path()) };
         let cluster = Cluster::start(config, Arc::new(Silent), Observer::default()).await.unwrap();
         schema::apply(cluster.superuser_url(), &cluster.base_schema(true), &Silent).await.unwrap();

@@ -35,7 +35,9 @@ async fn what_a_crash_left_is_found() {
     put(&alice, "private", &own(ALICE, "kept"), "x").await.unwrap();
     put(&alice, "private", &own(ALICE, "lost"), "x").await.unwrap();
     // As after a crash between blob and row, and in the middle of writing.
-    stage.sql("set session_replication_role = replica; delete from storage.objects where name like '%lost'").await;
+    stage
+        .sql("set session_replication_role = replica; delete from storage.objects where name like '%lost'")
+        .await;
     let (blobs, _) = stage.files();
     let folder = blobs[0].ancestors().nth(3).unwrap();
     std::fs::write(folder.join("drafts/half"), "half").unwrap();
@@ -55,8 +57,12 @@ async fn what_another_database_names_is_no_waste() {
     let stage = Stage::new().await;
     put(&stage.alice(), "private", &own(ALICE, "x"), "x").await.unwrap();
     // The same folder beneath another database.
-    stage.sql("update isobase.settings set value = gen_random_uuid()::text where name = 'storage_id'; \
-               delete from storage.objects; delete from isobase.storage_garbage").await;
+    stage
+        .sql(
+            "update isobase.settings set value = gen_random_uuid()::text where name = 'storage_id'; \
+               delete from storage.objects; delete from isobase.storage_garbage",
+        )
+        .await;
     let storage = stage.reopened(SOON).await;
     let alice = storage.door(context(user(ALICE)), Grant::Caller);
     put(&alice, "private", &own(ALICE, "y"), "y").await.unwrap();

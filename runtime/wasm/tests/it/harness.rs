@@ -31,7 +31,8 @@ pub(crate) fn engine() -> &'static Arc<WasmEngine> {
 }
 
 pub(crate) fn engine_with_cache(cache_dir: Option<PathBuf>) -> Arc<WasmEngine> {
-    WasmEngine::new(WasmConfig { cache_dir, database: None, storage: None, observer: Observer::default() }).unwrap()
+    WasmEngine::new(WasmConfig { cache_dir, database: None, storage: None, observer: Observer::default() })
+        .unwrap()
 }
 
 pub(crate) fn function(bytes: impl Into<Bytes>, reuse: Reuse, limits: Limits) -> Arc<Function> {

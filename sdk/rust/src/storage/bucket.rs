@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Error, Got, ListOptions, Object, Page, PutOptions, SignedUrl, Source, Stored, Upload, host,
-};
+use super::{Error, Got, ListOptions, Object, Page, PutOptions, SignedUrl, Source, Stored, Upload, host};
 use crate::bindings::isobase::host::database::Identity;
 use crate::body::Unread;
 
@@ -49,15 +47,10 @@ impl Bucket {
                     let mut upload = self.upload(name, options);
                     // What went wrong is told by the end of the upload; a body that broke off is not.
                     if let Err(error) = upload.splice(rest) {
-                        let broken = || Error {
-                            code: "Aborted".into(),
-                            status: 500,
-                            message: error.to_string(),
-                        };
+                        let broken =
+                            || Error { code: "Aborted".into(), status: 500, message: error.to_string() };
                         return Err(match error.kind() {
-                            std::io::ErrorKind::BrokenPipe => {
-                                upload.finish().err().unwrap_or_else(broken)
-                            }
+                            std::io::ErrorKind::BrokenPipe => upload.finish().err().unwrap_or_else(broken),
                             _ => broken(),
                         });
                     }
@@ -94,12 +87,7 @@ impl Bucket {
     }
 
     /// A second object of the same content, in this bucket or another.
-    pub fn copy(
-        &self,
-        name: &str,
-        target: (&str, &str),
-        options: PutOptions,
-    ) -> Result<Stored, Error> {
+    pub fn copy(&self, name: &str, target: (&str, &str), options: PutOptions) -> Result<Stored, Error> {
         let options = options.into_host(self.identity);
         Ok(host::copy(&self.place(name), &place(target), &options)?)
     }
