@@ -62,6 +62,7 @@ pub(crate) async fn measure(
             Load::Pgbench(_) => {
                 format!("wrk -t1 -c{CONNECTIONS} against -c{CONNECTIONS} -j2 with the same four statements")
             }
+            Load::PlainFiles(_) => "plain files".into(),
         };
         measured.figures.push(Figure {
             name: "REST: row by key, RLS, JWT".into(),

@@ -54,6 +54,22 @@ impl Client {
         Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
+    pub(crate) async fn post(&self, path: &str, body: Vec<u8>) -> anyhow::Result<()> {
+        let mut request = Request::post(format!("{}{path}", self.origin));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        let response = self.pool.request(request.body(Full::from(body))?).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        anyhow::ensure!(
+            status == StatusCode::OK,
+            "{path} answered {status} {}",
+            String::from_utf8_lossy(&body)
+        );
+        Ok(())
+    }
+
     /// A speed without the right answer is none.
     pub(crate) async fn expect(
         &self,

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use tokio::process::Command;
 
 use crate::options::Options;
+use crate::plain_files::PlainFiles;
 use crate::report::progress;
 
 /// A short run before the first that counts: connections, caches and compilers settle.
@@ -27,6 +28,7 @@ pub(crate) struct Contender {
 pub(crate) enum Load {
     Wrk(Wrk),
     Pgbench(Pgbench),
+    PlainFiles(PlainFiles),
 }
 
 /// One thread of load: more would only take cores from what is loaded.
@@ -75,6 +77,7 @@ impl Contender {
         let speed = match &self.load {
             Load::Wrk(wrk) => wrk.run(length).await,
             Load::Pgbench(pgbench) => pgbench.run(length).await,
+            Load::PlainFiles(files) => files.run(length).await,
         };
         speed.with_context(|| format!("a run of {} failed", self.name))
     }

@@ -19,6 +19,7 @@ mod neighbour;
 mod options;
 mod outbound;
 mod peers;
+mod plain_files;
 mod product;
 mod queue;
 mod realtime;
@@ -27,6 +28,7 @@ mod report;
 mod running;
 mod schedules;
 mod start;
+mod storage;
 mod token;
 mod typescript;
 mod wasm;
@@ -81,6 +83,7 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         FigureName::Wasm,
         FigureName::Outbound,
         FigureName::Realtime,
+        FigureName::Storage,
         FigureName::Start,
     ];
     if options.wants_any(&on_fixture) {
@@ -106,6 +109,9 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         }
         if options.wants(FigureName::Realtime) {
             report.take("realtime", realtime::measure(&product, options).await);
+        }
+        if options.wants(FigureName::Storage) {
+            report.take("storage", storage::measure(&product, &workplace, options).await);
         }
         product.stop().await?;
         if options.wants(FigureName::Start) {

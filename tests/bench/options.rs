@@ -41,6 +41,8 @@ pub(crate) enum FigureName {
     Realtime,
     /// Durable single sends, against pgbench; and the time from a message to its function
     Queue,
+    /// Objects through a TypeScript function, against plain files
+    Storage,
     /// The whole stack's second start, and its memory at rest
     Start,
     /// The first request of a TypeScript function

@@ -1,9 +1,10 @@
-// The behaviours of `src/sql.rs` and `src/behave.rs` that reach the host, in TypeScript: the same paths answer with
+// The behaviours of `src/sql.rs`, `src/files.rs` and `src/behave.rs` that reach the host, in TypeScript: the same paths answer with
 // the same JSON. `tests/it/parity.rs` compares.
 import * as caller from "isobase:host/caller";
 import * as database from "isobase:host/database";
 import * as queue from "isobase:host/queue";
 import * as realtime from "isobase:host/realtime";
+import * as storage from "isobase:host/storage";
 
 type Behaviour = (query: URLSearchParams, request: Request) => Response | Promise<Response>;
 
@@ -90,6 +91,81 @@ const behaviours: Record<string, Behaviour> = {
     realtime.publish(value("topic"), value("event"), payload, { visibility });
     return json({ published: true });
   },
+  "file-put": async (query, request) =>
+    json(stored(await storage.put(bucket(query), name(query), request.body ?? "", putOptions(query)))),
+  "file-put-text": async (query) => {
+    // A Blob without a type, so that only the query says one.
+    const text = new TextEncoder().encode(query.get("text") ?? "");
+    return json(stored(await storage.put(bucket(query), name(query), text, putOptions(query))));
+  },
+  async "file-upload"(query) {
+    const piece = new Uint8Array(64 * 1024).fill("p".charCodeAt(0));
+    let left = Number(query.get("pieces") ?? 1);
+    const pieces = new ReadableStream({
+      pull(controller) {
+        if (left-- > 0) controller.enqueue(piece);
+        else if (query.has("abandon")) controller.error(new Error("given up"));
+        else controller.close();
+      },
+    });
+    const put = storage.put(bucket(query), name(query), pieces, putOptions(query));
+    if (!query.has("abandon")) return json(stored(await put));
+    await put.catch(() => {});
+    return json({ abandoned: true });
+  },
+  async "file-get"(query) {
+    const { object, size, first, length, body } = await storage.get(bucket(query), name(query), getOptions(query));
+    const head = `${first}+${length}/${size} ${object.etag}`;
+    return new Response(body, { headers: { "content-type": object.contentType, "x-head": head } });
+  },
+  async "file-read"(query) {
+    const { body } = await storage.get(bucket(query), name(query), getOptions(query));
+    let length = 0;
+    let sum = 0;
+    const chunks = query.has("whole") ? [new Uint8Array(await new Response(body).arrayBuffer())] : body;
+    for await (const chunk of chunks) {
+      length += chunk.length;
+      for (const byte of chunk) sum += byte;
+    }
+    return json({ length, sum });
+  },
+  async "file-store-again"(query) {
+    const { body } = await storage.get(bucket(query), name(query), getOptions(query));
+    return json(stored(await storage.put(bucket(query), query.get("to") ?? "", body, putOptions(query))));
+  },
+  "file-head": async (query) => json(object(await storage.head(bucket(query), name(query), as(query)))),
+  async "file-list"(query) {
+    const page = await storage.listObjects(bucket(query), {
+      ...as(query),
+      prefix: query.get("prefix") ?? "",
+      recursive: query.has("recursive"),
+      limit: Number(query.get("limit") ?? 100),
+      offset: Number(query.get("offset") ?? 0),
+      cursor: query.get("cursor"),
+      sort: (query.get("sort") ?? "name") as "name",
+      descending: query.has("descending"),
+    });
+    const entries = page.entries.map((entry) => entry.object ? { object: object(entry.object) } : entry);
+    return json({ entries, cursor: page.cursor });
+  },
+  "file-copy": async (query) => json(stored(await storage.copy(from(query), to(query), putOptions(query)))),
+  async "file-move"(query) {
+    await storage.move(from(query), to(query), as(query));
+    return json({ moved: true });
+  },
+  async "file-remove"(query) {
+    const removed = await storage.remove(bucket(query), query.getAll("name"), as(query));
+    return json(removed.map(object));
+  },
+  async "file-sign"(query) {
+    const { path, token } = await storage.sign(bucket(query), name(query), Number(query.get("seconds") ?? 60), as(query));
+    const says = storage.verify(token);
+    return json({ path: path.slice(0, path.indexOf(token)), bucket: says.bucket, name: says.name });
+  },
+  "file-verify"(query) {
+    const says = storage.verify(query.get("token") ?? "");
+    return json({ bucket: says.bucket, name: says.name });
+  },
   generation: (query) => new Response(String(database.generation(query.get("channel") ?? ""))),
 };
 
@@ -123,6 +199,43 @@ function session(query: URLSearchParams): database.Session {
     accessMode: query.get("mode") === "read-only" ? "read-only" : "read-write",
     timeoutMs: timeout === null ? undefined : Number(timeout),
     settings,
+  };
+}
+
+const bucket = (query: URLSearchParams) => query.get("bucket") ?? "";
+const name = (query: URLSearchParams) => query.get("name") ?? "";
+const as = (query: URLSearchParams): storage.As => ({ identity: query.get("as") === "service" ? "service" : "caller" });
+const from = (query: URLSearchParams) => ({ bucket: bucket(query), name: name(query) });
+const to = (query: URLSearchParams) => ({ bucket: query.get("to_bucket") ?? bucket(query), name: query.get("to") ?? "" });
+
+function putOptions(query: URLSearchParams): storage.PutOptions {
+  const metadata = query.get("metadata");
+  return {
+    ...as(query),
+    upsert: query.has("upsert"),
+    contentType: query.get("type") ?? undefined,
+    cacheControl: query.get("cache") ?? undefined,
+    userMetadata: metadata === null ? undefined : JSON.parse(metadata),
+  };
+}
+
+function getOptions(query: URLSearchParams): storage.GetOptions {
+  const bound = (name: string) => query.has(name) ? Number(query.get(name)) : undefined;
+  if (!query.has("first") && !query.has("last")) return as(query);
+  return { ...as(query), range: { first: bound("first"), last: bound("last") } };
+}
+
+/** Without what differs from call to call. */
+function stored({ id, version, size, etag, contentType }: storage.Stored) {
+  return { id: id.length, version: version.length, size, etag, contentType };
+}
+
+function object(object: storage.StoredObject) {
+  const { id, version, bucket, name, size, contentType, cacheControl, etag, userMetadata, owner } = object;
+  return {
+    id: id.length, version: version.length, bucket, name, size, contentType, cacheControl, etag, userMetadata, owner,
+    createdAt: object.createdAt.length, updatedAt: object.updatedAt.length,
+    lastAccessedAt: object.lastAccessedAt.length,
   };
 }
 
@@ -161,6 +274,8 @@ export default {
       if (error instanceof realtime.RealtimeError) {
         const { kind, message } = error;
         return json(kind === "refused" ? { kind, message } : { kind }, 400);
+      if (error instanceof storage.StorageError) {
+        return json({ code: error.code, status: error.status, message: error.message }, 400);
       }
       throw error;
     }

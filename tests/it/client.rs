@@ -78,6 +78,11 @@ impl Call {
         self.header("content-type", "application/json")
     }
 
+    pub(crate) fn bytes(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     pub(crate) async fn send(self) -> Answer {
         self.try_send().await.expect("the server answers")
     }

@@ -19,4 +19,6 @@ mod receiver;
 mod rest;
 mod secrets;
 mod supabase_cli;
+mod storage;
+mod storage_faults;
 mod supabase_js;

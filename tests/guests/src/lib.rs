@@ -3,6 +3,7 @@
 //! Compiled for the host, this crate only embeds the component ([`COMPONENT`]).
 
 mod behave;
+mod files;
 mod misbehave;
 mod queue;
 mod realtime;
@@ -64,6 +65,19 @@ pub fn serve(request: Request) -> Response {
         "queue-metrics" => queue::metrics(&request),
         "queue-consume" => queue::consume(request),
         "publish" => realtime::publish(&request),
+        "file-put" => files::put(request),
+        "file-put-text" => files::put_text(&request),
+        "file-upload" => files::upload(&request),
+        "file-get" => files::get(&request),
+        "file-read" => files::read(&request),
+        "file-store-again" => files::store_again(&request),
+        "file-head" => files::head(&request),
+        "file-list" => files::list(&request),
+        "file-copy" => files::copy(&request),
+        "file-move" => files::rename(&request),
+        "file-remove" => files::remove(&request),
+        "file-sign" => files::sign(&request),
+        "file-verify" => files::verify(&request),
         _ => Response::text(format!("no behaviour is called {behaviour}")).with_status(404),
     }
 }
