@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::StartArguments;
 use crate::keys::ProjectKeys;
 use crate::run_state::{RunState, process_start};
-use crate::{BadConfig, sdk, well_known};
+use crate::{BadConfig, sdk, webhooks, well_known};
 
 /// Everything that runs, in the order it is taken down.
 pub(crate) struct Host {
@@ -98,16 +98,18 @@ impl Host {
         let sources = Sources::open(sources, pool.clone()).await?;
         pool.prewarm(&rest()).await?;
 
+        let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
         let config = gateway_config(&keys)?;
         let keys = Arc::new(gateway_keys::Keys::new(&config.keys).context(BadConfig)?);
         if let Some(sent) = database.subscribe(hand_out::CHANNEL) {
             let handing_out = hand_out::run(realtime.clone(), own_sessions.clone(), sent);
             task::spawn(TaskKind::Service, "realtime messages", handing_out);
         }
-        let switchboard = Switchboard::new(pool.clone())
+        let receivers = webhooks::receivers(&project, pool.clone(), &own_sessions)?;
+        webhooks::deliver(&database, pool.clone(), &own_sessions, shutdown.clone());
+        let switchboard = Switchboard::new(Arc::new(receivers))
             .with("realtime", Arc::new(Realtime::new(realtime.clone(), keys.clone())));
         let gateway = Gateway::with_keys(config, keys, Arc::new(switchboard), observer.clone());
-        let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
         let admin = Admin::new(observer, ready_check(store.cluster.clone(), database.clone()));
         Ok(Self {
             gateway: serve("gateway", gateway.serve(vec![listener], shutdown.clone())),

@@ -10,13 +10,14 @@ mod logging;
 mod run_state;
 mod sdk;
 mod terminal;
+mod webhooks;
 mod well_known;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Arguments, Command, FunctionsCommand};
+use crate::args::{Arguments, Command, FunctionsCommand, WebhooksCommand};
 
 /// The system's allocator makes threads wait for each other where one frees what another has allocated,
 /// which is what a gateway and its isolates do with every request.
@@ -45,6 +46,9 @@ fn main() -> ExitCode {
         Command::Stop(arguments) => commands::stop::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::Functions(FunctionsCommand::New(arguments)) => commands::functions_new::run(&arguments),
+        Command::Webhooks(WebhooksCommand::List(arguments)) => commands::webhooks::list(&arguments),
+        Command::Webhooks(WebhooksCommand::Show(arguments)) => commands::webhooks::show(&arguments),
+        Command::Webhooks(WebhooksCommand::Replay(arguments)) => commands::webhooks::replay(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

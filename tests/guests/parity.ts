@@ -3,6 +3,7 @@
 import * as caller from "isobase:host/caller";
 import * as database from "isobase:host/database";
 import * as realtime from "isobase:host/realtime";
+import * as webhook from "isobase:host/webhook";
 
 type Behaviour = (query: URLSearchParams, request: Request) => Response | Promise<Response>;
 
@@ -48,6 +49,13 @@ const behaviours: Record<string, Behaviour> = {
     else await transaction.rollback();
     if (failure) throw failure;
     return answer(last);
+  },
+  async webhook(query, request) {
+    const [provider, secret] = [query.get("provider") ?? "", query.get("secret") ?? ""];
+    const toleranceSeconds = Number(query.get("tolerance") ?? 300);
+    // deno-lint-ignore no-explicit-any
+    const received = await webhook.receive(request, { provider: provider as any, secret, toleranceSeconds });
+    return json({ id: received.id, signedAt: received.signedAt, body: received.text() });
   },
   publish(query) {
     const value = (name: string) => query.get(name) ?? "";
@@ -113,6 +121,7 @@ export default {
       return await behaviour(searchParams, request);
     } catch (error) {
       if (error instanceof database.DatabaseError) return failed(error);
+      if (error instanceof webhook.WebhookError) return json({ code: error.code }, 401);
       if (error instanceof realtime.RealtimeError) {
         const { kind, message } = error;
         return json(kind === "refused" ? { kind, message } : { kind }, 400);

@@ -12,3 +12,4 @@ mod parity;
 mod realtime;
 mod rest;
 mod supabase_js;
+mod webhooks;

@@ -5,3 +5,4 @@ pub(crate) mod init;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod webhooks;

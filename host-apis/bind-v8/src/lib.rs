@@ -1,5 +1,5 @@
 //! The host APIs as a V8 function sees them: `isobase:host/caller`,
-//! `isobase:host/database` and `isobase:host/realtime`.
+//! `isobase:host/database`, `isobase:host/realtime` and `isobase:host/webhook`.
 //!
 //! Thin: values are converted and passed on, behaviour lives in the capability's own crate. The
 //! same names exist for WebAssembly in `sdk/wit/host.wit`; parity tests hold the two equal.
@@ -20,6 +20,7 @@
 mod caller;
 mod database;
 mod realtime;
+mod webhook;
 
 pub use caller::Callers;
 
@@ -28,6 +29,7 @@ pub static SCRIPTS: &[(&str, &str)] = &[
     ("ext:isobase_host/caller.js", include_str!("../js/caller.js")),
     ("ext:isobase_host/database.js", include_str!("../js/database.js")),
     ("ext:isobase_host/realtime.js", include_str!("../js/realtime.js")),
+    ("ext:isobase_host/webhook.js", include_str!("../js/webhook.js")),
 ];
 
 deno_core::extension!(
@@ -51,15 +53,18 @@ deno_core::extension!(
         database::op_isobase_db_transaction_query,
         realtime::op_isobase_realtime_publish_bytes,
         realtime::op_isobase_realtime_publish_json,
+        webhook::op_isobase_webhook_verify,
     ],
     lazy_loaded_js = [
         "ext:isobase_host/caller.js" = "js/caller.js",
         "ext:isobase_host/database.js" = "js/database.js",
         "ext:isobase_host/realtime.js" = "js/realtime.js",
+        "ext:isobase_host/webhook.js" = "js/webhook.js",
     ],
     synthetic_esm = [
         "isobase:host/caller" = "ext:isobase_host/caller.js",
         "isobase:host/database" = "ext:isobase_host/database.js",
         "isobase:host/realtime" = "ext:isobase_host/realtime.js",
+        "isobase:host/webhook" = "ext:isobase_host/webhook.js",
     ],
 );

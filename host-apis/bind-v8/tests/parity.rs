@@ -72,6 +72,7 @@ fn the_types_declare_what_is_exported() {
         include_str!("../js/caller.js"),
         include_str!("../js/database.js"),
         include_str!("../js/realtime.js"),
+        include_str!("../js/webhook.js"),
     ];
     for script in scripts {
         for name in exports(script) {

@@ -4,3 +4,5 @@
 //! [`isobase_base::Invoker`], the same port that the gateway uses. It delivers at least once, with an
 //! idempotency key that stays the same over all attempts, and writes down what became of each.
 //! A trigger knows no engine and no gateway; what it keeps survives `kill -9`.
+
+pub mod inbox;

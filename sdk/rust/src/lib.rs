@@ -49,6 +49,8 @@ mod method;
 pub mod realtime;
 mod request;
 mod response;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use body::{Body, BodyError, Writer};
 pub use fetch::{FetchError, Reply, fetch};

@@ -6,6 +6,7 @@ mod behave;
 mod misbehave;
 mod realtime;
 mod sql;
+mod webhook;
 
 use isobase_sdk::{Request, Response, handler};
 
@@ -54,6 +55,7 @@ pub fn serve(request: Request) -> Response {
         "sql-service" => sql::service(&request),
         "generation" => sql::generation(&request),
         "publish" => realtime::publish(&request),
+        "webhook" => webhook::receive(request),
         _ => Response::text(format!("no behaviour is called {behaviour}")).with_status(404),
     }
 }

@@ -11,11 +11,12 @@ use toml::de::DeTable;
 use super::section::{Document, Findings, Section};
 use super::{
     Api, Auth, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSettings, Migrations, ProjectError,
-    Seed, Settings, Variables, Warning, WorkerPolicy,
+    Seed, Settings, Variables, Warning, WebhookEncoding, WebhookMode, WebhookProvider, WebhookSettings,
+    WorkerPolicy,
 };
 use crate::limits::{
     FUNCTION_CLOCK_SETTING_MAX, FUNCTION_CONCURRENCY_SETTING_MAX, FUNCTION_MEMORY_SETTING_MAX,
-    FUNCTION_MEMORY_SETTING_MIN,
+    FUNCTION_MEMORY_SETTING_MIN, WEBHOOK_TOLERANCE_SETTING_MAX,
 };
 use crate::{Capabilities, FunctionSlug, Grant};
 
@@ -217,6 +218,7 @@ fn function(mut section: Section<'_>, folder: &Path) -> FunctionSettings {
         static_files: section.strings("static_files").unwrap_or_default(),
         limits: function_limits(section.section("limits")),
         capabilities: capabilities(section.section("capabilities")),
+        webhook: webhook(section.section("webhook")),
         env: section.map("env"),
     };
     section.finish();
@@ -243,6 +245,44 @@ fn capabilities(mut section: Section<'_>) -> Capabilities {
     };
     section.finish();
     capabilities
+}
+
+/// `None` without a provider; a provider without a secret is a fault.
+fn webhook(mut section: Section<'_>) -> Option<WebhookSettings> {
+    let expected = "\"stripe\", \"github\", \"slack\", \"standard\" or \"hmac\"";
+    let provider = section.parsed("provider", expected, |text| match text {
+        "stripe" => Some(WebhookProvider::Stripe),
+        "github" => Some(WebhookProvider::GitHub),
+        "slack" => Some(WebhookProvider::Slack),
+        "standard" => Some(WebhookProvider::Standard),
+        "hmac" => Some(WebhookProvider::Hmac),
+        _ => None,
+    });
+    let secret = section.literal("secret");
+    let header = section.string("header").map(|name| name.to_ascii_lowercase());
+    let prefix = section.string("prefix");
+    let encoding = section.parsed("encoding", "\"hex\" or \"base64\"", |text| match text {
+        "hex" => Some(WebhookEncoding::Hex),
+        "base64" => Some(WebhookEncoding::Base64),
+        _ => None,
+    });
+    let tolerance = section.duration("tolerance", Duration::from_secs(1)..=WEBHOOK_TOLERANCE_SETTING_MAX);
+    let mode = section.parsed("mode", "\"verify\" or \"inbox\"", |text| match text {
+        "verify" => Some(WebhookMode::Verify),
+        "inbox" => Some(WebhookMode::Inbox),
+        _ => None,
+    });
+    section.finish();
+    Some(WebhookSettings {
+        provider: provider?,
+        // Without one nothing would be let in, which starting the host tells.
+        secret: secret.unwrap_or_default(),
+        header,
+        prefix,
+        encoding: encoding.unwrap_or(WebhookEncoding::Hex),
+        tolerance,
+        mode: mode.unwrap_or(WebhookMode::Verify),
+    })
 }
 
 fn function_limits(mut section: Section<'_>) -> FunctionLimits {

@@ -39,6 +39,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations! {
     7 "storage" "0007_storage.sql",
     8 "parameters" "0008_parameters.sql",
     9 "caller" "0009_caller.sql",
+    14 "webhook_inbox" "0014_webhook_inbox.sql",
     19 "realtime_messages" "0019_realtime_messages.sql",
 };
 
