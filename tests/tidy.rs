@@ -25,6 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("isobase-realtime", &["isobase-base"]),
     ("isobase-secrets", &["isobase-base"]),
     ("isobase-storage", &["isobase-base", "isobase-database"]),
+    ("isobase-webhook", &[]),
     ("isobase-engine", &["isobase-base"]),
     (
         "isobase-bind-wasm",
@@ -32,7 +33,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "isobase-bind-v8",
-        &["isobase-base", "isobase-database", "isobase-queue", "isobase-realtime", "isobase-storage"],
+        &[
+            "isobase-base",
+            "isobase-database",
+            "isobase-queue",
+            "isobase-realtime",
+            "isobase-storage",
+            "isobase-webhook",
+        ],
     ),
     (
         "isobase-wasm",
@@ -63,9 +71,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("isobase-pool", &["isobase-base", "isobase-engine"]),
     ("isobase-deploy", &["isobase-base", "isobase-engine"]),
     ("isobase-management", &["isobase-base", "isobase-deploy"]),
-    ("isobase-triggers", &["isobase-base"]),
+    ("isobase-triggers", &["isobase-base", "isobase-webhook"]),
     ("isobase-gateway", &["isobase-base"]),
-    ("isobase-sdk", &[]),
+    ("isobase-sdk", &["isobase-webhook"]),
     ("isobase-rest", &["isobase-sdk"]),
     ("isobase-artifacts", &[]),
     ("isobase-guests", &["isobase-sdk"]),
@@ -91,6 +99,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "isobase-triggers",
             "isobase-v8",
             "isobase-wasm",
+            "isobase-webhook",
         ],
     ),
 ];

@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// Set, list and forget variables that only functions may see
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Look at webhooks in the inbox and deliver them again
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -143,6 +146,39 @@ pub(crate) struct InvokeArguments {
     pub(crate) key: Option<String>,
     #[command(flatten)]
     pub(crate) host: HostArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhooksCommand {
+    /// Show the newest webhooks
+    List(ListWebhooksArguments),
+    /// Show one webhook: what came, and what became of each attempt
+    Show(WebhookArguments),
+    /// Deliver a webhook once more
+    Replay(WebhookArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListWebhooksArguments {
+    /// Only those of this function
+    #[arg(long, value_name = "FUNCTION")]
+    pub(crate) function: Option<String>,
+    /// Only those in this state: waiting, delivering, delivered or dead
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WebhookArguments {
+    /// The id that `webhooks list` shows and the sender was given
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
 }
 
 #[derive(Debug, Args)]

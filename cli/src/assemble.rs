@@ -12,7 +12,7 @@ use isobase_base::progress::SharedProgress;
 use isobase_base::project::{Project, process_variables, state_folder};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{
-    Access, Capabilities, Client, Context, Egress, FunctionSlug, Grant, Principal, RequestId, Role,
+    Access, Capabilities, Client, Context, Egress, FunctionSlug, Grant, Invoker, Principal, RequestId, Role,
     Switchboard, Target, TargetKind, TraceContext, limits,
 };
 use isobase_database::{Database, DatabaseConfig, Session, Statement, Value};
@@ -41,7 +41,7 @@ use crate::args::StartArguments;
 use crate::keys::{Mode, ProjectKeys, project_ref};
 use crate::run_state::{RunState, process_start};
 use crate::transport::root_key_sources;
-use crate::{BadConfig, sdk, well_known};
+use crate::{BadConfig, sdk, webhooks, well_known};
 
 /// Everything that runs, in the order it is taken down.
 pub(crate) struct Host {
@@ -142,13 +142,17 @@ impl Host {
         pool.prewarm(&rest()).await?;
 
         let management = management(&state, &project, releases.clone());
+        let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
         let config = gateway_config(&keys)?;
         let verifier = Arc::new(gateway_keys::Keys::new(&config.keys).context(BadConfig)?);
         if let Some(sent) = database.subscribe(hand_out::CHANNEL) {
             let handing_out = hand_out::run(realtime.clone(), own_sessions.clone(), sent);
             task::spawn(TaskKind::Service, "realtime messages", handing_out);
         }
-        let switchboard = Switchboard::new(Arc::new(releases.clone()))
+        let functions: Arc<dyn Invoker> = Arc::new(releases);
+        let receivers = webhooks::receivers(&project, functions.clone(), &own_sessions)?;
+        webhooks::deliver(&database, functions, &own_sessions, shutdown.clone());
+        let switchboard = Switchboard::new(Arc::new(receivers))
             .with("management", management)
             .with("realtime", Arc::new(Realtime::new(realtime.clone(), verifier.clone())));
         let switchboard = Arc::new(switchboard);
@@ -159,7 +163,6 @@ impl Host {
         let wake = database.subscribe(outbound::CHANNEL);
         let outbound = Outbound::start(own_sessions.clone(), wake, network.client(&Egress::Host));
         let gateway = Gateway::with_keys(config, verifier, switchboard, observer.clone());
-        let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
         let admin = Admin::new(observer, ready_check(store.cluster.clone(), database.clone()));
         Ok(Self {
             gateway: serve("gateway", gateway.serve(vec![listener], shutdown.clone())),

@@ -13,13 +13,14 @@ mod run_state;
 mod sdk;
 mod terminal;
 mod transport;
+mod webhooks;
 mod well_known;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Arguments, Command, FunctionsCommand};
+use crate::args::{Arguments, Command, FunctionsCommand, WebhooksCommand};
 
 /// The system's allocator makes threads wait for each other where one frees what another has allocated,
 /// which is what a gateway and its isolates do with every request.
@@ -64,6 +65,9 @@ fn main() -> ExitCode {
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::Functions(command) => functions(command),
         Command::Secrets(command) => commands::secrets::run(command),
+        Command::Webhooks(WebhooksCommand::List(arguments)) => commands::webhooks::list(&arguments),
+        Command::Webhooks(WebhooksCommand::Show(arguments)) => commands::webhooks::show(&arguments),
+        Command::Webhooks(WebhooksCommand::Replay(arguments)) => commands::webhooks::replay(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,13 +10,15 @@ use isobase_base::project::state_folder;
 
 static RUST: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../sdk/rust");
 static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../sdk/wit");
+static WEBHOOK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../sdk/webhook");
 static TYPESCRIPT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../sdk/typescript");
 
-/// Writes `.isobase/sdk/{rust,wit,typescript}`. Files that are the same already are left alone, so
+/// Writes `.isobase/sdk/{rust,webhook,wit,typescript}`. Files that are the same already are left alone, so
 /// that cargo has no reason to build again.
 pub(crate) fn unpack(workdir: &Path) -> anyhow::Result<()> {
     let root = state_folder(workdir).join("sdk");
-    for (name, files) in [("rust", &RUST), ("wit", &WIT), ("typescript", &TYPESCRIPT)] {
+    for (name, files) in [("rust", &RUST), ("webhook", &WEBHOOK), ("wit", &WIT), ("typescript", &TYPESCRIPT)]
+    {
         unpack_folder(files, &root.join(name))?;
     }
     Ok(())

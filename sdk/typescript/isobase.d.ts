@@ -428,6 +428,51 @@ declare module "isobase:host/realtime" {
   export function publish(topic: string, event: string, payload: unknown, options?: PublishOptions): void;
 }
 
+/** Was this webhook sent by who it says, just now, with this body? */
+declare module "isobase:host/webhook" {
+  export interface ReceiveOptions {
+    /** Who sends: `"standard"` is Standard Webhooks and Svix. */
+    provider: "stripe" | "github" | "slack" | "standard" | "hmac";
+    /** As the sender shows it. Several, set off by spaces, for the time of a rotation. */
+    secret: string;
+    /** How old a signature may be. Default five minutes. */
+    toleranceSeconds?: number;
+    /** For `"hmac"`: where the signature is. Default `x-signature`. */
+    header?: string;
+    /** For `"hmac"`: what stands before the signature. */
+    prefix?: string;
+    /** For `"hmac"`: how the signature is written. Default `"hex"`. */
+    encoding?: "hex" | "base64";
+  }
+
+  /** A genuine webhook with the exact bytes that were signed. */
+  export class Webhook {
+    /** The sender's name for the event, the same whenever it is sent again; null where it has none. */
+    readonly id: string | null;
+    /** When it was signed, in seconds since 1970; null where the scheme does not say. */
+    readonly signedAt: number | null;
+    readonly body: Uint8Array;
+    text(): string;
+    // deno-lint-ignore no-explicit-any
+    json(): any;
+  }
+
+  /** Why a request is no genuine webhook. */
+  export class WebhookError extends Error {
+    readonly code:
+      | "missing-header"
+      | "malformed-header"
+      | "bad-signature"
+      | "too-old"
+      | "too-new"
+      | "unusable-secret"
+      | "wrong-options";
+  }
+
+  /** Reads the body of `request` and checks it. Rejects with a WebhookError. */
+  export function receive(request: Request, options: ReceiveOptions): Promise<Webhook>;
+}
+
 declare namespace EdgeRuntime {
   /**
    * Keeps the isolate, and the request's identity, until `promise` settles, also when the function is

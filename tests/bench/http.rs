@@ -54,7 +54,7 @@ impl Client {
         Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Vec<u8>) -> anyhow::Result<()> {
+    pub(crate) async fn post_bytes(&self, path: &str, body: Vec<u8>) -> anyhow::Result<()> {
         let mut request = Request::post(format!("{}{path}", self.origin));
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);

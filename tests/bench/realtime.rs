@@ -196,7 +196,7 @@ impl Socket {
     /// The time of sending, in microseconds, and padding.
     async fn broadcast(&mut self, tally: &Tally) -> anyhow::Result<()> {
         let micros = tally.began.elapsed().as_micros();
-        let json = format!(r#"{{"at":{micros:020},"padding":"{}"}}"#, "x".repeat(PADDING));
+        let json = format!(r#"{{"at":"{micros:020}","padding":"{}"}}"#, "x".repeat(PADDING));
         let mut push = vec![3, 1, 0, u8::try_from(TOPIC.len())?, u8::try_from(EVENT.len())?, 0, 1];
         push.extend_from_slice(format!("1{TOPIC}{EVENT}{json}").as_bytes());
         self.send(0x2, &push).await
@@ -237,5 +237,5 @@ impl Socket {
 
 fn sent_at(frame: &[u8]) -> Option<u128> {
     let json = &frame[frame.iter().position(|byte| *byte == b'{')?..];
-    std::str::from_utf8(json.get(6..26)?).ok()?.parse().ok()
+    std::str::from_utf8(json.get(7..27)?).ok()?.parse().ok()
 }

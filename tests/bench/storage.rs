@@ -27,7 +27,7 @@ pub(crate) async fn measure(
     for (bytes, size) in SIZES {
         let name = format!("bench-{bytes}");
         let path = format!("/functions/v1/files?name={name}");
-        product.client(&token).post(&path, vec![b'x'; bytes]).await?;
+        product.client(&token).post_bytes(&path, vec![b'x'; bytes]).await?;
         product.client(&token).expect("isobase", &path, |body| body.len() == bytes).await?;
         let put = script(&workplace.beside(&format!("put-{bytes}.lua")), bytes)?;
         for (what, act, script) in [("put", Act::Write, Some(put)), ("get", Act::Read, None)] {

@@ -5,6 +5,7 @@ import * as database from "isobase:host/database";
 import * as queue from "isobase:host/queue";
 import * as realtime from "isobase:host/realtime";
 import * as storage from "isobase:host/storage";
+import * as webhook from "isobase:host/webhook";
 
 type Behaviour = (query: URLSearchParams, request: Request) => Response | Promise<Response>;
 
@@ -82,6 +83,13 @@ const behaviours: Record<string, Behaviour> = {
   async "queue-metrics"(query) {
     const { length, visible, total, newestAge, oldestAge } = await queue.metrics(queueName(query), as(query));
     return json({ length, visible, total, empty: newestAge === null && oldestAge === null });
+  },
+  async webhook(query, request) {
+    const [provider, secret] = [query.get("provider") ?? "", query.get("secret") ?? ""];
+    const toleranceSeconds = Number(query.get("tolerance") ?? 300);
+    // deno-lint-ignore no-explicit-any
+    const received = await webhook.receive(request, { provider: provider as any, secret, toleranceSeconds });
+    return json({ id: received.id, signedAt: received.signedAt, body: received.text() });
   },
   publish(query) {
     const value = (name: string) => query.get(name) ?? "";
@@ -271,6 +279,7 @@ export default {
       return await behaviour(searchParams, request);
     } catch (error) {
       if (error instanceof database.DatabaseError) return failed(error);
+      if (error instanceof webhook.WebhookError) return json({ code: error.code }, 401);
       if (error instanceof realtime.RealtimeError) {
         const { kind, message } = error;
         return json(kind === "refused" ? { kind, message } : { kind }, 400);

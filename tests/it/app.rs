@@ -95,8 +95,17 @@ impl Project {
     }
 
     fn copy_of_quickstart(skipped: &[&str]) -> Self {
+        Self::copy_of("quickstart", skipped)
+    }
+
+    /// A copy of one of `examples/`.
+    pub(crate) fn example(name: &str) -> Self {
+        Self::copy_of(name, &[])
+    }
+
+    fn copy_of(name: &str, skipped: &[&str]) -> Self {
         let project = Self::empty();
-        let source = checkout("examples/quickstart/supabase");
+        let source = checkout("examples").join(name).join("supabase");
         copy_folder(&source, &project.path().join("supabase"), skipped);
         project
     }

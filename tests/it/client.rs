@@ -83,6 +83,12 @@ impl Call {
         self
     }
 
+    /// The body as it is, byte for byte.
+    pub(crate) fn text(mut self, body: &str) -> Self {
+        self.body = body.to_owned().into();
+        self
+    }
+
     pub(crate) async fn send(self) -> Answer {
         self.try_send().await.expect("the server answers")
     }

@@ -230,3 +230,37 @@ async fn a_body_is_bound_alike_and_what_is_committed_stays() {
     let titles = app.sql("select title from todos where title like 'by %' order by id").await;
     assert_eq!(titles, [[Some("by guests".to_owned())], [Some("by script".to_owned())]]);
 }
+
+/// The reference vector of Standard Webhooks, and what is not it.
+#[tokio::test]
+async fn webhooks_are_checked_alike() {
+    let app = start().await;
+    let good = [
+        ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
+        ("webhook-timestamp", "1614265330"),
+        ("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
+    ];
+    let secret = "provider=standard&secret=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let always = format!("{secret}&tolerance=10000000000");
+    let cases = [
+        (always.as_str(), &good[..], r#"{"test": 2432232314}"#, None),
+        (secret, &good[..], r#"{"test": 2432232314}"#, Some("too-old")),
+        (&always, &good[..], "{}", Some("bad-signature")),
+        (&always, &good[1..], "{}", Some("missing-header")),
+        ("provider=standard&secret=whsec_", &good[..], "{}", Some("unusable-secret")),
+        ("provider=nobody&secret=x", &good[..], "{}", Some("wrong-options")),
+    ];
+    for (query, headers, body, code) in cases {
+        let mut answers = Vec::new();
+        for function in ["guests", "script"] {
+            let call = call(&app, function, "POST", &format!("webhook?{query}")).text(body);
+            let call = headers.iter().fold(call, |call, (name, value)| call.header(name, value));
+            answers.push(told(&call.send().await));
+        }
+        assert_eq!(answers[0], answers[1], "{query}");
+        match code {
+            Some(code) => assert!(answers[0].1.contains(code), "{query} {answers:?}"),
+            None => assert_eq!(answers[0].0, 200, "{answers:?}"),
+        }
+    }
+}

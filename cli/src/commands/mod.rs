@@ -12,3 +12,4 @@ pub(crate) mod secrets;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod webhooks;

@@ -251,6 +251,36 @@ pub const REALTIME_SQL_SWEEP: Duration = Duration::from_secs(3600);
 /// Pause after the database did not give out what `realtime.send` left there.
 pub const REALTIME_SQL_RETRY: Duration = Duration::from_secs(1);
 
+// ---- Webhooks ---------------------------------------------------------------------------------
+
+/// Body of a webhook, in bytes, before 413: it is held whole while its signature is checked. GitHub
+/// sends up to 25 MB, the others far less.
+pub const WEBHOOK_BODY_BYTES_MAX: u64 = 25 * 1024 * 1024;
+/// How old, or how far ahead, a webhook's signature may be said to be.
+pub const WEBHOOK_TOLERANCE_SETTING_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Attempts to deliver a webhook from the inbox; then it is dead until somebody replays it. With the
+/// pauses between them, nine hours: a night's outage.
+pub const WEBHOOK_ATTEMPTS_MAX: u32 = 16;
+/// Pause after the first failed attempt; each further one doubles it.
+pub const WEBHOOK_RETRY_MIN: Duration = Duration::from_secs(1);
+/// Longest pause between two attempts.
+pub const WEBHOOK_RETRY_MAX: Duration = Duration::from_secs(6 * 3600);
+/// Webhooks that one host delivers from the inbox at once.
+pub const WEBHOOK_DELIVERIES_MAX: usize = 16;
+/// A host that delivers says so this often, and one that has not for the length of a lease is taken
+/// for gone: its deliveries begin again.
+pub const WEBHOOK_LEASE: Duration = Duration::from_secs(15);
+pub const WEBHOOK_LEASE_RENEWAL: Duration = Duration::from_secs(5);
+/// Bytes of a function's answer that are read: only its status counts.
+pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// How long a delivered webhook is kept: to be shown, replayed, and told from one sent again. Senders
+/// try for up to three days.
+pub const WEBHOOK_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How often those that are older are looked for.
+pub const WEBHOOK_SWEEP: Duration = Duration::from_secs(3600);
+/// Pause after the database could not be asked for webhooks that are due.
+pub const WEBHOOK_DATABASE_RETRY: Duration = Duration::from_millis(500);
+
 // ---- Functions -------------------------------------------------------------------------------
 
 /// Memory of one isolate or instance, in bytes, where the manifest says nothing. Supabase: 256 MB.

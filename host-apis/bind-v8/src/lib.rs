@@ -1,5 +1,5 @@
-//! The host APIs as a V8 function sees them: `isobase:host/caller`, `database`, `queue`, `realtime` and
-//! `storage`.
+//! The host APIs as a V8 function sees them: `isobase:host/caller`, `database`, `queue`, `realtime`,
+//! `storage` and `webhook`.
 //!
 //! Thin: values are converted and passed on, behaviour lives in the capability's own crate. The
 //! same names exist for WebAssembly in `sdk/wit/host.wit`; parity tests hold the two equal.
@@ -22,6 +22,7 @@ mod database;
 mod queue;
 mod realtime;
 mod storage;
+mod webhook;
 
 pub use caller::{Callers, HostApis};
 
@@ -32,6 +33,7 @@ pub static SCRIPTS: &[(&str, &str)] = &[
     ("ext:isobase_host/queue.js", include_str!("../js/queue.js")),
     ("ext:isobase_host/storage.js", include_str!("../js/storage.js")),
     ("ext:isobase_host/realtime.js", include_str!("../js/realtime.js")),
+    ("ext:isobase_host/webhook.js", include_str!("../js/webhook.js")),
 ];
 
 deno_core::extension!(
@@ -70,6 +72,7 @@ deno_core::extension!(
         storage::op_isobase_storage_verify,
         realtime::op_isobase_realtime_publish_bytes,
         realtime::op_isobase_realtime_publish_json,
+        webhook::op_isobase_webhook_verify,
     ],
     lazy_loaded_js = [
         "ext:isobase_host/caller.js" = "js/caller.js",
@@ -77,6 +80,7 @@ deno_core::extension!(
         "ext:isobase_host/queue.js" = "js/queue.js",
         "ext:isobase_host/storage.js" = "js/storage.js",
         "ext:isobase_host/realtime.js" = "js/realtime.js",
+        "ext:isobase_host/webhook.js" = "js/webhook.js",
     ],
     synthetic_esm = [
         "isobase:host/caller" = "ext:isobase_host/caller.js",
@@ -84,5 +88,6 @@ deno_core::extension!(
         "isobase:host/queue" = "ext:isobase_host/queue.js",
         "isobase:host/storage" = "ext:isobase_host/storage.js",
         "isobase:host/realtime" = "ext:isobase_host/realtime.js",
+        "isobase:host/webhook" = "ext:isobase_host/webhook.js",
     ],
 );

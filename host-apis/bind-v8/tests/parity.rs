@@ -78,6 +78,7 @@ fn the_types_declare_what_is_exported() {
         include_str!("../js/queue.js"),
         include_str!("../js/storage.js"),
         include_str!("../js/realtime.js"),
+        include_str!("../js/webhook.js"),
     ];
     for script in scripts {
         for name in exports(script) {

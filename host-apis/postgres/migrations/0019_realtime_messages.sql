@@ -24,6 +24,15 @@ alter table realtime.messages enable row level security;
 grant select, insert, update on realtime.messages to anon, authenticated, service_role;
 grant all on realtime.messages to postgres, dashboard_user;
 
+-- Projects write policies on it, so it belongs to a role that theirs is a member of, as in Supabase.
+do $$
+begin
+  if (select rolsuper from pg_roles where rolname = current_user) then
+    alter table realtime.messages owner to supabase_realtime_admin;
+  end if;
+end
+$$;
+
 create table realtime.undelivered (
   position bigint generated always as identity primary key,
   id uuid not null,

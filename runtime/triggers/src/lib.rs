@@ -6,6 +6,7 @@
 //! A trigger knows no engine and no gateway; what it keeps survives `kill -9`.
 
 pub mod cron;
+pub mod inbox;
 mod queue;
 
 pub use queue::{QueueConsumer, QueueConsumers, QueueError, QueueHost, Subscribe};

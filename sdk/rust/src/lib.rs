@@ -51,6 +51,8 @@ pub mod realtime;
 mod request;
 mod response;
 pub mod storage;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use body::{Body, BodyError, Writer};
 pub use fetch::{FetchError, Reply, fetch};

@@ -8,6 +8,7 @@ mod misbehave;
 mod queue;
 mod realtime;
 mod sql;
+mod webhook;
 
 use isobase_sdk::{Request, Response, handler};
 
@@ -78,6 +79,7 @@ pub fn serve(request: Request) -> Response {
         "file-remove" => files::remove(&request),
         "file-sign" => files::sign(&request),
         "file-verify" => files::verify(&request),
+        "webhook" => webhook::receive(request),
         _ => Response::text(format!("no behaviour is called {behaviour}")).with_status(404),
     }
 }

@@ -41,7 +41,7 @@ pub use fault::{Fault, ProjectError, Warning};
 pub use settings::{
     Api, Auth, BucketSettings, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSchedule,
     FunctionSettings, Migrations, Misfire, Overlap, QueueSettings, Seed, Settings, StorageSettings,
-    WorkerPolicy,
+    WebhookEncoding, WebhookMode, WebhookProvider, WebhookSettings, WorkerPolicy,
 };
 pub use variables::{Variables, process_variables};
 
@@ -147,6 +147,23 @@ impl Project {
         environment.extend(variables);
         environment.retain(|name, _| !name.starts_with("SUPABASE_"));
         environment
+    }
+
+    /// The secret that `[functions.<slug>.webhook]` names: the text itself, or the variable behind
+    /// `env(NAME)`, which is looked for where the function would find it, then among the process's
+    /// variables and the project's dotenv files. `None` where it is empty or not set.
+    pub fn webhook_secret(&self, webhook: &WebhookSettings) -> Result<Option<String>, ProjectError> {
+        let secret = match section::variable_named_by(&webhook.secret) {
+            None => Some(webhook.secret.clone()),
+            Some(name) => match self.functions_environment()?.remove(name) {
+                Some(secret) => Some(secret),
+                None => {
+                    let folder = self.supabase_folder();
+                    variables::with_dotenv_files(&folder, &self.root, &self.process)?.remove(name)
+                }
+            },
+        };
+        Ok(secret.filter(|secret| !secret.trim().is_empty()))
     }
 
     /// The settings of one function; the defaults where the file says nothing.

@@ -13,13 +13,14 @@ use super::schedule;
 use super::section::{Document, Findings, Section};
 use super::{
     Api, Auth, BucketSettings, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSettings, Migrations,
-    ProjectError, Seed, Settings, StorageSettings, Variables, Warning, WorkerPolicy,
+    ProjectError, Seed, Settings, StorageSettings, Variables, Warning, WebhookEncoding, WebhookMode,
+    WebhookProvider, WebhookSettings, WorkerPolicy,
 };
 use crate::limits::{
     EGRESS_ENTRIES_MAX, FUNCTION_CLOCK_SETTING_MAX, FUNCTION_CONCURRENCY_SETTING_MAX,
     FUNCTION_MEMORY_SETTING_MAX, FUNCTION_MEMORY_SETTING_MIN, STORAGE_BUCKET_NAME_CHARS_MAX,
     STORAGE_KEEP_DELETED, STORAGE_KEEP_DELETED_SETTING_MAX, STORAGE_OBJECT_BYTES_MAX,
-    STORAGE_OBJECT_SETTING_MAX,
+    STORAGE_OBJECT_SETTING_MAX, WEBHOOK_TOLERANCE_SETTING_MAX,
 };
 use crate::{Capabilities, Egress, EgressEntry, FunctionSlug, Grant, SecretText};
 
@@ -262,6 +263,7 @@ fn function(mut section: Section<'_>, folder: &Path) -> FunctionSettings {
         static_files: section.strings("static_files").unwrap_or_default(),
         limits: function_limits(section.section("limits")),
         capabilities: capabilities(section.section("capabilities")),
+        webhook: webhook(section.section("webhook")),
         env: section.map("env"),
         schedules: schedule::read(&mut section),
     };
@@ -307,6 +309,44 @@ fn egress(section: &mut Section<'_>) -> Egress {
         }
     }
     Egress::Listed(entries.into())
+}
+
+/// `None` without a provider; a provider without a secret is a fault.
+fn webhook(mut section: Section<'_>) -> Option<WebhookSettings> {
+    let expected = "\"stripe\", \"github\", \"slack\", \"standard\" or \"hmac\"";
+    let provider = section.parsed("provider", expected, |text| match text {
+        "stripe" => Some(WebhookProvider::Stripe),
+        "github" => Some(WebhookProvider::GitHub),
+        "slack" => Some(WebhookProvider::Slack),
+        "standard" => Some(WebhookProvider::Standard),
+        "hmac" => Some(WebhookProvider::Hmac),
+        _ => None,
+    });
+    let secret = section.literal("secret");
+    let header = section.string("header").map(|name| name.to_ascii_lowercase());
+    let prefix = section.string("prefix");
+    let encoding = section.parsed("encoding", "\"hex\" or \"base64\"", |text| match text {
+        "hex" => Some(WebhookEncoding::Hex),
+        "base64" => Some(WebhookEncoding::Base64),
+        _ => None,
+    });
+    let tolerance = section.duration("tolerance", Duration::from_secs(1)..=WEBHOOK_TOLERANCE_SETTING_MAX);
+    let mode = section.parsed("mode", "\"verify\" or \"inbox\"", |text| match text {
+        "verify" => Some(WebhookMode::Verify),
+        "inbox" => Some(WebhookMode::Inbox),
+        _ => None,
+    });
+    section.finish();
+    Some(WebhookSettings {
+        provider: provider?,
+        // Without one nothing would be let in, which starting the host tells.
+        secret: secret.unwrap_or_default(),
+        header,
+        prefix,
+        encoding: encoding.unwrap_or(WebhookEncoding::Hex),
+        tolerance,
+        mode: mode.unwrap_or(WebhookMode::Verify),
+    })
 }
 
 fn function_limits(mut section: Section<'_>) -> FunctionLimits {

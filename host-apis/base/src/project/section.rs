@@ -114,6 +114,17 @@ impl<'a> Section<'a> {
         Some(scalar.text)
     }
 
+    /// A string as it is written: `env(NAME)` is not looked up here.
+    pub(super) fn literal(&mut self, key: &'static str) -> Option<String> {
+        self.known.push(key);
+        let value = self.table?.get(key)?;
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.wrong_kind(key, value, "a string");
+        }
+        text.map(str::to_owned)
+    }
+
     /// A string for which `accepts` gives a value.
     pub(super) fn parsed<T>(
         &mut self,
@@ -380,7 +391,7 @@ fn json(value: &DeValue<'_>) -> Option<serde_json::Value> {
 }
 
 /// The `NAME` of `env(NAME)`.
-fn variable_named_by(text: &str) -> Option<&str> {
+pub(super) fn variable_named_by(text: &str) -> Option<&str> {
     text.strip_prefix("env(")?.strip_suffix(')').map(str::trim)
 }
 

@@ -143,6 +143,8 @@ pub struct FunctionSettings {
     pub limits: FunctionLimits,
     /// `[functions.<slug>.capabilities]`, isobase's own. Default: everything, as the caller.
     pub capabilities: Capabilities,
+    /// `[functions.<slug>.webhook]`, isobase's own. With it the signature takes the place of `verify_jwt`.
+    pub webhook: Option<WebhookSettings>,
     /// `[functions.<slug>.env]`: variables of this function alone; they win over shared ones.
     pub env: BTreeMap<String, String>,
     /// `[functions.<slug>] schedule`, isobase's own: when the host calls the function by itself.
@@ -232,6 +234,47 @@ impl Overlap {
     }
 }
 
+/// `[functions.<slug>.webhook]`: who sends to the function, and what the host does about it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookSettings {
+    pub provider: WebhookProvider,
+    /// The secret, or `env(NAME)`; see [`super::Project::webhook_secret`].
+    pub secret: String,
+    /// For `hmac`: where the signature is. Default `x-signature`.
+    pub header: Option<String>,
+    /// For `hmac`: what stands before the signature.
+    pub prefix: Option<String>,
+    /// For `hmac`: how the signature is written. Default hexadecimal.
+    pub encoding: WebhookEncoding,
+    /// How old a signature may be. Default five minutes.
+    pub tolerance: Option<Duration>,
+    pub mode: WebhookMode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookProvider {
+    Stripe,
+    GitHub,
+    Slack,
+    /// Standard Webhooks and Svix.
+    Standard,
+    Hmac,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookEncoding {
+    Hex,
+    Base64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookMode {
+    /// The function answers the sender itself, once the signature was found good.
+    Verify,
+    /// The host stores, answers 202 and delivers until the function says that it is done.
+    Inbox,
+}
+
 /// The limits a function sets for itself; `None` leaves the host's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FunctionLimits {
@@ -272,6 +315,7 @@ impl Default for FunctionSettings {
             static_files: Vec::new(),
             limits: FunctionLimits::default(),
             capabilities: Capabilities::default(),
+            webhook: None,
             env: BTreeMap::new(),
             schedules: Vec::new(),
         }
@@ -319,6 +363,21 @@ impl std::fmt::Debug for EdgeRuntime {
     }
 }
 
+/// Never shows a secret.
+impl std::fmt::Debug for WebhookSettings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("WebhookSettings")
+            .field("provider", &self.provider)
+            .field("header", &self.header)
+            .field("prefix", &self.prefix)
+            .field("encoding", &self.encoding)
+            .field("tolerance", &self.tolerance)
+            .field("mode", &self.mode)
+            .finish()
+    }
+}
+
 /// Shows the names of variables, not their values.
 impl std::fmt::Debug for FunctionSettings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -331,6 +390,7 @@ impl std::fmt::Debug for FunctionSettings {
             .field("static_files", &self.static_files)
             .field("limits", &self.limits)
             .field("capabilities", &self.capabilities)
+            .field("webhook", &self.webhook)
             .field("env", &self.env.keys().collect::<Vec<_>>())
             .field("schedules", &self.schedules)
             .finish()

@@ -43,6 +43,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations! {
     11 "storage_blobs" "0011_storage_blobs.sql",
     12 "cron" "0012_cron.sql",
     13 "net" "0013_net.sql",
+    14 "webhook_inbox" "0014_webhook_inbox.sql",
     15 "functions" "0015_functions.sql",
     16 "secrets" "0016_secrets.sql",
     17 "function_logs" "0017_function_logs.sql",
