@@ -1,5 +1,5 @@
 //! The `isobase` binary: a table of contents. Each command is a file under `commands/`; what
-//! `start` builds is in `assemble.rs`, the only file that names every room.
+//! `start` builds is in `assemble/`, the only place that names every room.
 
 mod args;
 mod assemble;

@@ -68,6 +68,17 @@ async fn the_supabase_cli_deploys_lists_downloads_and_deletes() {
     assert!(!ok && text.contains("index.ts:1:38"), "{text}");
     assert_eq!(app.call("GET", "/functions/v1/hello").send().await.text(), "hi");
 
+    app.project.function("hello", "Deno.serve(() => new Response(Deno.env.get('GREETING') ?? 'none'));\n");
+    assert!(supabase(&app, &["functions", "deploy", "hello", "--use-api"]).await.0);
+    let (ok, text) = supabase(&app, &["secrets", "set", "GREETING=hello there"]).await;
+    assert!(ok, "{text}");
+    let seen = || async { app.call("GET", "/functions/v1/hello").send().await.text() };
+    app.until("the secret is seen without a deploy", || async { seen().await == "hello there" }).await;
+    let (ok, text) = supabase(&app, &["secrets", "list"]).await;
+    assert!(ok && text.contains("GREETING") && !text.contains("hello there"), "{text}");
+    assert!(supabase(&app, &["secrets", "unset", "GREETING"]).await.0);
+    app.until("it is gone", || async { seen().await == "none" }).await;
+
     let (ok, text) = supabase(&app, &["functions", "delete", "hello"]).await;
     assert!(ok, "{text}");
     assert_eq!(app.call("GET", "/functions/v1/hello").send().await.status, 404);

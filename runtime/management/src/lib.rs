@@ -5,11 +5,11 @@
 //! no function boots, because it is what repairs that.
 //!
 //! Callers prove themselves with a personal access token. In the order of a request: `lib.rs` checks the
-//! token, `surface.rs` finds what the path means, `functions.rs` and `deploy.rs` act and answer;
+//! token, `surface.rs` finds what the path means, `functions.rs`, `deploy.rs` and `secrets.rs` act and answer;
 //! `upload/` reads what clients send.
 //!
 //! ```no_run
-//! # fn example(releases: isobase_deploy::Releases) {
+//! # fn example(releases: isobase_deploy::Releases, secrets: isobase_secrets::SecretStore) {
 //! use isobase_management::{Management, ManagementConfig};
 //!
 //! let config = ManagementConfig {
@@ -17,13 +17,14 @@
 //!     project_ref: "abcdefghijklmnopqrst".into(),
 //!     project_name: "todo".into(),
 //! };
-//! let _service = Management::new(config, releases);
+//! let _service = Management::new(config, releases, secrets);
 //! # }
 //! ```
 
 mod answer;
 mod deploy;
 mod functions;
+mod secrets;
 mod surface;
 mod upload;
 
@@ -32,6 +33,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
 use isobase_base::{Body, Context, Failure, Service};
 use isobase_deploy::Releases;
+use isobase_secrets::SecretStore;
 use subtle::ConstantTimeEq;
 
 use crate::answer::Refusal;
@@ -40,6 +42,7 @@ use crate::answer::Refusal;
 pub struct Management {
     config: ManagementConfig,
     releases: Releases,
+    secrets: SecretStore,
 }
 
 /// Who may manage which project.
@@ -53,8 +56,8 @@ pub struct ManagementConfig {
 }
 
 impl Management {
-    pub fn new(config: ManagementConfig, releases: Releases) -> Self {
-        Self { config, releases }
+    pub fn new(config: ManagementConfig, releases: Releases, secrets: SecretStore) -> Self {
+        Self { config, releases, secrets }
     }
 
     fn check_token(&self, headers: &HeaderMap) -> Result<(), Refusal> {

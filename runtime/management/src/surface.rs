@@ -35,6 +35,12 @@ impl Management {
                 Method::PUT => self.replace_all(read_json(body).await?).await,
                 _ => Err(wrong_method()),
             },
+            ["secrets"] => match parts.method {
+                Method::GET => self.list_secrets().await,
+                Method::POST => self.set_secrets(read_json(body).await?).await,
+                Method::DELETE => self.unset_secrets(read_json(body).await?).await,
+                _ => Err(wrong_method()),
+            },
             ["functions", "deploy"] => {
                 only(&parts, &[Method::POST])?;
                 self.deploy(&parts, body).await

@@ -1,0 +1,88 @@
+//! The engines, the pool over them, and the data API in it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use isobase_base::observe::Observer;
+use isobase_base::project::Project;
+use isobase_base::{Access, Capabilities, FunctionSlug, Grant, Target};
+use isobase_database::Database;
+use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, Publish, Reuse};
+use isobase_http::Network;
+use isobase_pool::{Pool, PoolConfig};
+use isobase_queue::Queues;
+use isobase_realtime::Hub;
+use isobase_storage::Storage;
+use isobase_v8::{V8Config, V8Engine};
+use isobase_wasm::{WasmConfig, WasmEngine};
+
+/// Compiled code and the V8 snapshot: the same for all projects of a user, so kept once.
+fn cache_folder() -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("ISOBASE_CACHE_DIR")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("isobase")))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache/isobase")))
+        .unwrap_or_else(|| std::env::temp_dir().join("isobase-cache"))
+}
+
+pub(super) async fn start_engines(
+    database: &Database,
+    storage: &Option<Storage>,
+    realtime: &Hub,
+    network: &Network,
+    observer: &Observer,
+) -> anyhow::Result<Arc<Pool>> {
+    let cache_dir = cache_folder();
+    let queues = Queues::new(database.clone());
+    let v8 = V8Config {
+        cache_dir: cache_dir.clone(),
+        prewarmed: V8Config::PREWARMED,
+        database: Some(database.clone()),
+        queues: Some(queues.clone()),
+        storage: storage.clone(),
+        network: network.clone(),
+        realtime: Some(realtime.clone()),
+        observer: observer.clone(),
+    };
+    let wasm = WasmConfig {
+        cache_dir: Some(cache_dir),
+        database: Some(database.clone()),
+        queues: Some(queues),
+        storage: storage.clone(),
+        network: network.clone(),
+        realtime: Some(realtime.clone()),
+        observer: observer.clone(),
+    };
+    let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;
+    let wasm = WasmEngine::new(wasm).context("wasmtime did not start")?;
+    Ok(Arc::new(Pool::new(vec![v8, wasm], PoolConfig::default(), observer.clone())))
+}
+
+pub(super) fn rest() -> Target {
+    Target::builtin(FunctionSlug::parse("rest").expect("a valid slug"))
+}
+
+/// The data API is a function like any other; only where its code comes from differs.
+pub(super) fn publish_rest(pool: &Pool, project: &Project) {
+    let api = &project.settings.api;
+    let environment = BTreeMap::from([
+        ("PGRST_DB_SCHEMAS".into(), api.schemas.join(",")),
+        ("PGRST_DB_EXTRA_SEARCH_PATH".into(), api.extra_search_path.join(",")),
+        ("PGRST_DB_MAX_ROWS".into(), api.max_rows.to_string()),
+    ]);
+    let function = Function {
+        target: rest(),
+        version: FunctionVersion::default(),
+        artifact: Artifact::Component { bytes: isobase_artifacts::REST.into(), reuse: Reuse::Sequential },
+        limits: Limits::default(),
+        capabilities: Capabilities::all(Grant::Service),
+        environment,
+    };
+    pool.publish(Publication {
+        target: rest(),
+        access: Access { verify_jwt: false },
+        function: Ok(Arc::new(function)),
+    });
+}

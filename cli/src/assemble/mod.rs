@@ -1,0 +1,231 @@
+//! The only place that names every room. It constructs and connects; it decides nothing.
+
+mod engines;
+mod front;
+mod ground;
+mod store;
+mod triggers;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use isobase_base::observe::Observer;
+use isobase_base::progress::SharedProgress;
+use isobase_base::project::{Project, process_variables, state_folder};
+use isobase_base::task::{self, TaskKind};
+use isobase_base::{
+    Client, Context, Grant, Invoker, Principal, RequestId, Switchboard, TargetKind, TraceContext, limits,
+};
+use isobase_database::{Session, Statement, Value};
+use isobase_deploy::{Precedence, Releases, ReleasesConfig, Sources, SourcesConfig, WithSecrets};
+use isobase_engine::{Limits, Publish};
+use isobase_gateway::{Admin, Gateway, keys as gateway_keys};
+use isobase_management::{Management, ManagementConfig};
+use isobase_pool::Pool;
+use isobase_postgres::OwnSessions;
+use isobase_realtime::{Hub, Realtime, hand_out};
+use isobase_secrets::SecretStore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::ground::Ground;
+use self::triggers::Triggers;
+use crate::args::StartArguments;
+use crate::keys::{Mode, ProjectKeys};
+use crate::run_state::RunState;
+use crate::{BadConfig, sdk, webhooks, well_known};
+
+/// Everything that runs, in the order it is taken down.
+pub(crate) struct Host {
+    shutdown: CancellationToken,
+    gateway: JoinHandle<()>,
+    admin_shutdown: CancellationToken,
+    admin: JoinHandle<()>,
+    triggers: Triggers,
+    sources: Option<Sources>,
+    pool: Arc<Pool>,
+    realtime: Hub,
+    ground: Ground,
+    state: RunState,
+}
+
+impl Host {
+    pub(crate) async fn start(arguments: StartArguments, progress: SharedProgress) -> anyhow::Result<Self> {
+        progress.step("Reading the project");
+        let workdir = arguments.project.workdir.clone();
+        let project = Project::load(&workdir, &process_variables()).context(BadConfig)?;
+        for warning in &project.warnings {
+            progress.note(&warning.to_string());
+        }
+        let mode = if arguments.production { Mode::Production } else { Mode::Development };
+        let keys = ProjectKeys::of(&project.settings, mode, &workdir)?;
+        let observer = Observer::default();
+        // Ports first: a taken one should not cost a start of Postgres.
+        let port = arguments.port.unwrap_or(project.settings.api.port);
+        let listener = front::bind(arguments.host, port, "api.port or --port").await?;
+        let admin_port = arguments.admin_port.unwrap_or(well_known::ADMIN_PORT);
+        let admin_listener = front::bind(IpAddr::from([127, 0, 0, 1]), admin_port, "--admin-port").await?;
+        let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
+
+        let ground = Ground::open(&arguments, &project, &keys, &progress, &observer).await?;
+        let Ground { store, database, own_sessions, storage, .. } = &ground;
+        let state = front::run_state(&keys, &project, address, admin_address, store);
+
+        progress.step("Starting the engines");
+        sdk::unpack(&workdir)?;
+        let network = front::network(mode, address, admin_address);
+        let realtime = Hub::new(observer.clone());
+        let pool = engines::start_engines(database, storage, &realtime, &network, &observer).await?;
+        engines::publish_rest(&pool, &project);
+        progress.step("Loading the functions");
+        let publish = WithSecrets::start(pool.clone(), ground.secrets.environments());
+        let wake = database.subscribe("isobase_functions");
+        let releases = releases_config(&workdir, &state, mode, own_sessions.clone(), wake);
+        let releases = Releases::open(releases, pool.clone(), publish.clone()).await?;
+        let sources = open_sources(arguments, mode, &project, &state, publish).await?;
+        pool.prewarm(&engines::rest()).await?;
+
+        let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let config = front::gateway_config(&keys)?;
+        let verifier = Arc::new(gateway_keys::Keys::new(&config.keys).context(BadConfig)?);
+        if let Some(sent) = database.subscribe(hand_out::CHANNEL) {
+            let handing_out = hand_out::run(realtime.clone(), own_sessions.clone(), sent);
+            task::spawn(TaskKind::Service, "realtime messages", handing_out);
+        }
+        let functions: Arc<dyn Invoker> = Arc::new(releases.clone());
+        let receivers = webhooks::receivers(&project, functions.clone(), own_sessions)?;
+        webhooks::deliver(database, functions.clone(), own_sessions, shutdown.clone());
+        let switchboard = Switchboard::new(Arc::new(receivers))
+            .with("management", management(&state, &project, releases, ground.secret_store.clone()))
+            .with("realtime", Arc::new(Realtime::new(realtime.clone(), verifier.clone())));
+        let triggers = Triggers::start(&ground, &project, &network, &observer, functions).await?;
+        let gateway = Gateway::with_keys(config, verifier, Arc::new(switchboard), observer.clone());
+        let ready = front::ready_check(store.cluster.clone(), database.clone());
+        let admin = Admin::new(observer, ready);
+        Ok(Self {
+            gateway: front::serve("gateway", gateway.serve(vec![listener], shutdown.clone())),
+            admin: front::serve("admin", admin.serve(admin_listener, admin_shutdown.clone())),
+            shutdown,
+            admin_shutdown,
+            triggers,
+            sources,
+            pool,
+            realtime,
+            ground,
+            state,
+        })
+    }
+
+    pub(crate) fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// The user functions served now.
+    pub(crate) fn functions(&self) -> Vec<String> {
+        let mut slugs: Vec<_> = self
+            .pool
+            .status()
+            .into_iter()
+            .filter(|lane| lane.target.kind() == TargetKind::User)
+            .map(|lane| lane.target.slug().to_string())
+            .collect();
+        slugs.sort();
+        slugs.dedup();
+        slugs
+    }
+
+    /// A table or view that the data API serves to anybody: something to try.
+    pub(crate) async fn readable_table(&self) -> Option<String> {
+        const SQL: &str = "select relname::text from pg_class \
+            where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v') \
+            and has_table_privilege(oid, 'select') order by relname limit 1";
+        let context = Context {
+            request_id: RequestId::generate(),
+            trace: TraceContext::generate(),
+            principal: Principal::anon(),
+            deadline: Instant::now() + limits::DATABASE_ACQUIRE_TIMEOUT,
+            client: Client { address: IpAddr::from([127, 0, 0, 1]) },
+        };
+        let door = self.ground.database.session_door(context, Grant::Caller);
+        let table = door.query(&Session::default(), Statement::new(SQL, Vec::new())).await.ok()?;
+        match table.rows.into_iter().next()?.into_iter().next()? {
+            Value::Text(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Requests in flight finish, then functions end, then the database. What the database sends goes
+    /// first: it may be on its way to the gateway.
+    pub(crate) async fn stop(self) {
+        let Triggers { cron, queue_consumers, outbound } = self.triggers;
+        outbound.stop().await;
+        self.shutdown.cancel();
+        self.realtime.close();
+        _ = self.gateway.await;
+        queue_consumers.stop().await;
+        cron.stop().await;
+        self.pool.shutdown(Instant::now() + limits::DRAIN_TIMEOUT).await;
+        drop(self.sources);
+        let cluster = self.ground.close().await;
+        self.admin_shutdown.cancel();
+        _ = self.admin.await;
+        if let Some(cluster) = cluster.and_then(Arc::into_inner) {
+            cluster.stop().await;
+        }
+    }
+}
+
+fn releases_config(
+    workdir: &std::path::Path,
+    state: &RunState,
+    mode: Mode,
+    sessions: OwnSessions,
+    wake: Option<tokio::sync::watch::Receiver<u64>>,
+) -> ReleasesConfig {
+    ReleasesConfig {
+        sessions,
+        wake,
+        builds_folder: state_folder(workdir).join("builds"),
+        environment: front::function_environment(state),
+        project_ref: state.project_ref.clone(),
+        limits: Limits::default(),
+        precedence: match mode {
+            Mode::Development => Precedence::Sources,
+            Mode::Production => Precedence::Deployed,
+        },
+    }
+}
+
+/// Source folders are live in development only.
+async fn open_sources(
+    arguments: StartArguments,
+    mode: Mode,
+    project: &Project,
+    state: &RunState,
+    publish: Arc<dyn Publish>,
+) -> anyhow::Result<Option<Sources>> {
+    if mode == Mode::Production {
+        return Ok(None);
+    }
+    let mut sources = SourcesConfig::new(project.clone());
+    sources.environment = front::function_environment(state);
+    sources.no_verify_jwt = arguments.no_verify_jwt;
+    sources.env_file = arguments.env_file;
+    Ok(Some(Sources::open(sources, publish).await?))
+}
+
+fn management(
+    state: &RunState,
+    project: &Project,
+    releases: Releases,
+    secrets: SecretStore,
+) -> Arc<Management> {
+    let config = ManagementConfig {
+        access_token: state.access_token.clone(),
+        project_ref: state.project_ref.clone(),
+        project_name: project.settings.project_id.clone(),
+    };
+    Arc::new(Management::new(config, releases, secrets))
+}
