@@ -59,14 +59,18 @@ impl Isolate {
 
     /// After a turn: leaves if a limit is near.
     pub(super) fn look_ahead(&mut self, context: &mut Context<'_>, limits: &Limits, status: &Status) {
+        let told = self.leaving.told;
         self.look_at_clock(context, limits, status);
-        if self.leaving.told {
-            return;
+        if !self.leaving.told {
+            if self.near_cpu_limit(limits) {
+                self.leave(Retirement::CpuLimit, limits, status);
+            } else if self.near_memory_limit(limits) {
+                self.leave(Retirement::MemoryLimit, limits, status);
+            }
         }
-        if self.near_cpu_limit(limits) {
-            self.leave(Retirement::CpuLimit, limits, status);
-        } else if self.near_memory_limit(limits) {
-            self.leave(Retirement::MemoryLimit, limits, status);
+        if self.leaving.told != told {
+            // What the listeners began wants another turn.
+            context.waker().wake_by_ref();
         }
     }
 

@@ -128,7 +128,9 @@ async fn a_nearly_full_memory_takes_no_more_requests() {
     assert_eq!(ask(&*worker).await, "200 30");
     assert_eq!(worker.retirement(), None);
     // 60 MiB and the heap are above 57.6, and 64 is not reached yet.
-    let code = "const kept = []; Deno.serve(() => {
+    let code = "const kept = [];
+    addEventListener('beforeunload', async () => { await null; console.log('in another turn'); });
+    Deno.serve(() => {
         for (let i = 0; i < 56; i++) kept.push(new Uint8Array(1 << 20));
         return new Response(String(kept.length));
     })";
@@ -137,6 +139,7 @@ async fn a_nearly_full_memory_takes_no_more_requests() {
     eventually("the retirement", || worker.retirement() == Some(Retirement::MemoryLimit)).await;
     eventually("the warning", || logged("memory-full").contains(&"info beforeunload memory".to_owned()))
         .await;
+    eventually("its turn", || logged("memory-full").contains(&"info in another turn".to_owned())).await;
 }
 
 #[tokio::test]
