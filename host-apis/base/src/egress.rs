@@ -67,15 +67,17 @@ impl FromStr for EgressEntry {
 
     fn from_str(text: &str) -> Result<Self, InvalidEgressEntry> {
         let text = text.trim();
+        if let Some(bracketed) = text.strip_prefix('[') {
+            let (address, rest) = bracketed.split_once(']').ok_or(InvalidEgressEntry)?;
+            let (length, port) = with_port(rest)?;
+            let network = address.contains(':').then(|| network(&format!("{address}{length}"))).flatten();
+            return Ok(Self::of(EgressPlace::Network(network.ok_or(InvalidEgressEntry)?), port));
+        }
+        // Without brackets all colons belong to the address.
         if let Some(network) = network(text) {
             return Ok(Self::of(EgressPlace::Network(network), None));
         }
-        let (place, port) = match text.rsplit_once(':') {
-            Some((place, port)) => {
-                (place, Some(port.parse().ok().filter(|port| *port != 0).ok_or(InvalidEgressEntry)?))
-            }
-            None => (text, None),
-        };
+        let (place, port) = with_port(text)?;
         if let Some(network) = network(place) {
             return Ok(Self::of(EgressPlace::Network(network), port));
         }
@@ -88,18 +90,17 @@ impl FromStr for EgressEntry {
     }
 }
 
-/// `10.0.0.0/8`, `10.1.2.3`, `fd00::/8`, `[fd00::]/8`, `[::1]`.
+/// What stands before the port, and the port if there is one.
+fn with_port(text: &str) -> Result<(&str, Option<u16>), InvalidEgressEntry> {
+    let Some((place, port)) = text.split_once(':') else { return Ok((text, None)) };
+    let port = port.parse().ok().filter(|port| *port != 0).ok_or(InvalidEgressEntry)?;
+    Ok((place, Some(port)))
+}
+
+/// A network in its shortest form, or one address.
 fn network(text: &str) -> Option<IpNet> {
-    let plain = text.replacen('[', "", 1).replacen(']', "", 1);
-    let bracketed = plain.len() + 2 == text.len();
-    if plain.contains(':') && !bracketed && plain.matches(':').count() < 2 {
-        return None; // A port, not an IPv6 address.
-    }
-    plain
-        .parse::<IpNet>()
-        .ok()
-        .map(|network| network.trunc())
-        .or_else(|| plain.parse::<IpAddr>().ok().map(IpNet::from))
+    let network = text.parse::<IpNet>().ok().map(|network| network.trunc());
+    network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// The labels of a host name; no number that a resolver would take for an address.
@@ -146,6 +147,10 @@ mod tests {
             ("::1", Some("::1/128")),
             ("[::1]:80", Some("[::1]/128:80")),
             ("[fd00::]/8:443", Some("[fd00::]/8:443")),
+            ("[fd00::]/8", Some("fd00::/8")),
+            ("[10.0.0.1]:80", None),
+            ("[::1", None),
+            ("example.com:80:80", None),
             ("https://example.com", None),
             ("example.com/path", None),
             ("example.com:0", None),

@@ -200,6 +200,9 @@ GREETING = "env(GREETING)"
             10s,
             4,
             database: Service,
+            egress: Listed(
+            10.0.0.0/8,
+            5432,
             "GREETING",
         "#]],
     );
