@@ -106,11 +106,9 @@ fn settlement(claim: &Claim, outcome: Outcome) -> Settlement {
             Settlement { status: Some(status), error, next: again }
         }
         Outcome::Failed(why) => Settlement { status: None, error: Some(why), next: again },
-        Outcome::Interrupted => Settlement {
-            status: None,
-            error: Some("the host was stopped".into()),
-            next: Next::Interrupted,
-        },
+        Outcome::Interrupted => {
+            Settlement { status: None, error: Some("the host was stopped".into()), next: Next::Interrupted }
+        }
     }
 }
 

@@ -90,7 +90,9 @@ pub(super) struct Settlement {
 pub(super) enum Next {
     Delivered,
     Dead,
-    Again { after: Duration },
+    Again {
+        after: Duration,
+    },
     /// The host is stopping, which is no fault of the function: the attempt does not count.
     Interrupted,
 }
@@ -157,7 +159,10 @@ impl Inbox {
         let session = self.sessions.get().await?;
         let statement = session.prepare_cached(SETTLE).await?;
         session
-            .execute(&statement, &[&claim.id, &claim.attempt, &status, &settlement.error, &state, &pause, &granted])
+            .execute(
+                &statement,
+                &[&claim.id, &claim.attempt, &status, &settlement.error, &state, &pause, &granted],
+            )
             .await?;
         Ok(())
     }
