@@ -195,6 +195,75 @@ GREETING = "env(GREETING)"
 }
 
 #[test]
+fn webhooks_say_who_sends() {
+    check(
+        r#"
+[functions.f.webhook]
+provider = "hmac"
+secret = "env(HOOK)"
+header = "X-Shop-Hmac"
+prefix = "v1="
+encoding = "base64"
+tolerance = "10m"
+mode = "inbox"
+[functions.g.webhook]
+provider = "stripe"
+secret = "whsec_1"
+"#,
+        &[],
+        &["provider", "header", "\"x-shop-hmac\",", "prefix", "encoding", "tolerance", "600s,", "mode"],
+        expect![[r#"
+            provider: Hmac,
+            header: Some(
+            "x-shop-hmac",
+            prefix: Some(
+            encoding: Base64,
+            tolerance: Some(
+            600s,
+            mode: Inbox,
+            provider: Stripe,
+            header: None,
+            prefix: None,
+            encoding: Hex,
+            tolerance: None,
+            mode: Verify,
+        "#]],
+    );
+    check(
+        "[functions.f.webhook]\nprovider = \"carrier pigeon\"\nsecret = 5\nmode = \"later\"\n",
+        &[],
+        &[],
+        expect![[r#"
+            supabase/config.toml:2: functions.f.webhook.provider: expected "stripe", "github", "slack", "standard" or "hmac", found "carrier pigeon"
+            supabase/config.toml:3: functions.f.webhook.secret: expected a string, found an integer
+            supabase/config.toml:4: functions.f.webhook.mode: expected "verify" or "inbox", found "later"
+        "#]],
+    );
+}
+
+#[test]
+fn a_webhook_s_secret_is_looked_for_where_its_function_would() {
+    let root = std::env::temp_dir().join(format!("isobase-webhook-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("supabase/functions")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(root.join(name), text).unwrap();
+    let names = ["env(A)", "env(B)", "env(NOT_SET)", "env(EMPTY)", "plain", ""];
+    let section = |(index, name): (usize, &&str)| {
+        format!("[functions.f{index}.webhook]\nprovider = \"slack\"\nsecret = \"{name}\"\n")
+    };
+    write("supabase/config.toml", &names.iter().enumerate().map(section).collect::<String>());
+    write("supabase/functions/.env", "A=from-functions\nEMPTY=\n");
+    let project = Project::load(&root, &variables(&[("A", "from-process"), ("B", "from-process")])).unwrap();
+    let secret = |index: usize| {
+        let webhook = project.function(&format!("f{index}")).webhook.expect("it is declared");
+        project.webhook_secret(&webhook).unwrap()
+    };
+    let found: Vec<_> = (0..names.len()).map(secret).collect();
+    let found: Vec<_> = found.iter().map(Option::as_deref).collect();
+    assert_eq!(found, [Some("from-functions"), Some("from-process"), None, None, Some("plain"), None]);
+    std::fs::remove_dir_all(&root).unwrap();
+}
+
+#[test]
 fn unknown_keys_warn_and_foreign_ones_are_told_apart() {
     check(
         r#"
@@ -263,11 +332,11 @@ static_files = ["a", 1]
             supabase/config.toml:10: auth.jwt_secret: expected at least 16 characters, found fewer
             supabase/config.toml:13: edge_runtime.policy: expected "per_worker" or "oneshot", found "often"
             supabase/config.toml:14: functions.2fast: function name "2fast" is not valid: start with a letter, then letters, digits, '_' or '-', at most 48 characters
-            supabase/config.toml:17: functions.f.capabilities.database: expected "caller", "service" or "none", found "admin"
             supabase/config.toml:18: functions.f.static_files: expected a list of strings, found an integer
             supabase/config.toml:16: functions.f.limits.memory: expected a size such as "256MB", from 16 MB to 4096 MB, found "1KB"
             supabase/config.toml:16: functions.f.limits.cpu: expected a duration such as "2s" or "1m30s", from 1ms to 86400s, found "soon"
             supabase/config.toml:16: functions.f.limits.concurrency: expected a number from 1 to 10000, found 0
+            supabase/config.toml:17: functions.f.capabilities.database: expected "caller", "service" or "none", found "admin"
         "#]],
     );
 }
