@@ -220,6 +220,11 @@ mod tests {
             Err(errors) => errors.to_string(),
         };
         let lines: Vec<String> = messages.iter().map(told).collect();
-        expect![[r#""#]].assert_eq(&lines.join("\n"));
+        expect![[r#"
+            realtime:room Public {"type":"broadcast","event":"e","payload":{"a":1}}
+            realtime:room Private {"type":"broadcast","event":"e","payload":{},"meta":{"id":"x"}}
+            {"topic":["is invalid"],"event":["is invalid"],"payload":["is invalid"]}
+            {"topic":["can't be blank"],"event":["can't be blank"],"payload":["can't be blank"]}"#]]
+        .assert_eq(&lines.join("\n"));
     }
 }

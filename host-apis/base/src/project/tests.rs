@@ -254,6 +254,80 @@ cron = "1 hour"
 }
 
 #[test]
+fn webhooks_say_who_sends() {
+    check(
+        r#"
+[functions.f.webhook]
+provider = "hmac"
+secret = "env(HOOK)"
+header = "X-Shop-Hmac"
+prefix = "v1="
+encoding = "base64"
+tolerance = "10m"
+mode = "inbox"
+[functions.g.webhook]
+provider = "stripe"
+secret = "whsec_1"
+"#,
+        &[],
+        &["provider", "header", "\"x-shop-hmac\",", "prefix", "encoding", "tolerance", "600s,", "mode"],
+        expect![[r#"
+            provider: Hmac,
+            header: Some(
+            "x-shop-hmac",
+            prefix: Some(
+            encoding: Base64,
+            tolerance: Some(
+            600s,
+            mode: Inbox,
+            provider: Stripe,
+            header: None,
+            prefix: None,
+            encoding: Hex,
+            tolerance: None,
+            mode: Verify,
+        "#]],
+    );
+    check(
+        "[functions.f.webhook]\nprovider = \"carrier pigeon\"\nsecret = 5\nmode = \"later\"\n",
+        &[],
+        &[],
+        expect![[r#"
+            supabase/config.toml:2: functions.f.webhook.provider: expected "stripe", "github", "slack", "standard" or "hmac", found "carrier pigeon"
+            supabase/config.toml:3: functions.f.webhook.secret: expected a string, found an integer
+            supabase/config.toml:4: functions.f.webhook.mode: expected "verify" or "inbox", found "later"
+        "#]],
+    );
+}
+
+#[test]
+        "#]],
+    );
+}
+
+#[test]
+fn a_webhook_s_secret_is_looked_for_where_its_function_would() {
+    let root = std::env::temp_dir().join(format!("isobase-webhook-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("supabase/functions")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(root.join(name), text).unwrap();
+    let names = ["env(A)", "env(B)", "env(NOT_SET)", "env(EMPTY)", "plain", ""];
+    let section = |(index, name): (usize, &&str)| {
+        format!("[functions.f{index}.webhook]\nprovider = \"slack\"\nsecret = \"{name}\"\n")
+    };
+    write("supabase/config.toml", &names.iter().enumerate().map(section).collect::<String>());
+    write("supabase/functions/.env", "A=from-functions\nEMPTY=\n");
+    let project = Project::load(&root, &variables(&[("A", "from-process"), ("B", "from-process")])).unwrap();
+    let secret = |index: usize| {
+        let webhook = project.function(&format!("f{index}")).webhook.expect("it is declared");
+        project.webhook_secret(&webhook).unwrap()
+    };
+    let found: Vec<_> = (0..names.len()).map(secret).collect();
+    let found: Vec<_> = found.iter().map(Option::as_deref).collect();
+    assert_eq!(found, [Some("from-functions"), Some("from-process"), None, None, Some("plain"), None]);
+    std::fs::remove_dir_all(&root).unwrap();
+}
+
+#[test]
 fn unknown_keys_warn_and_foreign_ones_are_told_apart() {
     check(
         r#"

@@ -38,6 +38,8 @@ struct Array<'a>(
 /// Reads a client's message; `None` for what is none, which is dropped.
 pub(crate) fn read(version: Version, bytes: &[u8]) -> Option<Incoming<'_>> {
     let (join, reference, topic, name, payload) = match version {
+        // An array would be read as the object's fields in order.
+        Version::First if !bytes.trim_ascii_start().starts_with(b"{") => return None,
         Version::First => {
             let Object { topic, event, payload, reference, join_ref } = serde_json::from_slice(bytes).ok()?;
             (join_ref, reference, topic, event, payload)

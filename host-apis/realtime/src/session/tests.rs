@@ -138,9 +138,9 @@ fn tokens_of_a_join_are_verified() {
     }
     peer.check(&expect![[r#"
         {"topic":"realtime:r","event":"phx_reply","payload":{"status":"ok","response":{"postgres_changes":[]}},"ref":"1"}
-        {"topic":"realtime:r","event":"phx_close","payload":{},"ref":null}
+        {"topic":"realtime:r","event":"phx_close","payload":{},"ref":"1"}
         {"topic":"realtime:r","event":"phx_reply","payload":{"status":"ok","response":{"postgres_changes":[]}},"ref":"1"}
-        {"topic":"realtime:r","event":"phx_close","payload":{},"ref":null}
+        {"topic":"realtime:r","event":"phx_close","payload":{},"ref":"1"}
         {"topic":"realtime:r","event":"phx_reply","payload":{"status":"error","response":{"reason":"InvalidJWTToken: Token has expired 99 seconds ago"}},"ref":"1"}
         {"topic":"realtime:r","event":"phx_reply","payload":{"status":"error","response":{"reason":"JwtSignatureError: Failed to validate JWT signature"}},"ref":"1"}
         {"topic":"realtime:r","event":"phx_reply","payload":{"status":"error","response":{"reason":"InvalidJWTToken: Fields `role` and `exp` are required in JWT"}},"ref":"1"}
