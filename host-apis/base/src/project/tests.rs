@@ -264,11 +264,11 @@ static_files = ["a", 1]
             supabase/config.toml:10: auth.jwt_secret: expected at least 16 characters, found fewer
             supabase/config.toml:13: edge_runtime.policy: expected "per_worker" or "oneshot", found "often"
             supabase/config.toml:14: functions.2fast: function name "2fast" is not valid: start with a letter, then letters, digits, '_' or '-', at most 48 characters
-            supabase/config.toml:17: functions.f.capabilities.database: expected "caller", "service" or "none", found "admin"
             supabase/config.toml:18: functions.f.static_files: expected a list of strings, found an integer
             supabase/config.toml:16: functions.f.limits.memory: expected a size such as "256MB", from 16 MB to 4096 MB, found "1KB"
             supabase/config.toml:16: functions.f.limits.cpu: expected a duration such as "2s" or "1m30s", from 1ms to 86400s, found "soon"
             supabase/config.toml:16: functions.f.limits.concurrency: expected a number from 1 to 10000, found 0
+            supabase/config.toml:17: functions.f.capabilities.database: expected "caller", "service" or "none", found "admin"
         "#]],
     );
 }
@@ -342,7 +342,16 @@ max_batch_timeout_ms = 20
 "#,
         &[],
         &fields,
-        expect![[r#""#]],
+        expect![[r#"
+            function: FunctionSlug(send-email),
+            max_batch_size: 10,
+            max_batch_timeout: 20ms,
+            visibility_timeout: 30s,
+            max_retries: 5,
+            retry_backoff: 500ms,
+            dead_letter_queue: None,
+            max_concurrency: 10,
+        "#]],
     );
     check(
         r#"
@@ -354,6 +363,11 @@ dead_letter_queue = "x;y"
 "#,
         &[],
         &fields,
-        expect![[r#""#]],
+        expect![[r#"
+            supabase/config.toml:4: queues.Two Words: expected a name of at most 47 lower-case letters, digits, underscores and hyphens
+            supabase/config.toml:6: queues.Two Words.dead_letter_queue: expected a name of at most 47 lower-case letters, digits, underscores and hyphens, found "x;y"
+            supabase/config.toml:2: queues.emails: expected function to be the name of a function, found none
+            supabase/config.toml:3: queues.emails.max_batch_size: expected a number from 1 to 1000, found 0
+        "#]],
     );
 }
