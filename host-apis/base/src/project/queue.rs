@@ -31,9 +31,12 @@ pub(super) fn queues(section: &Section<'_>, document: &Document<'_>) -> BTreeMap
             });
         };
         if !is_queue_name(name) {
-            fault(NAME_EXPECTED.to_owned());
+            fault(format!("expected {NAME_EXPECTED}"));
         } else if queues.len() == QUEUE_CONSUMERS_MAX {
             fault(format!("expected at most {QUEUE_CONSUMERS_MAX} queues"));
+        }
+        if !inner.has("function") {
+            fault(format!("expected function to be {FUNCTION}, found none"));
         }
         if let Some(queue) = queue(inner) {
             queues.insert(name.to_owned(), queue);
@@ -42,8 +45,8 @@ pub(super) fn queues(section: &Section<'_>, document: &Document<'_>) -> BTreeMap
     queues
 }
 
-const NAME_EXPECTED: &str =
-    "expected a name of at most 47 lower-case letters, digits, underscores and hyphens";
+const FUNCTION: &str = "the name of a function";
+const NAME_EXPECTED: &str = "a name of at most 47 lower-case letters, digits, underscores and hyphens";
 
 /// Stricter than pgmq, whose tables are in lower case whatever the queue is called.
 fn is_queue_name(name: &str) -> bool {
@@ -52,7 +55,6 @@ fn is_queue_name(name: &str) -> bool {
 }
 
 fn queue(mut section: Section<'_>) -> Option<QueueSettings> {
-    const FUNCTION: &str = "the name of a function";
     let second = Duration::from_secs(1);
     let function = section.parsed("function", FUNCTION, |text| FunctionSlug::parse(text).ok());
     let dead_letter_queue = section
@@ -65,9 +67,6 @@ fn queue(mut section: Section<'_>) -> Option<QueueSettings> {
     let concurrency = section.integer("max_concurrency", 1..=QUEUE_CONCURRENCY_SETTING_MAX);
     let retries = section.integer("max_retries", 0..=QUEUE_RETRIES_SETTING_MAX);
     let batch_wait = section.integer("max_batch_timeout_ms", 0..=wait_max);
-    if !section.has("function") {
-        section.refuse("function", format!("expected {FUNCTION}, found none"));
-    }
     section.finish();
     Some(QueueSettings {
         function: function?,

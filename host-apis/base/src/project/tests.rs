@@ -474,7 +474,16 @@ max_batch_timeout_ms = 20
 "#,
         &[],
         &fields,
-        expect![[r#""#]],
+        expect![[r#"
+            function: FunctionSlug(send-email),
+            max_batch_size: 10,
+            max_batch_timeout: 20ms,
+            visibility_timeout: 30s,
+            max_retries: 5,
+            retry_backoff: 500ms,
+            dead_letter_queue: None,
+            max_concurrency: 10,
+        "#]],
     );
     check(
         r#"
@@ -486,7 +495,12 @@ dead_letter_queue = "x;y"
 "#,
         &[],
         &fields,
-        expect![[r#""#]],
+        expect![[r#"
+            supabase/config.toml:4: queues.Two Words: expected a name of at most 47 lower-case letters, digits, underscores and hyphens
+            supabase/config.toml:6: queues.Two Words.dead_letter_queue: expected a name of at most 47 lower-case letters, digits, underscores and hyphens, found "x;y"
+            supabase/config.toml:2: queues.emails: expected function to be the name of a function, found none
+            supabase/config.toml:3: queues.emails.max_batch_size: expected a number from 1 to 1000, found 0
+        "#]],
     );
 }
 

@@ -3,5 +3,6 @@
 mod cluster;
 mod project;
 mod queue;
+mod queue_order;
 mod schema;
 mod support;

@@ -10,7 +10,7 @@ use tokio_postgres::{AsyncMessage, Client, NoTls};
 use crate::support::{Bed, PATIENCE, ask};
 
 /// Asks for each line of `sql` and compares all answers.
-async fn check(client: &Client, sql: &[&str], expected: Expect) {
+pub(crate) async fn check(client: &Client, sql: &[&str], expected: Expect) {
     let mut answers = String::new();
     for statement in sql {
         let answer = ask(client, statement).await;
@@ -23,8 +23,14 @@ async fn check(client: &Client, sql: &[&str], expected: Expect) {
 async fn messages_are_sent_read_and_settled() {
     let bed = Bed::new().await;
     let client = bed.as_postgres().await;
+    check_sending_and_reading(&client).await;
+    check_settling(&client).await;
+    bed.cluster.stop().await;
+}
+
+async fn check_sending_and_reading(client: &Client) {
     check(
-        &client,
+        client,
         &[
             "select pgmq.create('Jobs')",
             "select pgmq.create('Jobs')",
@@ -39,24 +45,6 @@ async fn messages_are_sent_read_and_settled() {
             "select msg_id from pgmq.read('Jobs', 30, 10, '{\"n\": 5}')",
             "select msg_id from pgmq.read(queue_name => 'Jobs', vt => 0, qty => 10)",
             "select msg_id, read_ct from pgmq.read('Jobs', 30, 10)",
-            "select msg_id from pgmq.set_vt('Jobs', 1, 0)",
-            "select msg_id, read_ct from pgmq.pop('Jobs')",
-            "select msg_id from pgmq.set_vt('Jobs', array[2, 4], 0)",
-            "select msg_id from pgmq.pop('Jobs', 5)",
-            "select pgmq.delete('Jobs', 5), pgmq.delete('Jobs', 5)",
-            "select pgmq.archive('Jobs', 6), pgmq.archive('Jobs', 6)",
-            "select pgmq.archive('Jobs', array[7, 99])",
-            "select msg_id, read_ct, message, headers, archived_at is not null from pgmq.a_jobs",
-            "select pgmq.delete('Jobs', array[3, 4])",
-            "select queue_name, queue_length, newest_msg_age_sec, total_messages, queue_visible_length from pgmq.metrics('Jobs')",
-            "select msg_id from pgmq.read_with_poll('Jobs', 30, 1, 0)",
-            "select pgmq.send('Jobs', '1'), pgmq.send('Jobs', null)",
-            "select queue_name, queue_length, queue_visible_length from pgmq.metrics_all()",
-            "select pgmq.purge_queue('Jobs')",
-            "select queue_name, is_partitioned, is_unlogged from pgmq.list_queues()",
-            "select pgmq.drop_queue('Jobs'), to_regclass('pgmq.q_jobs')",
-            "select pgmq.drop_queue('Jobs')",
-            "select pgmq.send('Jobs', '1')",
         ],
         expect![[r#"
             select pgmq.create('Jobs')
@@ -90,6 +78,36 @@ async fn messages_are_sent_read_and_settled() {
             select msg_id, read_ct from pgmq.read('Jobs', 30, 10)
               -> 6|2
                  7|2
+        "#]],
+    )
+    .await;
+}
+
+/// Of the seven messages that were sent.
+async fn check_settling(client: &Client) {
+    check(
+        client,
+        &[
+            "select msg_id from pgmq.set_vt('Jobs', 1, 0)",
+            "select msg_id, read_ct from pgmq.pop('Jobs')",
+            "select msg_id from pgmq.set_vt('Jobs', array[2, 4], 0)",
+            "select msg_id from pgmq.pop('Jobs', 5)",
+            "select pgmq.delete('Jobs', 5), pgmq.delete('Jobs', 5)",
+            "select pgmq.archive('Jobs', 6), pgmq.archive('Jobs', 6)",
+            "select pgmq.archive('Jobs', array[7, 99])",
+            "select msg_id, read_ct, message, headers, archived_at is not null from pgmq.a_jobs",
+            "select pgmq.delete('Jobs', array[3, 4])",
+            "select queue_name, queue_length, newest_msg_age_sec, total_messages, queue_visible_length from pgmq.metrics('Jobs')",
+            "select msg_id from pgmq.read_with_poll('Jobs', 30, 1, 0)",
+            "select pgmq.send('Jobs', '1'), pgmq.send('Jobs', null)",
+            "select queue_name, queue_length, queue_visible_length from pgmq.metrics_all()",
+            "select pgmq.purge_queue('Jobs')",
+            "select queue_name, is_partitioned, is_unlogged from pgmq.list_queues()",
+            "select pgmq.drop_queue('Jobs'), to_regclass('pgmq.q_jobs')",
+            "select pgmq.drop_queue('Jobs')",
+            "select pgmq.send('Jobs', '1')",
+        ],
+        expect![[r#"
             select msg_id from pgmq.set_vt('Jobs', 1, 0)
               -> 1
             select msg_id, read_ct from pgmq.pop('Jobs')
@@ -132,7 +150,6 @@ async fn messages_are_sent_read_and_settled() {
         "#]],
     )
     .await;
-    bed.cluster.stop().await;
 }
 
 #[tokio::test]
@@ -231,162 +248,6 @@ async fn names_are_checked() {
             select relpersistence from pg_class where relname in ('q_fleeting', 'a_fleeting') order by relname
               -> p
                  u
-        "#]],
-    )
-    .await;
-    bed.cluster.stop().await;
-}
-
-#[tokio::test]
-async fn groups_are_read_in_order() {
-    let bed = Bed::new().await;
-    let client = bed.as_postgres().await;
-    let other = bed.as_postgres().await;
-    check(
-        &client,
-        &[
-            "select pgmq.create('q')",
-            "select pgmq.create_fifo_index('q')",
-            "select pgmq.send('q', to_jsonb(g), jsonb_build_object('x-pgmq-group', g)) \
-             from unnest(array['a', 'a', 'b', 'c', 'b', 'a']) as g",
-            "begin",
-            "select msg_id, message from pgmq.read_grouped('q', 30, 4)",
-        ],
-        expect![[r#"
-            select pgmq.create('q')
-              -> 
-            select pgmq.create_fifo_index('q')
-              -> 
-            select pgmq.send('q', to_jsonb(g), jsonb_build_object('x-pgmq-group', g)) from unnest(array['a', 'a', 'b', 'c', 'b', 'a']) as g
-              -> 1
-                 2
-                 3
-                 4
-                 5
-                 6
-            begin
-              -> 
-            select msg_id, message from pgmq.read_grouped('q', 30, 4)
-              -> 1|"a"
-                 2|"a"
-                 6|"a"
-                 3|"b"
-        "#]],
-    )
-    .await;
-    // While the first reader has not committed, the second gets only groups that are free.
-    assert_eq!(ask(&other, "select msg_id, message from pgmq.read_grouped('q', 30, 4)").await, "4|\"c\"");
-    check(
-        &client,
-        &[
-            "rollback",
-            "select pgmq.set_vt('q', 4, 0) is null",
-            "begin",
-            "select msg_id, message from pgmq.read_grouped_rr('q', 30, 5)",
-            "rollback",
-            "select msg_id, message from pgmq.read_grouped_head('q', 30, 2)",
-            // Behind an invisible head nothing is read.
-            "select msg_id, message from pgmq.read_grouped('q', 30, 10)",
-            "select pgmq.delete('q', 1)",
-            "select msg_id, message from pgmq.read_grouped('q', 30, 10)",
-            "select msg_id from pgmq.read_grouped_with_poll('q', 30, 1, 0)",
-            "select msg_id from pgmq.read_grouped_rr_with_poll('q', 30, 1, 0)",
-        ],
-        expect![[r#"
-            rollback
-              -> 
-            select pgmq.set_vt('q', 4, 0) is null
-              -> f
-            begin
-              -> 
-            select msg_id, message from pgmq.read_grouped_rr('q', 30, 5)
-              -> 1|"a"
-                 3|"b"
-                 4|"c"
-                 2|"a"
-                 5|"b"
-            rollback
-              -> 
-            select msg_id, message from pgmq.read_grouped_head('q', 30, 2)
-              -> 1|"a"
-                 3|"b"
-            select msg_id, message from pgmq.read_grouped('q', 30, 10)
-              -> 4|"c"
-            select pgmq.delete('q', 1)
-              -> t
-            select msg_id, message from pgmq.read_grouped('q', 30, 10)
-              -> 2|"a"
-                 6|"a"
-            select msg_id from pgmq.read_grouped_with_poll('q', 30, 1, 0)
-              -> 
-            select msg_id from pgmq.read_grouped_rr_with_poll('q', 30, 1, 0)
-              -> 
-        "#]],
-    )
-    .await;
-    bed.cluster.stop().await;
-}
-
-#[tokio::test]
-async fn topics_fan_out() {
-    let bed = Bed::new().await;
-    let client = bed.as_postgres().await;
-    check(
-        &client,
-        &[
-            "select pgmq.create(name) from unnest(array['all', 'errors']) as name",
-            "select pgmq.bind_topic('logs.#', 'all'), pgmq.bind_topic('logs.*.error', 'errors')",
-            "select pgmq.bind_topic('logs.#', 'all')",
-            "select pgmq.bind_topic('logs.#', 'nowhere')",
-            "select pgmq.bind_topic('a.*#', 'all')",
-            "select pattern, queue_name from pgmq.test_routing('logs.api.error')",
-            "select pattern, queue_name from pgmq.test_routing('logs')",
-            "select pattern, queue_name from pgmq.test_routing('logs.api.error.twice')",
-            "select pgmq.test_routing('a..b')",
-            "select pgmq.send_topic('logs.api.error', '{}')",
-            "select pgmq.send_topic('logs.api.error', '{}', '{\"h\": 1}', 5)",
-            "select pgmq.send_topic('other', '{}')",
-            "select * from pgmq.send_batch_topic('logs.x', array['1', '2']::jsonb[])",
-            "select pgmq.unbind_topic('logs.#', 'all'), pgmq.unbind_topic('logs.#', 'all')",
-            "select pgmq.drop_queue('errors')",
-            "select count(*) from pgmq.list_topic_bindings()",
-        ],
-        expect![[r#"
-            select pgmq.create(name) from unnest(array['all', 'errors']) as name
-              -> 
-     
-            select pgmq.bind_topic('logs.#', 'all'), pgmq.bind_topic('logs.*.error', 'errors')
-              -> |
-            select pgmq.bind_topic('logs.#', 'all')
-              -> 
-            select pgmq.bind_topic('logs.#', 'nowhere')
-              -> 42P01 Queue "nowhere" does not exist. Create it first using pgmq.create()
-            select pgmq.bind_topic('a.*#', 'all')
-              -> 22023 pattern cannot have adjacent wildcards; got "a.*#"
-            select pattern, queue_name from pgmq.test_routing('logs.api.error')
-              -> logs.*.error|errors
-                 logs.#|all
-            select pattern, queue_name from pgmq.test_routing('logs')
-              -> 
-            select pattern, queue_name from pgmq.test_routing('logs.api.error.twice')
-              -> logs.#|all
-            select pgmq.test_routing('a..b')
-              -> 22023 routing_key is words of letters, digits, "_" and "-", joined by dots; got "a..b"
-            select pgmq.send_topic('logs.api.error', '{}')
-              -> 2
-            select pgmq.send_topic('logs.api.error', '{}', '{"h": 1}', 5)
-              -> 2
-            select pgmq.send_topic('other', '{}')
-              -> 0
-            select * from pgmq.send_batch_topic('logs.x', array['1', '2']::jsonb[])
-              -> all|3
-                 all|4
-            select pgmq.unbind_topic('logs.#', 'all'), pgmq.unbind_topic('logs.#', 'all')
-              -> t|f
-            select pgmq.drop_queue('errors')
-              -> t
-            select count(*) from pgmq.list_topic_bindings()
-              -> 0
         "#]],
     )
     .await;

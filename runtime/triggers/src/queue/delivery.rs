@@ -12,7 +12,6 @@ use isobase_base::limits::{
 };
 use isobase_base::observe::{Observation, QueueOutcome};
 use isobase_base::{Body, Client, Context, Failure, FailureKind, Principal, RequestId, Target, TraceContext};
-
 use tokio::sync::Notify;
 
 use super::answer::{self, Retry};

@@ -85,8 +85,19 @@ impl QueueConsumers {
         let mut before = std::mem::take(&mut *running);
         for consumer in consumers {
             let name = consumer.queue.clone();
-            let kept = before.remove(&name).filter(|running| running.consumer == consumer);
-            running.insert(name, kept.unwrap_or_else(|| self.run(consumer)));
+            let now = match before.remove(&name) {
+                Some(kept) if kept.consumer == consumer => kept,
+                changed => {
+                    if let Some(changed) = changed {
+                        changed.cancel.cancel();
+                    }
+                    self.run(consumer)
+                }
+            };
+            // A list that names a queue twice means the last.
+            if let Some(twice) = running.insert(name, now) {
+                twice.cancel.cancel();
+            }
         }
         for ended in before.into_values() {
             ended.cancel.cancel();
@@ -114,14 +125,86 @@ impl QueueConsumers {
     }
 }
 
-impl Running {
-    fn end(&self) {
-        self.cancel.cancel();
+impl Drop for QueueConsumers {
+    fn drop(&mut self) {
+        for running in self.running.lock().values() {
+            running.cancel.cancel();
+        }
     }
 }
 
-impl Drop for QueueConsumers {
-    fn drop(&mut self) {
-        self.running.lock().values().for_each(Running::end);
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use deadpool_postgres::{Manager, Pool};
+    use futures::FutureExt;
+    use futures::future::BoxFuture;
+    use http::{Request, Response};
+    use isobase_base::observe::Observer;
+    use isobase_base::{Access, Body, Context, Failure, FailureKind, FunctionSlug, Invoker, Target};
+    use parking_lot::Mutex;
+    use tokio::sync::watch;
+    use tokio_postgres::NoTls;
+
+    use super::{QueueConsumer, QueueConsumers, QueueHost};
+
+    /// Has no functions.
+    struct Nobody;
+
+    impl Invoker for Nobody {
+        fn access(&self, _target: &Target) -> Option<Access> {
+            None
+        }
+
+        fn invoke(
+            &self,
+            target: Target,
+            _request: Request<Body>,
+            _context: Context,
+        ) -> BoxFuture<'_, Result<Response<Body>, Failure>> {
+            async move { Err(Failure::new(FailureKind::NotFound, target.to_string())) }.boxed()
+        }
+    }
+
+    fn consumer(retries_max: u32) -> QueueConsumer {
+        QueueConsumer {
+            queue: "mails".into(),
+            function: FunctionSlug::parse("send").unwrap(),
+            batch_size_max: 10,
+            batch_wait: Duration::ZERO,
+            visibility_timeout: Duration::from_secs(30),
+            retries_max,
+            retry_backoff: Duration::from_secs(1),
+            dead_letter_queue: None,
+            deliveries_max: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_changed_consumer_replaces_the_one_before() {
+        // No server is there, and none is needed to tell who should run.
+        let nowhere = "host=127.0.0.1 port=1 user=nobody".parse().unwrap();
+        let sessions = Pool::builder(Manager::new(nowhere, NoTls)).max_size(1).build().unwrap();
+        let (_sender, woken) = watch::channel(0);
+        let subscribe = Arc::new(move |_: &str| Some(woken.clone()));
+        let host =
+            QueueHost { sessions, invoker: Arc::new(Nobody), subscribe, observer: Observer::default() };
+        let consumers = QueueConsumers { host, running: Mutex::default() };
+        let token = || consumers.running.lock()["mails"].cancel.clone();
+        consumers.replace(vec![consumer(3)]);
+        let first = token();
+        consumers.replace(vec![consumer(3)]);
+        assert!(!first.is_cancelled(), "nothing has changed");
+        consumers.replace(vec![consumer(4)]);
+        let second = token();
+        assert!(first.is_cancelled() && !second.is_cancelled());
+        consumers.replace(vec![consumer(4), consumer(5)]);
+        assert!(second.is_cancelled() && !token().is_cancelled());
+        let last = token();
+        consumers.replace(Vec::new());
+        assert!(last.is_cancelled());
+        consumers.stop().await;
     }
 }
