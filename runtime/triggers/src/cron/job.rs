@@ -97,6 +97,7 @@ impl Job {
     /// Runs that may wait for the one before them.
     pub(super) fn waiting_max(&self) -> usize {
         match self.overlap {
+            Overlap::Queue if self.misfire == Misfire::All => limits::CRON_MISFIRES_MAX,
             Overlap::Queue if self.schedule.is_interval() => 1,
             Overlap::Queue => limits::CRON_QUEUED_RUNS_MAX,
             Overlap::Skip | Overlap::Allow => 0,

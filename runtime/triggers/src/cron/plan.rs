@@ -1,7 +1,7 @@
 //! What is due next, over all jobs. Pure: time comes in as a value.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,8 +22,9 @@ struct Planned {
     job: Arc<Job>,
     /// Entries of another generation are of an older definition.
     generation: u64,
-    /// Runs that were put back.
-    waiting: usize,
+    /// Runs that were put back, and those due after them. They are claimed in one statement: the latest
+    /// claim of a job tells what it has missed, so none may overtake another.
+    waiting: VecDeque<DateTime<Utc>>,
 }
 
 /// Ordered by when to look at it.
@@ -33,8 +34,17 @@ struct Entry {
     due: DateTime<Utc>,
     job: i64,
     generation: u64,
-    /// By itself: no successor follows from it, and it cannot be missed.
-    is_single: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// Its successor follows from it.
+    Regular,
+    /// By itself; it cannot be missed.
+    Single,
+    /// To claim again what was put back.
+    Retry,
 }
 
 /// A run that is to be claimed.
@@ -61,9 +71,10 @@ impl Plan {
                 },
                 |known| known.generation,
             );
-            let waiting = known.as_ref().map_or(0, |known| known.waiting);
+            let is_new = known.is_none();
+            let waiting = known.map(|known| known.waiting).unwrap_or_default();
             self.jobs.insert(job.id, Planned { job: Arc::clone(job), generation, waiting });
-            if known.is_none() {
+            if is_new {
                 self.enter(job, generation, now, server_start);
             }
         }
@@ -77,7 +88,7 @@ impl Plan {
                     due: server_start,
                     job: job.id,
                     generation,
-                    is_single: true,
+                    kind: Kind::Single,
                 }));
             }
             return;
@@ -93,9 +104,13 @@ impl Plan {
     /// Enters the first time after `since`.
     fn follow(&mut self, job: &Job, generation: u64, since: DateTime<Utc>) {
         match job.next_after(since) {
-            Some(due) => {
-                self.heap.push(Reverse(Entry { wake: due, due, job: job.id, generation, is_single: false }))
-            }
+            Some(due) => self.heap.push(Reverse(Entry {
+                wake: due,
+                due,
+                job: job.id,
+                generation,
+                kind: Kind::Regular,
+            })),
             None => tracing::info!(job = job.id, name = job.name, "this schedule is never due again"),
         }
     }
@@ -117,39 +132,61 @@ impl Plan {
                 self.jobs.get_mut(&entry.job).filter(|planned| planned.generation == entry.generation);
             let Some(planned) = planned else { continue };
             let job = Arc::clone(&planned.job);
-            if entry.is_single {
-                planned.waiting = planned.waiting.saturating_sub(1);
-                taken.push(Due { job, at: entry.due });
-                continue;
-            }
-            if now - entry.due > lateness_max() {
-                let missed = missed(&job, entry.due, now);
-                if !missed.is_empty() {
-                    tracing::info!(
-                        job = job.id,
-                        name = job.name,
-                        runs = missed.len(),
-                        "making up for missed runs"
-                    );
+            let times = match entry.kind {
+                Kind::Single => vec![entry.due],
+                Kind::Retry => planned.waiting.drain(..).collect(),
+                Kind::Regular => {
+                    let times = self.regular(&job, entry, now);
+                    self.unless_others_wait(job.id, times)
                 }
-                taken.extend(missed.into_iter().map(|at| Due { job: Arc::clone(&job), at }));
-                self.follow(&job, entry.generation, now - lateness_max());
-                continue;
-            }
-            self.follow(&job, entry.generation, entry.due);
-            taken.push(Due { job, at: entry.due });
+            };
+            taken.extend(times.into_iter().map(|at| Due { job: Arc::clone(&job), at }));
         }
         taken
+    }
+
+    /// The runs that `entry` stands for; enters its successor.
+    fn regular(&mut self, job: &Job, entry: Entry, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+        if now - entry.due <= lateness_max() {
+            self.follow(job, entry.generation, entry.due);
+            return vec![entry.due];
+        }
+        let missed = missed(job, entry.due, now);
+        if !missed.is_empty() {
+            tracing::info!(job = job.id, name = job.name, runs = missed.len(), "making up for missed runs");
+        }
+        self.follow(job, entry.generation, now - lateness_max());
+        missed
+    }
+
+    /// Hands `times` back, or makes them wait behind those of their job that were put back.
+    fn unless_others_wait(&mut self, job: i64, times: Vec<DateTime<Utc>>) -> Vec<DateTime<Utc>> {
+        match self.jobs.get_mut(&job).filter(|planned| !planned.waiting.is_empty()) {
+            Some(planned) => {
+                times.into_iter().for_each(|at| planned.wait(at));
+                Vec::new()
+            }
+            None => times,
+        }
     }
 
     /// To be claimed again later: another host still has the run before it. Dropped where as many wait
     /// as may.
     pub(super) fn put_back(&mut self, due: &Due, wake: DateTime<Utc>) {
         let Some(planned) = self.jobs.get_mut(&due.job.id) else { return };
-        if planned.waiting < planned.job.waiting_max() {
-            planned.waiting += 1;
+        let is_first = planned.waiting.is_empty();
+        planned.wait(due.at);
+        if is_first && !planned.waiting.is_empty() {
             let (job, generation) = (due.job.id, planned.generation);
-            self.heap.push(Reverse(Entry { wake, due: due.at, job, generation, is_single: true }));
+            self.heap.push(Reverse(Entry { wake, due: due.at, job, generation, kind: Kind::Retry }));
+        }
+    }
+}
+
+impl Planned {
+    fn wait(&mut self, at: DateTime<Utc>) {
+        if self.waiting.len() < self.job.waiting_max() {
+            self.waiting.push_back(at);
         }
     }
 }

@@ -15,6 +15,7 @@ use futures::TryStreamExt;
 use isobase_base::limits;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio::time::error::Elapsed;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{CancelToken, Config, NoTls, SimpleQueryMessage};
 
@@ -78,7 +79,7 @@ impl SqlJobs {
         };
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
         self.make_room(&pool);
-        let session = match pool.get().await {
+        let mut session = match pool.get().await {
             Ok(session) => Session::new(session),
             Err(error) => {
                 return Ran::without_session(Outcome::Failed(format!(
@@ -88,18 +89,9 @@ impl SqlJobs {
             }
         };
         let prelude = prelude(job, run, switches);
-        let work = session.execute(&prelude, command, switches, on_begin);
-        match tokio::time::timeout(job.timeout, work).await {
-            Ok(ran) => {
-                session.clean().await;
-                ran
-            }
-            Err(_elapsed) => {
-                let message = format!("canceling statement due to job timeout after {:?}", job.timeout);
-                drop(session);
-                Ran::without_session(Outcome::Failed(message))
-            }
-        }
+        let (ran, is_clean) = session.execute(&prelude, command, switches, job.timeout, on_begin).await;
+        session.is_clean = is_clean;
+        ran
     }
 
     /// Sessions for the job, and whether they must still switch to its role.
@@ -196,23 +188,33 @@ fn prelude(job: &Job, run: &Run, switches: bool) -> String {
     format!("set statement_timeout = 0; set lock_timeout = 0; set role \"{role}\"; {settings}")
 }
 
-/// A session at work. Dropped before it was cleaned, its statement is cancelled and it is closed.
+/// A session at work. Dropped before it is clean, its statement is cancelled and it is closed; else it
+/// goes back into its pool.
 struct Session {
     client: Option<Object>,
     cancel: CancelToken,
+    is_clean: bool,
 }
 
 impl Session {
     fn new(client: Object) -> Self {
         let cancel = client.cancel_token();
-        Self { client: Some(client), cancel }
+        Self { client: Some(client), cancel, is_clean: false }
     }
 
     fn client(&self) -> &Object {
-        self.client.as_ref().expect("only cleaning and dropping take it")
+        self.client.as_ref().expect("only dropping takes it")
     }
 
-    async fn execute(&self, prelude: &str, command: &str, switches: bool, on_begin: OnBegin<'_>) -> Ran {
+    /// Runs the command, and tells whether the session is as it was before.
+    async fn execute(
+        &self,
+        prelude: &str,
+        command: &str,
+        switches: bool,
+        timeout: Duration,
+        on_begin: OnBegin<'_>,
+    ) -> (Ran, bool) {
         let client = self.client();
         let began = Utc::now();
         let prelude = async {
@@ -225,46 +227,77 @@ impl Session {
             Ok(process)
         };
         let command = command_outcome(client, command);
-        // Both leave at once, and the server does one after the other; but a role must be switched to
-        // before anything is done as it.
-        let (prelude, outcome) = if switches {
-            match prelude.await {
-                Ok(process) => (Ok(process), command.await),
-                Err(error) => (Err(error), Outcome::Failed(String::new())),
+        // A role must be switched to before anything is done as it.
+        let (done, is_clean) = if switches {
+            match tokio::time::timeout(timeout, prelude).await {
+                Ok(Ok(process)) => {
+                    let (outcome, is_clean) = then_discard(client, timeout, command).await;
+                    (outcome.map(|outcome| (Ok(process), outcome)), is_clean)
+                }
+                Ok(Err(error)) => (Ok((Err(error), Outcome::Failed(String::new()))), false),
+                Err(elapsed) => (Err(elapsed), false),
             }
         } else {
-            tokio::join!(prelude, command)
+            then_discard(client, timeout, async { tokio::join!(prelude, command) }).await
         };
-        match prelude {
-            Ok(process) => Ran { outcome, process },
-            Err(error) => Ran::without_session(failed(&error)),
-        }
-    }
-
-    /// Nothing of a job stays for the next: settings, temporary tables, locks, an open transaction.
-    async fn clean(mut self) {
-        const TIMEOUT: Duration = limits::DATABASE_RECOVERY_TIMEOUT;
-        let cleaning = async {
-            let client = self.client();
-            match client.batch_execute("discard all").await {
-                Err(error) if is_in_transaction(&error) => {
-                    client.batch_execute("rollback").await?;
-                    client.batch_execute("discard all").await
-                }
-                other => other,
+        let ran = match done {
+            Ok((Ok(process), outcome)) => Ran { outcome, process },
+            Ok((Err(error), _)) => Ran::without_session(failed(&error)),
+            Err(_elapsed) => {
+                let message = format!("canceling statement due to job timeout after {timeout:?}");
+                Ran::without_session(Outcome::Failed(message))
             }
         };
-        let is_clean = matches!(tokio::time::timeout(TIMEOUT, cleaning).await, Ok(Ok(())));
-        if is_clean {
-            // Back into the pool.
-            drop(self.client.take());
-        }
+        (ran, is_clean)
     }
+}
+
+/// Does `work` within `timeout`, and tells whether nothing of it stays for the next job: settings,
+/// temporary tables, locks, an open transaction. The statement that clears up leaves with those of `work`,
+/// which saves the wait for an answer: where a thousand jobs are due at once, others wait for this session.
+async fn then_discard<T>(
+    client: &Object,
+    timeout: Duration,
+    work: impl Future<Output = T>,
+) -> (Result<T, Elapsed>, bool) {
+    const DISCARD: &str = "discard all";
+    let mut work = pin!(tokio::time::timeout(timeout, work));
+    let mut discard = pin!(client.batch_execute(DISCARD));
+    let mut discarded = None;
+    let done = loop {
+        tokio::select! {
+            // In this order they are sent.
+            biased;
+            done = &mut work => break done,
+            result = &mut discard, if discarded.is_none() => discarded = Some(result),
+        }
+    };
+    if done.is_err() {
+        return (done, false);
+    }
+    let clearing = async {
+        let discarded = match discarded {
+            Some(result) => result,
+            None => discard.await,
+        };
+        match discarded {
+            Err(error) if is_in_transaction(&error) => {
+                client.batch_execute("rollback").await?;
+                client.batch_execute(DISCARD).await
+            }
+            other => other,
+        }
+    };
+    let cleared = tokio::time::timeout(limits::DATABASE_RECOVERY_TIMEOUT, clearing).await;
+    (done, matches!(cleared, Ok(Ok(()))))
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
+        if self.is_clean {
+            return;
+        }
         // Out of the pool, so that nobody else gets it.
         let client = Object::take(client);
         let cancel = self.cancel.clone();

@@ -26,8 +26,8 @@ async fn sql_runs_as_its_role_and_is_written_down() {
     // Leaves a transaction open; the next job must not be in it.
     ask(&postgres, &schedule("open", "begin; create temp table ran (x int); set search_path = nowhere"))
         .await;
-    let other = "select cron.schedule_in_database('{}', '1 second', 'select 1', 'nowhere', active := {})";
-    ask(&postgres, &other.replace("{}", "nowhere").replace("active := nowhere", "active := true")).await;
+    let nowhere = "select cron.schedule_in_database('nowhere', '1 second', 'select 1', 'nowhere')";
+    ask(&postgres, nowhere).await;
     let anon = "select cron.schedule_in_database('anon', '1 second', \
                 'reset role; insert into ran (name) values (''anon'')', 'postgres', 'anon')";
     ask(&postgres, anon).await;
@@ -57,7 +57,7 @@ async fn sql_runs_as_its_role_and_is_written_down() {
         until(&postgres, &ends(name), expected).await;
     }
     until(&postgres, "select distinct name, as_role from ran order by 1", "insert|postgres\nkept|anon").await;
-    // Each due time once, each with its own key, half a second and less apart from it.
+    // Each due time once, each with its own key.
     until(
         &postgres,
         "select count(*) >= 3 and count(*) = count(distinct key) from ran where name = 'insert'",

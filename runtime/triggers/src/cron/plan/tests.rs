@@ -119,10 +119,12 @@ fn reboot_jobs_run_once_for_a_start_of_the_server() {
 }
 
 #[test]
-fn what_is_put_back_comes_again_and_has_no_successor() {
-    let mut plan = plan(&[job(1, "1 minute", Misfire::Skip)], 0);
-    let due = plan.take(at(60), at(60)).remove(0);
-    plan.put_back(&due, at(100));
-    assert_eq!(take(&mut plan, 100, 110), [(1, 60)]);
-    assert_eq!(take(&mut plan, 119, 120), [(1, 120)]);
+fn what_is_put_back_comes_again_and_nothing_overtakes_it() {
+    let mut plan = plan(&[job(1, "* * * * *", Misfire::Skip), job(2, "1 minute", Misfire::Skip)], 0);
+    let taken = plan.take(at(60), at(60));
+    taken.iter().for_each(|due| plan.put_back(due, at(130)));
+    // The next of the first job waits behind it; of an interval only one waits.
+    assert_eq!(take(&mut plan, 119, 120), []);
+    assert_eq!(take(&mut plan, 130, 130), [(1, 60), (1, 120), (2, 60)]);
+    assert_eq!(take(&mut plan, 180, 180), [(1, 180), (2, 180)]);
 }

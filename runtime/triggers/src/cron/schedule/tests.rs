@@ -5,6 +5,7 @@ use std::str::FromStr;
 use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds};
 use proptest::prelude::*;
 
@@ -195,11 +196,14 @@ proptest! {
         let schedule = Schedule::parse(&ours).unwrap();
         let mut time = Utc.timestamp_opt(start, 0).unwrap();
         for _ in 0..3 {
-            let expected = theirs.find_next_occurrence(&time, false).ok();
             let found = schedule.next_after(time, Tz::UTC, time);
-            // croner gives up after some years.
+            let expected = match theirs.find_next_occurrence(&time, false) {
+                Ok(expected) => Some(expected),
+                Err(CronError::TimeSearchLimitExceeded) => None,
+                Err(error) => panic!("{ours}: {error}"),
+            };
+            prop_assert_eq!(found, expected, "{} after {}", ours, time);
             let Some(expected) = expected else { break };
-            prop_assert_eq!(found, Some(expected), "{} after {}", ours, time);
             time = expected;
         }
     }
