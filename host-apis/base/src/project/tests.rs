@@ -147,6 +147,7 @@ jwt_expiry = 1_200
             site_url: "https://other.example",
             jwt_expiry: 1200s,
             enabled: true,
+            enabled: true,
         "#]],
     );
 }
@@ -269,11 +270,11 @@ static_files = ["a", 1]
             supabase/config.toml:10: auth.jwt_secret: expected at least 16 characters, found fewer
             supabase/config.toml:13: edge_runtime.policy: expected "per_worker" or "oneshot", found "often"
             supabase/config.toml:14: functions.2fast: function name "2fast" is not valid: start with a letter, then letters, digits, '_' or '-', at most 48 characters
-            supabase/config.toml:17: functions.f.capabilities.database: expected "caller", "service" or "none", found "admin"
             supabase/config.toml:18: functions.f.static_files: expected a list of strings, found an integer
             supabase/config.toml:16: functions.f.limits.memory: expected a size such as "256MB", from 16 MB to 4096 MB, found "1KB"
             supabase/config.toml:16: functions.f.limits.cpu: expected a duration such as "2s" or "1m30s", from 1ms to 86400s, found "soon"
             supabase/config.toml:16: functions.f.limits.concurrency: expected a number from 1 to 10000, found 0
+            supabase/config.toml:17: functions.f.capabilities.database: expected "caller", "service" or "none", found "admin"
         "#]],
     );
 }
