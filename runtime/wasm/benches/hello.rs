@@ -124,7 +124,7 @@ mod peer {
     use bytes::Bytes;
     use http::{Request, Response};
     use isobase_base::task::{self, TaskKind};
-    use isobase_bind_wasm::{Host, HostView};
+    use isobase_bind_wasm::{Doors, Host, HostView};
     use wasmtime::component::{Component, Linker, ResourceTable};
     use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
     use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -183,7 +183,7 @@ mod peer {
                 wasi: WasiCtx::builder().build(),
                 http: WasiHttpCtx::new(),
                 table: ResourceTable::new(),
-                host: Host::new(super::context(), None),
+                host: Host::new(super::context(), Doors::default()),
             };
             let mut store = Store::new(self.pre.engine(), state);
             store.set_epoch_deadline(1_000_000);

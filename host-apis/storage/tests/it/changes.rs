@@ -34,7 +34,7 @@ async fn copies_live_on_their_own() {
     let object = alice.head("private", &second, Identity::Caller).await.unwrap();
     assert_eq!((object.content_type.as_str(), object.user_metadata.as_deref()), ("text/css", Some("{}")));
 
-    alice.delete("private", &[first.clone()], Identity::Caller).await.unwrap();
+    alice.delete("private", std::slice::from_ref(&first), Identity::Caller).await.unwrap();
     refused(read(&alice, "private", &first).await, Code::NoSuchKey);
     assert_eq!(read(&alice, "private", &second).await.unwrap(), "milk");
     // Not what one may not see, not to where one may not write.
