@@ -163,6 +163,11 @@ pub const STORAGE_BUCKETS_CACHED_MAX: usize = 10_000;
 pub const STORAGE_KEEP_DELETED: Duration = Duration::from_secs(3_600);
 /// The longest that `[storage]` may keep it: a month of backups.
 pub const STORAGE_KEEP_DELETED_SETTING_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
+/// After an upload that was given up while its row was being written: by then every statement has
+/// ended, and it is known whether there is a row.
+pub const STORAGE_DOUBT: Duration = Duration::from_secs(150);
+/// Uploads in doubt before those that no longer are get forgotten.
+pub const STORAGE_DOUBTS_REMEMBERED: usize = 4_096;
 /// Shortest and longest pause between two sweeps.
 pub const STORAGE_SWEEP_INTERVAL_MIN: Duration = Duration::from_secs(1);
 pub const STORAGE_SWEEP_INTERVAL_MAX: Duration = Duration::from_secs(3_600);

@@ -53,7 +53,29 @@ create trigger isobase_note_overwritten after update of version on storage.objec
 create trigger isobase_notify_buckets after insert or update or delete or truncate on storage.buckets
   for each statement execute function isobase.notify_buckets();
 
+-- For policies that allow only some operations; with or without "storage." before their names.
+do $$
+begin
+  if to_regprocedure('storage.allow_any_operation(text[])') is null then
+    create function storage.allow_any_operation(expected_operations text[]) returns boolean
+    language sql stable
+    as $function$
+      select exists (
+        select from unnest(expected_operations) as expected
+        where regexp_replace(expected, '^storage\.', '') = regexp_replace(storage.operation(), '^storage\.', '')
+          and storage.operation() <> ''
+      )
+    $function$;
+  end if;
+  if to_regprocedure('storage.allow_only_operation(text)') is null then
+    create function storage.allow_only_operation(expected_operation text) returns boolean
+    language sql stable
+    as $function$ select storage.allow_any_operation(array[expected_operation]) $function$;
+  end if;
+end
+$$;
+
 -- Is this file still somebody's?
-create index isobase_objects_version on storage.objects (version);
+create index if not exists isobase_objects_version on storage.objects (version);
 
 reset role;

@@ -24,7 +24,6 @@ pub enum Code {
     DatabaseReadOnly,
     DatabaseTimeout,
     EntityTooLarge,
-    ExpiredToken,
     InternalError,
     InvalidJwt,
     InvalidKey,
@@ -50,7 +49,6 @@ impl Code {
             Self::DatabaseReadOnly => "DatabaseReadOnly",
             Self::DatabaseTimeout => "DatabaseTimeout",
             Self::EntityTooLarge => "EntityTooLarge",
-            Self::ExpiredToken => "ExpiredToken",
             Self::InternalError => "InternalError",
             Self::InvalidJwt => "InvalidJWT",
             Self::InvalidKey => "InvalidKey",
@@ -71,8 +69,7 @@ impl Code {
     /// `statusCode` in the body of Supabase Storage's errors.
     pub fn status(self) -> u16 {
         match self {
-            Self::ExpiredToken
-            | Self::InvalidJwt
+            Self::InvalidJwt
             | Self::InvalidKey
             | Self::InvalidParameter
             | Self::InvalidRequest

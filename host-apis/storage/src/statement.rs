@@ -22,7 +22,7 @@ impl Operation {
             Self::Upload => "storage.object.upload",
             Self::Upsert => "storage.object.upload_update",
             Self::Get => "storage.object.get_authenticated",
-            Self::Info => "storage.object.info_authenticated",
+            Self::Info => "storage.object.get_authenticated_info",
             Self::Sign => "storage.object.sign",
             Self::List => "storage.object.list_v2",
             Self::Copy => "storage.object.copy",

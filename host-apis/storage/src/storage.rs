@@ -1,11 +1,12 @@
 //! The storage of a project: blobs, rows, and what connects them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
+use isobase_base::limits::{STORAGE_DOUBT, STORAGE_DOUBTS_REMEMBERED};
 use isobase_base::project::StorageSettings;
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{Context, Grant};
@@ -114,31 +115,64 @@ impl Storage {
     }
 }
 
-/// Blobs whose rows are not written yet. The sweep leaves them alone, however long that takes.
+/// Blobs whose rows are not written yet, or may be. The sweep leaves them alone.
 #[derive(Clone, Default)]
-pub(crate) struct UnderWay(Arc<Mutex<HashSet<Version>>>);
+pub(crate) struct UnderWay(Arc<Mutex<HashMap<Version, Progress>>>);
 
-/// Ends an entry of [`UnderWay`] when it is dropped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// However long it takes.
+    Writing,
+    /// Given up without knowing what became of the row; by then it is known to all.
+    InDoubt { until: Instant },
+}
+
+/// One entry of [`UnderWay`]. Dropped before it was settled, it is in doubt for a while.
 pub(crate) struct Underway {
     pub(crate) version: Version,
     all: UnderWay,
+    is_settled: bool,
 }
 
 impl UnderWay {
     pub(crate) fn begin(&self) -> Underway {
         let version = Version::generate();
-        self.0.lock().insert(version);
-        Underway { version, all: self.clone() }
+        self.0.lock().insert(version, Progress::Writing);
+        Underway { version, all: self.clone(), is_settled: false }
     }
 
     pub(crate) fn has(&self, version: Version) -> bool {
-        self.0.lock().contains(&version)
+        self.0.lock().get(&version).is_some_and(|progress| progress.counts())
+    }
+}
+
+impl Progress {
+    fn counts(self) -> bool {
+        match self {
+            Self::Writing => true,
+            Self::InDoubt { until } => Instant::now() < until,
+        }
+    }
+}
+
+impl Underway {
+    /// It is known whether there is a row.
+    pub(crate) fn settle(mut self) {
+        self.is_settled = true;
     }
 }
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        self.all.0.lock().remove(&self.version);
+        let mut all = self.all.0.lock();
+        if self.is_settled {
+            all.remove(&self.version);
+            return;
+        }
+        all.insert(self.version, Progress::InDoubt { until: Instant::now() + STORAGE_DOUBT });
+        if all.len() >= STORAGE_DOUBTS_REMEMBERED {
+            all.retain(|_, progress| progress.counts());
+        }
     }
 }
 

@@ -38,8 +38,9 @@ pub(crate) struct NewRow<'a> {
 }
 
 impl Door {
-    /// Stores `body` whole. When this returns the object is there, and stays there whatever happens;
-    /// when it fails, what was there before is there still.
+    /// Stores `body` whole. When this returns the object is there, and stays there whatever happens. When
+    /// it fails, what was there before is there still; only if the database went away or took too long at
+    /// the very end may the new object be there instead, whole as well.
     pub async fn put(
         &self,
         bucket: &str,
@@ -102,11 +103,15 @@ impl Door {
                     Some(Value::Text(id)) => id,
                     _ => id,
                 };
+                underway.settle();
                 Ok((id, version))
             }
             Err(error) => {
-                if !Error::leaves_doubt(&error) {
-                    self.core.blobs.delete(underway.version.blob()).await?;
+                // What cannot be deleted now is found by the sweep.
+                if !Error::leaves_doubt(&error)
+                    && self.core.blobs.delete(underway.version.blob()).await.is_ok()
+                {
+                    underway.settle();
                 }
                 Err(of_insert(error))
             }

@@ -149,6 +149,7 @@ jwt_expiry = 1_200
             site_url: "https://other.example",
             jwt_expiry: 1200s,
             enabled: true,
+            enabled: true,
         "#]],
     );
 }
@@ -296,11 +297,6 @@ secret = "whsec_1"
             supabase/config.toml:2: functions.f.webhook.provider: expected "stripe", "github", "slack", "standard" or "hmac", found "carrier pigeon"
             supabase/config.toml:3: functions.f.webhook.secret: expected a string, found an integer
             supabase/config.toml:4: functions.f.webhook.mode: expected "verify" or "inbox", found "later"
-        "#]],
-    );
-}
-
-#[test]
         "#]],
     );
 }

@@ -41,6 +41,8 @@ async fn what_is_stored_is_read_by_whom_the_policies_let() {
     // Insert alone is enough to store, not to see.
     put(&anon, "inbox", "letter", "dear").await.unwrap();
     refused(read(&anon, "inbox", "letter").await, Code::NoSuchKey);
+    // A policy may ask for what the object is wanted.
+    assert_eq!(anon.head("inbox", "letter", Identity::Caller).await.unwrap().size, 4);
     // A second one is refused unless it is to replace the first; the blob of the refused one goes.
     refused(put(&alice, "private", &name, "twice").await, Code::KeyAlreadyExists);
     let again = alice.put("private", &name, Body::from("bread"), upsert()).await.unwrap();

@@ -22,14 +22,16 @@ pub(crate) const BOB: &str = "22222222-2222-2222-2222-222222222222";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const SECRET: &str = "a secret of at least thirty-two bytes";
 
-/// Everybody may do everything in their own folder of `private`, and read `shared`; nobody may delete
-/// from or overwrite in `inbox`.
+/// Everybody may do everything in their own folder of `private`, and read `shared`; into `inbox` they
+/// may drop things, and look at their heads.
 const POLICIES: &str = "
 insert into storage.buckets (id, name) values ('private', 'private'), ('shared', 'shared'), ('inbox', 'inbox');
 create policy own on storage.objects to authenticated
     using (bucket_id = 'private' and (storage.foldername(name))[1] = (select auth.uid())::text);
 create policy read on storage.objects for select to anon, authenticated using (bucket_id = 'shared');
 create policy drop_in on storage.objects for insert to anon, authenticated with check (bucket_id = 'inbox');
+create policy look on storage.objects for select to anon
+    using (bucket_id = 'inbox' and storage.allow_any_operation(array['object.get_authenticated_info']));
 create policy in_limits on storage.objects to authenticated
     using (bucket_id in ('small', 'images')) with check (bucket_id in ('small', 'images'));
 ";
