@@ -31,8 +31,8 @@ pub static SCRIPTS: &[(&str, &str)] = &[
     ("ext:isobase_host/caller.js", include_str!("../js/caller.js")),
     ("ext:isobase_host/database.js", include_str!("../js/database.js")),
     ("ext:isobase_host/queue.js", include_str!("../js/queue.js")),
-    ("ext:isobase_host/storage.js", include_str!("../js/storage.js")),
     ("ext:isobase_host/realtime.js", include_str!("../js/realtime.js")),
+    ("ext:isobase_host/storage.js", include_str!("../js/storage.js")),
     ("ext:isobase_host/webhook.js", include_str!("../js/webhook.js")),
 ];
 
@@ -78,16 +78,16 @@ deno_core::extension!(
         "ext:isobase_host/caller.js" = "js/caller.js",
         "ext:isobase_host/database.js" = "js/database.js",
         "ext:isobase_host/queue.js" = "js/queue.js",
-        "ext:isobase_host/storage.js" = "js/storage.js",
         "ext:isobase_host/realtime.js" = "js/realtime.js",
+        "ext:isobase_host/storage.js" = "js/storage.js",
         "ext:isobase_host/webhook.js" = "js/webhook.js",
     ],
     synthetic_esm = [
         "isobase:host/caller" = "ext:isobase_host/caller.js",
         "isobase:host/database" = "ext:isobase_host/database.js",
         "isobase:host/queue" = "ext:isobase_host/queue.js",
-        "isobase:host/storage" = "ext:isobase_host/storage.js",
         "isobase:host/realtime" = "ext:isobase_host/realtime.js",
+        "isobase:host/storage" = "ext:isobase_host/storage.js",
         "isobase:host/webhook" = "ext:isobase_host/webhook.js",
     ],
 );

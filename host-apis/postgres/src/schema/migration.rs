@@ -47,7 +47,7 @@ pub(super) const MIGRATIONS: &[Migration] = migrations! {
     15 "functions" "0015_functions.sql",
     16 "secrets" "0016_secrets.sql",
     17 "function_logs" "0017_function_logs.sql",
-    19 "realtime_messages" "0019_realtime_messages.sql",
+    18 "realtime_messages" "0018_realtime_messages.sql",
 };
 
 impl Migration {
