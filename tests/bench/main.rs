@@ -33,6 +33,7 @@ mod token;
 mod typescript;
 mod wasm;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -77,79 +78,16 @@ async fn until_interrupted(options: &Options) -> anyhow::Result<Report> {
 async fn run(options: &Options) -> anyhow::Result<Report> {
     let binary = options.binary()?;
     let mut report = Report::new(options);
-    let on_fixture = [
-        FigureName::DataApi,
-        FigureName::Typescript,
-        FigureName::Wasm,
-        FigureName::Outbound,
-        FigureName::Realtime,
-        FigureName::Storage,
-        FigureName::Start,
-    ];
-    if options.wants_any(&on_fixture) {
-        let wants_wasm = options.wants(FigureName::Wasm);
-        let workplace =
-            if wants_wasm { Workplace::fixture_with_wasm(&binary).await? } else { Workplace::fixture()? };
-        let product = Product::start(&binary, &workplace).await?;
-        if wants_wasm {
-            // First of all: cargo beside a run would be measured with it.
-            wasm::await_build(&product).await?;
-        }
-        if options.wants(FigureName::DataApi) {
-            report.take("data-api", data_api::measure(&product, &workplace, options).await);
-        }
-        if options.wants(FigureName::Typescript) {
-            report.take("typescript", typescript::measure(&product, &workplace, options).await);
-        }
-        if wants_wasm {
-            report.take("wasm", wasm::measure(&product, &workplace, options).await);
-        }
-        if options.wants(FigureName::Outbound) {
-            report.take("outbound", outbound::measure(&product).await);
-        }
-        if options.wants(FigureName::Realtime) {
-            report.take("realtime", realtime::measure(&product, options).await);
-        }
-        if options.wants(FigureName::Storage) {
-            report.take("storage", storage::measure(&product, &workplace, options).await);
-        }
-        product.stop().await?;
-        if options.wants(FigureName::Start) {
-            report.take("start", start::measure(&binary, &workplace, options).await);
-        }
-    }
+    on_fixture(&binary, options, &mut report).await?;
     if options.wants(FigureName::Schedules) {
-        let workplace = Workplace::fixture()?;
-        let product = Product::start(&binary, &workplace).await?;
+        let product = Product::start(&binary, &Workplace::fixture()?).await?;
         report.take("schedules", schedules::measure(&product).await);
         product.stop().await?;
     }
     if options.wants(FigureName::Queue) {
         report.take("queue", queue::measure(&binary, options).await);
     }
-    if options.wants_any(&[FigureName::ColdStart, FigureName::Reload, FigureName::Memory]) {
-        let workplace = Workplace::many_functions(fixture::FUNCTIONS)?;
-        if options.wants(FigureName::Schedules) {
-            let product = Product::start(&binary, &Workplace::fixture()?).await?;
-            report.take("schedules", schedules::measure(&product).await);
-            product.stop().await?;
-        }
-        if options.wants_any(&[FigureName::ColdStart, FigureName::Reload]) {
-            let product = Product::start(&binary, &workplace).await?;
-            if options.wants(FigureName::ColdStart) {
-                report.take("cold-start", cold_start::measure(&product).await);
-            }
-            if options.wants(FigureName::Reload) {
-                report.take("reload", reload::measure(&product, &workplace).await);
-            }
-            product.stop().await?;
-        }
-        if options.wants(FigureName::Memory) {
-            let product = Product::start(&binary, &workplace).await?;
-            report.take("memory", memory::measure(&product).await);
-            product.stop().await?;
-        }
-    }
+    on_many_functions(&binary, options, &mut report).await?;
     if options.wants_any(&[FigureName::Deploy, FigureName::Neighbour]) {
         let workplace = Workplace::many_functions(1)?;
         let product = Product::start(&binary, &workplace).await?;
@@ -162,4 +100,75 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         product.stop().await?;
     }
     Ok(report)
+}
+
+/// What is measured on `tests/bench/project`.
+async fn on_fixture(binary: &Path, options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    let figures = [
+        FigureName::DataApi,
+        FigureName::Typescript,
+        FigureName::Wasm,
+        FigureName::Outbound,
+        FigureName::Realtime,
+        FigureName::Storage,
+        FigureName::Start,
+    ];
+    if !options.wants_any(&figures) {
+        return Ok(());
+    }
+    let wants_wasm = options.wants(FigureName::Wasm);
+    let workplace =
+        if wants_wasm { Workplace::fixture_with_wasm(binary).await? } else { Workplace::fixture()? };
+    let product = Product::start(binary, &workplace).await?;
+    if wants_wasm {
+        // First of all: cargo beside a run would be measured with it.
+        wasm::await_build(&product).await?;
+    }
+    if options.wants(FigureName::DataApi) {
+        report.take("data-api", data_api::measure(&product, &workplace, options).await);
+    }
+    if options.wants(FigureName::Typescript) {
+        report.take("typescript", typescript::measure(&product, &workplace, options).await);
+    }
+    if wants_wasm {
+        report.take("wasm", wasm::measure(&product, &workplace, options).await);
+    }
+    if options.wants(FigureName::Outbound) {
+        report.take("outbound", outbound::measure(&product).await);
+    }
+    if options.wants(FigureName::Realtime) {
+        report.take("realtime", realtime::measure(&product, options).await);
+    }
+    if options.wants(FigureName::Storage) {
+        report.take("storage", storage::measure(&product, &workplace, options).await);
+    }
+    product.stop().await?;
+    if options.wants(FigureName::Start) {
+        report.take("start", start::measure(binary, &workplace, options).await);
+    }
+    Ok(())
+}
+
+/// What is measured on a project of hundreds of functions.
+async fn on_many_functions(binary: &Path, options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    if !options.wants_any(&[FigureName::ColdStart, FigureName::Reload, FigureName::Memory]) {
+        return Ok(());
+    }
+    let workplace = Workplace::many_functions(fixture::FUNCTIONS)?;
+    if options.wants_any(&[FigureName::ColdStart, FigureName::Reload]) {
+        let product = Product::start(binary, &workplace).await?;
+        if options.wants(FigureName::ColdStart) {
+            report.take("cold-start", cold_start::measure(&product).await);
+        }
+        if options.wants(FigureName::Reload) {
+            report.take("reload", reload::measure(&product, &workplace).await);
+        }
+        product.stop().await?;
+    }
+    if options.wants(FigureName::Memory) {
+        let product = Product::start(binary, &workplace).await?;
+        report.take("memory", memory::measure(&product).await);
+        product.stop().await?;
+    }
+    Ok(())
 }

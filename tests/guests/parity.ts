@@ -181,10 +181,6 @@ function queueName(query: URLSearchParams): string {
   return query.get("queue") ?? "todos";
 }
 
-function as(query: URLSearchParams): queue.As {
-  return { identity: query.get("as") === "service" ? "service" : "caller" };
-}
-
 function number(query: URLSearchParams, name: string): number {
   return Number(query.get(name) ?? 0);
 }
@@ -212,7 +208,7 @@ function session(query: URLSearchParams): database.Session {
 
 const bucket = (query: URLSearchParams) => query.get("bucket") ?? "";
 const name = (query: URLSearchParams) => query.get("name") ?? "";
-const as = (query: URLSearchParams): storage.As => ({ identity: query.get("as") === "service" ? "service" : "caller" });
+const as = (query: URLSearchParams): queue.As & storage.As => ({ identity: query.get("as") === "service" ? "service" : "caller" });
 const from = (query: URLSearchParams) => ({ bucket: bucket(query), name: name(query) });
 const to = (query: URLSearchParams) => ({ bucket: query.get("to_bucket") ?? bucket(query), name: query.get("to") ?? "" });
 
