@@ -279,6 +279,7 @@ export default {
       if (error instanceof realtime.RealtimeError) {
         const { kind, message } = error;
         return json(kind === "refused" ? { kind, message } : { kind }, 400);
+      }
       if (error instanceof storage.StorageError) {
         return json({ code: error.code, status: error.status, message: error.message }, 400);
       }
