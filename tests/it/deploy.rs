@@ -219,7 +219,7 @@ async fn every_host_of_a_database_serves_a_deploy() {
 }
 
 /// Rounds of the loop below; 50 and more take a minute.
-const ROUNDS: &str = "ISOBASE_KILL_ROUNDS";
+const ROUNDS: &str = "ISOBASE_KILLS";
 
 #[tokio::test]
 async fn a_deploy_survives_a_crash_or_never_was() {

