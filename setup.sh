@@ -56,7 +56,8 @@ fi
 
 bash runtime/v8/archive/find.sh
 
-if [ "$want" != run ] && [ ! -d tests/clients/node_modules/@supabase/supabase-js ]; then
+# npm leaves its own copy of the lock file beside what it installed from it.
+if [ "$want" != run ] && [ tests/clients/package-lock.json -nt tests/clients/node_modules/.package-lock.json ]; then
     say "installing the JavaScript clients of the end-to-end tests"
     npm --prefix tests/clients ci --no-audit --no-fund --loglevel=error >&2
 fi
