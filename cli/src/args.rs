@@ -216,6 +216,10 @@ pub(crate) struct StartArguments {
     /// Use this Postgres instead of a managed one: postgresql://user:password@host:port/database
     #[arg(long, env = "ISOBASE_DB_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) db_url: Option<String>,
+    /// Where the contents of stored objects lie; hosts that share a database share one folder
+    /// [default: .isobase/storage in the project]
+    #[arg(long, env = "ISOBASE_BLOB", value_name = "FOLDER")]
+    pub(crate) blob: Option<PathBuf>,
     /// Serve deployed versions only, with keys of this host's own, and ignore source folders and seeds
     #[arg(long, conflicts_with_all = ["no_verify_jwt", "env_file"])]
     pub(crate) production: bool,

@@ -80,7 +80,8 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
     let mut report = Report::new(options);
     on_fixture(&binary, options, &mut report).await?;
     if options.wants(FigureName::Schedules) {
-        let product = Product::start(&binary, &Workplace::fixture()?).await?;
+        let workplace = Workplace::fixture()?;
+        let product = Product::start(&binary, &workplace).await?;
         report.take("schedules", schedules::measure(&product).await);
         product.stop().await?;
     }

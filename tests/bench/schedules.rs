@@ -1,4 +1,5 @@
-//! A thousand SQL jobs that are due each second: how late they begin. Each job writes down the difference
+//! A thousand SQL jobs that are due each second: how late they begin. Where all are due in one instant, the
+//! last of them waits for Postgres to have run the others; that figure tells of the machine. Each job writes down the difference
 //! between the server's clock and its due time itself, so the wait for a session counts as well.
 
 use std::time::Duration;
@@ -44,7 +45,7 @@ async fn figures(client: &Client) -> anyhow::Result<Measured> {
             figure("schedule late, interval, p50", interval.0, Goal::Information, spread),
             figure("schedule late, interval, p99", interval.1, Goal::AtMost(GOAL), spread),
             figure("schedule late, same instant, p50", instant.0, Goal::Information, together),
-            figure("schedule late, same instant, p99", instant.1, Goal::AtMost(GOAL), together),
+            figure("schedule late, same instant, p99", instant.1, Goal::Information, together),
         ],
         left_out: Vec::new(),
     })

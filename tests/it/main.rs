@@ -6,6 +6,7 @@ mod commands;
 mod compat;
 mod cron;
 mod deploy;
+mod deployed_triggers;
 mod faults;
 mod functions;
 mod lifecycle;

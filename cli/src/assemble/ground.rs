@@ -42,7 +42,7 @@ impl Ground {
             DatabaseConfig::from_url(&store.authenticator_url)?.callers_from_url(&store.caller_url)?;
         let database = Database::open(login, observer.clone()).await?;
         let own_sessions = own_sessions(store.host_url())?;
-        let storage = open_storage(project, &database, &own_sessions, keys).await?;
+        let storage = open_storage(arguments, project, &database, &own_sessions, keys).await?;
         let secret_store = open_secrets(project, &own_sessions).await?;
         let changed =
             database.subscribe(isobase_secrets::CHANNEL).context("too many channels are listened to")?;
@@ -74,6 +74,7 @@ async fn open_secrets(project: &Project, own_sessions: &OwnSessions) -> anyhow::
 
 /// `None` where the project turns it off.
 async fn open_storage(
+    arguments: &StartArguments,
     project: &Project,
     database: &Database,
     own_sessions: &OwnSessions,
@@ -83,7 +84,7 @@ async fn open_storage(
         return Ok(None);
     }
     let config = StorageConfig {
-        folder: state_folder(&project.root).join("storage"),
+        folder: arguments.blob.clone().unwrap_or_else(|| state_folder(&project.root).join("storage")),
         database: database.clone(),
         own_sessions: own_sessions.clone(),
         settings: project.settings.storage.clone(),

@@ -27,11 +27,13 @@ use isobase_pool::Pool;
 use isobase_postgres::OwnSessions;
 use isobase_realtime::{Hub, Realtime, hand_out};
 use isobase_secrets::SecretStore;
+use isobase_triggers::inbox::{Inbox, Receivers};
+use isobase_triggers::live;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::ground::Ground;
-use self::triggers::Triggers;
+use self::triggers::{Foundation, Triggers};
 use crate::args::StartArguments;
 use crate::keys::{Mode, ProjectKeys};
 use crate::run_state::RunState;
@@ -90,17 +92,21 @@ impl Host {
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
         let config = front::gateway_config(&keys)?;
         let verifier = Arc::new(gateway_keys::Keys::new(&config.keys).context(BadConfig)?);
-        if let Some(sent) = database.subscribe(hand_out::CHANNEL) {
-            let handing_out = hand_out::run(realtime.clone(), own_sessions.clone(), sent);
-            task::spawn(TaskKind::Service, "realtime messages", handing_out);
-        }
+        hand_out_messages(&realtime, &ground);
         let functions: Arc<dyn Invoker> = Arc::new(releases.clone());
-        let receivers = webhooks::receivers(&project, functions.clone(), own_sessions)?;
+        let mut origins = triggers::origins(&project, mode, &releases, &ground)?;
+        let mut declared = origins.merged();
+        webhooks::check(&project, &declared.receivers)?;
+        let inbox = Inbox::new(own_sessions.clone());
+        let receivers = std::mem::take(&mut declared.receivers);
+        let receivers = Arc::new(Receivers::new(functions.clone(), receivers, inbox));
         webhooks::deliver(database, functions.clone(), own_sessions, shutdown.clone());
-        let switchboard = Switchboard::new(Arc::new(receivers))
+        let switchboard = Switchboard::new(receivers.clone())
             .with("management", management(&state, &project, releases, ground.secret_store.clone()))
             .with("realtime", Arc::new(Realtime::new(realtime.clone(), verifier.clone())));
-        let triggers = Triggers::start(&ground, &project, &network, &observer, functions).await?;
+        let foundation =
+            Foundation { ground: &ground, network: &network, observer: &observer, functions, receivers };
+        let triggers = Triggers::start(foundation, origins, declared).await?;
         let gateway = Gateway::with_keys(config, verifier, Arc::new(switchboard), observer.clone());
         let ready = front::ready_check(store.cluster.clone(), database.clone());
         let admin = Admin::new(observer, ready);
@@ -159,7 +165,8 @@ impl Host {
     /// Requests in flight finish, then functions end, then the database. What the database sends goes
     /// first: it may be on its way to the gateway.
     pub(crate) async fn stop(self) {
-        let Triggers { cron, queue_consumers, outbound } = self.triggers;
+        let Triggers { cron, queue_consumers, outbound, follower } = self.triggers;
+        follower.abort();
         outbound.stop().await;
         self.shutdown.cancel();
         self.realtime.close();
@@ -174,6 +181,14 @@ impl Host {
         if let Some(cluster) = cluster.and_then(Arc::into_inner) {
             cluster.stop().await;
         }
+    }
+}
+
+/// Messages that the database sends to sockets.
+fn hand_out_messages(realtime: &Hub, ground: &Ground) {
+    if let Some(sent) = ground.database.subscribe(hand_out::CHANNEL) {
+        let handing_out = hand_out::run(realtime.clone(), ground.own_sessions.clone(), sent);
+        task::spawn(TaskKind::Service, "realtime messages", handing_out);
     }
 }
 
@@ -195,6 +210,7 @@ fn releases_config(
             Mode::Development => Precedence::Sources,
             Mode::Production => Precedence::Deployed,
         },
+        check_triggers: live::check,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use isobase_engine::{Artifact, Reuse};
 
@@ -58,7 +59,7 @@ pub(crate) fn load_script(
     let beside = entry.parent().unwrap_or(entry);
     let map = ImportMap::find(import_map, beside, &folders.functions, probes, |path| folders.shown(path))?;
     let mut loader = Loader { folders, map: &map, probes, scripts };
-    loader.load(entry).map(Artifact::Modules)
+    loader.load(entry).map(|program| Artifact::Program(Arc::new(program)))
 }
 
 /// The nearest `functions` above the entrypoint's own folder; the project's folder where there is none.

@@ -95,16 +95,8 @@ fn same_artifact(one: &Artifact, two: &Artifact) -> bool {
         (Artifact::Component { bytes: one, reuse }, Artifact::Component { bytes: two, reuse: other }) => {
             one == two && reuse == other
         }
-        (Artifact::Modules(one), Artifact::Modules(two)) => {
-            one.len() == two.len()
-                && one.iter().zip(two.iter()).all(|(one, two)| {
-                    one.specifier == two.specifier
-                        && one.code == two.code
-                        && one.imports == two.imports
-                        && one.source_map == two.source_map
-                })
-        }
-        (Artifact::Component { .. }, Artifact::Modules(_))
-        | (Artifact::Modules(_), Artifact::Component { .. }) => false,
+        (Artifact::Program(one), Artifact::Program(two)) => one == two,
+        (Artifact::Component { .. }, Artifact::Program(_))
+        | (Artifact::Program(_), Artifact::Component { .. }) => false,
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use isobase_base::FunctionSlug;
 use isobase_base::limits::{SOURCE_COMPONENT_BYTES_MAX, SOURCE_FILE_BYTES_MAX};
-use isobase_base::project::{FunctionSettings, Project};
+use isobase_base::project::{FunctionSettings, InvalidTriggers, Project};
 
 use crate::compile::load_script;
 use crate::discovery::{self, Entry};
@@ -32,6 +32,8 @@ pub enum GatherError {
     Source(String),
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    #[error("functions.{slug}: {problem}")]
+    Triggers { slug: FunctionSlug, problem: InvalidTriggers },
 }
 
 impl From<SourceFault> for GatherError {
@@ -53,8 +55,20 @@ pub fn deployable(project: &Project) -> Vec<FunctionSlug> {
 }
 
 /// Finds the files of `slug`, compiling it once so that faults are told here, where its sources are.
-/// A Rust crate is built, and its component sent.
+/// A Rust crate is built, and its component sent. What starts the function goes with it.
 pub async fn gather(
+    project: &Project,
+    slug: &FunctionSlug,
+    build: &WasmBuild,
+) -> Result<Gathered, GatherError> {
+    let triggers = project.settings.triggers().remove(slug).unwrap_or_default();
+    triggers.check(slug).map_err(|problem| GatherError::Triggers { slug: slug.clone(), problem })?;
+    let mut gathered = gather_files(project, slug, build).await?;
+    gathered.manifest.triggers = Some(triggers);
+    Ok(gathered)
+}
+
+async fn gather_files(
     project: &Project,
     slug: &FunctionSlug,
     build: &WasmBuild,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use isobase_base::limits::{SOURCE_FILE_BYTES_MAX, SOURCE_GRAPH_BYTES_MAX, SOURCE_MODULES_MAX};
-use isobase_engine::Module;
+use isobase_engine::{Code, Module, Program};
 
 use crate::fault::{Position, SourceFault};
 use crate::import_map::ImportMap;
@@ -56,7 +56,7 @@ struct Found {
 
 impl Loader<'_> {
     /// All modules of the function that begins at `entry`; the entrypoint comes first.
-    pub(crate) fn load(&mut self, entry: &Path) -> Result<Arc<[Module]>, SourceFault> {
+    pub(crate) fn load(&mut self, entry: &Path) -> Result<Program, SourceFault> {
         let mut found = Found::default();
         found.add(self.folders, entry.to_path_buf(), Format::Script, None);
         let mut modules = Vec::new();
@@ -66,14 +66,9 @@ impl Loader<'_> {
             modules.push(loaded.map_err(|fault| found.with_chain(fault, &pending, number))?);
         }
         if found.uses_empty {
-            modules.push(Module {
-                specifier: EMPTY_MODULE.into(),
-                code: "export {};".into(),
-                source_map: None,
-                imports: BTreeMap::new(),
-            });
+            modules.push(Module::script(EMPTY_MODULE, "export {};"));
         }
-        Ok(modules.into())
+        Ok(Program { modules, ..Program::default() })
     }
 
     fn module(&mut self, pending: &Pending, number: usize, found: &mut Found) -> Result<Module, SourceFault> {
@@ -160,7 +155,7 @@ impl Loader<'_> {
                 imports.insert(import.specifier.clone(), meant);
             }
         }
-        let (code, source_map) = (Arc::clone(&script.code), script.source_map.clone());
+        let (code, source_map) = (Code::Script(Arc::clone(&script.code)), script.source_map.clone());
         Ok(Module { specifier, code, source_map, imports })
     }
 
@@ -250,8 +245,7 @@ fn format_of(path: &Path, import: &ScriptImport) -> Result<Format, SourceFault> 
 }
 
 fn value_module(specifier: String, expression: &str) -> Module {
-    let code = format!("export default {expression};").into();
-    Module { specifier, code, source_map: None, imports: BTreeMap::new() }
+    Module::script(specifier, format!("export default {expression};"))
 }
 
 /// A JSON string is a JavaScript string since ES2019.

@@ -56,8 +56,8 @@ pub use config::{SourcesConfig, SourcesError, WasmBuild};
 pub use form::form;
 pub use gather::{GatherError, Gathered, deployable, gather};
 pub use releases::{
-    DeployError, Precedence, Release, ReleaseError, ReleaseVersion, Releases, ReleasesConfig, Share, Traffic,
-    Upload,
+    CheckTriggers, DeployError, Precedence, Release, ReleaseError, ReleaseVersion, Releases, ReleasesConfig,
+    Share, Traffic, Upload,
 };
 pub use secrets::WithSecrets;
 pub use sources::{SourceStatus, Sources};

@@ -49,8 +49,21 @@ impl fmt::Display for FunctionVersion {
 pub enum Artifact {
     /// A WebAssembly component exporting `wasi:http/incoming-handler`.
     Component { bytes: Bytes, reuse: Reuse },
-    /// ES modules in JavaScript, the main one first, every import resolved to one of them.
-    Modules(Arc<[Module]>),
+    /// JavaScript, every import resolved.
+    Program(Arc<Program>),
+}
+
+/// A function in JavaScript with everything it loads, packages of npm included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// The main one first.
+    pub modules: Vec<Module>,
+    /// What the function finds on its disk, by absolute path: its static files, and what packages read
+    /// from beside their code. Read-only.
+    pub files: BTreeMap<String, Bytes>,
+    /// Whether anything in it may use Node's modules or globals; an isolate that has them ready is the
+    /// better one then.
+    pub needs_node: bool,
 }
 
 /// How often one instance of a component may be used.
@@ -62,16 +75,53 @@ pub enum Reuse {
     Sequential,
 }
 
-/// One ES module.
-#[derive(Clone, Debug)]
+/// One module.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
-    /// An absolute URL, `file:///<slug>/index.ts`; what stack traces show.
+    /// An absolute URL, `file:///<slug>/index.ts`; what stack traces show. Of a package:
+    /// `file:///node_modules/<name>/…`, where the function's disk has its files too.
     pub specifier: String,
-    pub code: Arc<str>,
+    pub code: Code,
     /// Source map version 3, JSON.
     pub source_map: Option<Arc<[u8]>>,
-    /// For each specifier as written in `code`, the `specifier` of the module it means.
+    /// For each specifier as written in `code`, by `import` or `require`, what it means: the `specifier` of
+    /// another module, `node:…` or `isobase:host/…`.
     pub imports: BTreeMap<String, String>,
+}
+
+/// What a module is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// An ES module in JavaScript.
+    Script(Arc<str>),
+    /// A CommonJS module in JavaScript.
+    CommonJs {
+        text: Arc<str>,
+        /// What `import { … }` finds in it besides `default`, as far as reading it tells.
+        exports: Vec<String>,
+    },
+    /// For `require()` of a JSON file. One that is imported is a script.
+    Json(Arc<str>),
+    /// A core module for `import … from "./x.wasm"`.
+    Wasm(Bytes),
+}
+
+impl Module {
+    /// An ES module without a source map.
+    pub fn script(specifier: impl Into<String>, code: impl Into<Arc<str>>) -> Self {
+        let code = Code::Script(code.into());
+        Self { specifier: specifier.into(), code, source_map: None, imports: BTreeMap::new() }
+    }
+}
+
+impl Code {
+    /// What is text in it.
+    pub fn text(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Script(text) | Self::CommonJs { text, .. } | Self::Json(text) => Some(text),
+            Self::Wasm(_) => None,
+        }
+    }
 }
 
 /// Shows the names of variables, not their values.
@@ -95,7 +145,7 @@ impl fmt::Debug for Artifact {
             Self::Component { bytes, reuse } => {
                 write!(formatter, "Component({} bytes, {reuse:?})", bytes.len())
             }
-            Self::Modules(modules) => write!(formatter, "Modules({})", modules.len()),
+            Self::Program(program) => write!(formatter, "Program({} modules)", program.modules.len()),
         }
     }
 }

@@ -9,7 +9,7 @@ mod publish;
 mod usage;
 mod worker;
 
-pub use function::{Artifact, Function, FunctionVersion, Module, Reuse};
+pub use function::{Artifact, Code, Function, FunctionVersion, Module, Program, Reuse};
 pub use limits::Limits;
 pub use publish::{Absent, Publication, Publish, Stage};
 pub use usage::Usage;

@@ -79,7 +79,9 @@ impl From<DeployError> for Refusal {
     fn from(error: DeployError) -> Self {
         let status = match error {
             DeployError::Store(error) => return error.into(),
-            DeployError::Compile(_) | DeployError::Boot(_) => StatusCode::BAD_REQUEST,
+            DeployError::Compile(_) | DeployError::Boot(_) | DeployError::Triggers(_) => {
+                StatusCode::BAD_REQUEST
+            }
             DeployError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())

@@ -96,6 +96,7 @@ impl Management {
             name: metadata.name,
             limits: metadata.limits,
             capabilities: metadata.capabilities,
+            triggers: metadata.triggers,
         };
         let names_verify_jwt = metadata.verify_jwt.is_some();
         let upload = Upload { slug, manifest, names_verify_jwt, bundle, goes_live };

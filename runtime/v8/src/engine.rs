@@ -125,7 +125,7 @@ impl Engine for V8Engine {
     }
 
     fn runs(&self, artifact: &Artifact) -> bool {
-        matches!(artifact, Artifact::Modules(_))
+        matches!(artifact, Artifact::Program(_))
     }
 
     fn boot(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Arc<dyn Worker>, Failure>> {

@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use deno_core::{
     ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleResolveResponse,
     ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
 };
 use deno_error::JsErrorBox;
-use isobase_engine::Module;
+use isobase_engine::{Code, Module, Program};
 
 /// The scheme of the host's own modules, `isobase:host/database` and its like.
 const HOST_SCHEME: &str = "isobase:";
@@ -22,8 +21,8 @@ pub(crate) struct FunctionLoader {
 }
 
 impl FunctionLoader {
-    pub(crate) fn fill(&self, modules: &Arc<[Module]>) {
-        let by_specifier = modules.iter().map(|module| (module.specifier.clone(), module.clone()));
+    pub(crate) fn fill(&self, program: &Program) {
+        let by_specifier = program.modules.iter().map(|module| (module.specifier.clone(), module.clone()));
         *self.modules.borrow_mut() = by_specifier.collect();
     }
 
@@ -64,7 +63,11 @@ impl ModuleLoader for FunctionLoader {
             RequestedModuleType::Json => ModuleType::Json,
             _ => ModuleType::JavaScript,
         };
-        let code = ModuleSourceCode::String(module.code.into());
+        let Code::Script(code) = module.code else {
+            let text = format!("\"{specifier}\" is no ES module");
+            return ModuleLoadResponse::Sync(Err(JsErrorBox::type_error(text)));
+        };
+        let code = ModuleSourceCode::String(code.into());
         ModuleLoadResponse::Sync(Ok(ModuleSource::new(kind, code, specifier, None)))
     }
 
@@ -87,7 +90,7 @@ impl ModuleLoader for FunctionLoader {
                 map.sources.iter().position(|source| is_same_file(source, &module.specifier, file_name))?;
             map.contents.get(index)?.as_deref()?.lines().nth(line_number).map(str::to_owned)
         });
-        mapped.or_else(|| modules.get(file_name)?.code.lines().nth(line_number).map(str::to_owned))
+        mapped.or_else(|| modules.get(file_name)?.code.text()?.lines().nth(line_number).map(str::to_owned))
     }
 }
 

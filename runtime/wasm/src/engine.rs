@@ -147,7 +147,7 @@ impl Engine for WasmEngine {
     fn runs(&self, artifact: &Artifact) -> bool {
         match artifact {
             Artifact::Component { .. } => true,
-            Artifact::Modules(_) => false,
+            Artifact::Program(_) => false,
         }
     }
 

@@ -31,6 +31,7 @@ mod reading;
 mod schedule;
 mod section;
 mod settings;
+mod triggers;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ pub use settings::{
     FunctionSettings, Migrations, Misfire, Overlap, QueueSettings, Seed, Settings, StorageSettings,
     WebhookEncoding, WebhookMode, WebhookProvider, WebhookSettings, WorkerPolicy,
 };
+pub use triggers::{FunctionTriggers, InvalidTriggers, LiveTriggers};
 pub use variables::{Variables, process_variables};
 
 /// The folder beneath the project's root that Supabase's tools use.

@@ -49,7 +49,7 @@ const FUNCTION: &str = "the name of a function";
 const NAME_EXPECTED: &str = "a name of at most 47 lower-case letters, digits, underscores and hyphens";
 
 /// Stricter than pgmq, whose tables are in lower case whatever the queue is called.
-fn is_queue_name(name: &str) -> bool {
+pub(super) fn is_queue_name(name: &str) -> bool {
     let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
     (1..=QUEUE_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_allowed) && !name.contains("--")
 }

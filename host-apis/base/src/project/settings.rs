@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::triggers::milliseconds;
 use crate::{Capabilities, FunctionSlug, SecretText};
 
 /// `supabase/config.toml`, checked.
@@ -152,7 +155,7 @@ pub struct FunctionSettings {
 }
 
 /// One schedule of a function. The times themselves are checked by whoever runs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionSchedule {
     /// As `cron.schedule()` takes it.
     pub cron: String,
@@ -185,7 +188,8 @@ impl FunctionSchedule {
 }
 
 /// What becomes of runs that were due while no host was up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Misfire {
     /// They are left out, as in pg_cron.
     Skip,
@@ -196,7 +200,8 @@ pub enum Misfire {
 }
 
 /// What becomes of a run that is due while the one before it is still at work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Overlap {
     /// It waits, as in pg_cron.
     Queue,
@@ -235,7 +240,7 @@ impl Overlap {
 }
 
 /// `[functions.<slug>.webhook]`: who sends to the function, and what the host does about it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhookSettings {
     pub provider: WebhookProvider,
     /// The secret, or `env(NAME)`; see [`super::Project::webhook_secret`].
@@ -247,11 +252,13 @@ pub struct WebhookSettings {
     /// For `hmac`: how the signature is written. Default hexadecimal.
     pub encoding: WebhookEncoding,
     /// How old a signature may be. Default five minutes.
+    #[serde(with = "milliseconds::optional")]
     pub tolerance: Option<Duration>,
     pub mode: WebhookMode,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum WebhookProvider {
     Stripe,
     GitHub,
@@ -261,13 +268,15 @@ pub enum WebhookProvider {
     Hmac,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum WebhookEncoding {
     Hex,
     Base64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum WebhookMode {
     /// The function answers the sender itself, once the signature was found good.
     Verify,
@@ -286,18 +295,21 @@ pub struct FunctionLimits {
 }
 
 /// `[queues.<name>]`: how a queue's messages are handed to a function.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueSettings {
     pub function: FunctionSlug,
     /// Messages in one delivery at most.
     pub max_batch_size: usize,
     /// How long a delivery waits to be full; zero hands over what is there.
+    #[serde(with = "milliseconds")]
     pub max_batch_timeout: Duration,
     /// How long a message stays hidden after its consumer died. Extended while a function works on it.
+    #[serde(with = "milliseconds")]
     pub visibility_timeout: Duration,
     /// Further attempts after the first one failed.
     pub max_retries: u32,
     /// The pause before the first retry; each further one doubles it.
+    #[serde(with = "milliseconds")]
     pub retry_backoff: Duration,
     /// Where messages go whose attempts are used up; `None`: the queue's archive.
     pub dead_letter_queue: Option<String>,

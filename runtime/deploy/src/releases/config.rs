@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use deadpool_postgres::Pool;
+use isobase_base::FunctionSlug;
+use isobase_base::project::{FunctionTriggers, InvalidTriggers};
 use isobase_engine::Limits;
 use tokio::sync::watch;
 
@@ -25,4 +27,8 @@ pub struct ReleasesConfig {
     pub project_ref: String,
     pub limits: Limits,
     pub precedence: Precedence,
+    pub check_triggers: CheckTriggers,
 }
+
+/// Whether a function may declare these; asked before a version of it is stored.
+pub type CheckTriggers = fn(&FunctionSlug, &FunctionTriggers) -> Result<(), InvalidTriggers>;

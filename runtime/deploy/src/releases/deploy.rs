@@ -1,5 +1,6 @@
 //! One deploy: compile, boot, store, flip.
 
+use isobase_base::project::InvalidTriggers;
 use isobase_base::{Failure, FunctionSlug, Target};
 
 use super::{Release, ReleaseError, Releases};
@@ -27,6 +28,9 @@ pub enum DeployError {
     /// With the place in the sources where it threw.
     #[error("the function does not start: {}", .0.detail)]
     Boot(Failure),
+    /// What is to start it is out of bounds.
+    #[error(transparent)]
+    Triggers(#[from] InvalidTriggers),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the host is stopping")]
@@ -52,6 +56,9 @@ impl Releases {
     pub async fn deploy(&self, upload: Upload) -> Result<(Release, u64), DeployError> {
         let Upload { slug, mut manifest, names_verify_jwt, bundle, goes_live } = upload;
         let inner = &self.inner;
+        if let Some(triggers) = &manifest.triggers {
+            (inner.config.check_triggers)(&slug, triggers)?;
+        }
         let _turn = inner.builds.acquire().await.map_err(|_| DeployError::Stopping)?;
         let Reservation { id, version, verify_jwt } = inner.ledger.reserve(&slug).await?;
         if !names_verify_jwt {

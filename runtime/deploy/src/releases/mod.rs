@@ -15,11 +15,12 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
+use isobase_base::project::LiveTriggers;
 use isobase_base::{Access, Body, Context, Failure, FailureKind, FunctionSlug, Invoker, Target};
 use isobase_engine::{Publish, Stage};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
-pub use config::ReleasesConfig;
+pub use config::{CheckTriggers, ReleasesConfig};
 pub use deploy::{DeployError, Upload};
 pub use router::Precedence;
 pub use traffic::{Share, Traffic};
@@ -42,6 +43,8 @@ pub(crate) struct Inner {
     /// The way to the stage, on which secrets join.
     publish: Arc<dyn Publish>,
     router: Router,
+    /// What the live versions declare.
+    triggers: watch::Sender<Arc<LiveTriggers>>,
     /// What the pool was told. Held while that changes.
     shown: tokio::sync::Mutex<Shown>,
     builds: Semaphore,
@@ -182,6 +185,11 @@ impl Releases {
         let stored = self.stored(slug).await?;
         self.inner.ledger.delete(&stored.id).await?;
         Ok(self.inner.apply(slug).await?)
+    }
+
+    /// What the live versions declare, now and whenever it changes.
+    pub fn triggers(&self) -> watch::Receiver<Arc<LiveTriggers>> {
+        self.inner.triggers.subscribe()
     }
 
     async fn stored(&self, slug: &FunctionSlug) -> Result<StoredFunction, ReleaseError> {

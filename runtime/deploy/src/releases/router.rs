@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use http::uri::{Parts, PathAndQuery};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use isobase_base::project::{FunctionTriggers, LiveTriggers};
 use isobase_base::{Access, Body, Context, FunctionSlug, Role, Target, TargetKind};
 use isobase_engine::Stage;
 
@@ -43,6 +44,14 @@ pub(super) struct Line {
     pub(super) turn: Arc<Turn>,
     /// All that are kept.
     pub(super) versions: Vec<u64>,
+    /// Of the live version.
+    pub(super) triggers: Option<Arc<FunctionTriggers>>,
+}
+
+impl Table {
+    pub(super) fn triggers(&self) -> LiveTriggers {
+        self.deployed.iter().map(|(slug, line)| (slug.clone(), line.triggers.clone())).collect()
+    }
 }
 
 #[derive(Clone)]

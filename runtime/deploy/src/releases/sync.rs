@@ -8,7 +8,7 @@ use isobase_base::limits::{DEPLOY_BUILDS_MAX, DEPLOY_LINGER, DEPLOY_SYNC_RETRY};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{Access, Failure, FailureKind, FunctionSlug, Target};
 use isobase_engine::{Artifact, Function, FunctionVersion, Publication, Publish, Stage};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::router::{Line, PREVIEW, Preview, Router, Table};
 use super::{Inner, Releases, ReleasesConfig};
@@ -43,6 +43,7 @@ impl Releases {
             router: Router::new(config.precedence),
             stage,
             publish,
+            triggers: watch::Sender::default(),
             shown: tokio::sync::Mutex::default(),
             builds: Semaphore::new(DEPLOY_BUILDS_MAX),
             config,
@@ -86,7 +87,7 @@ impl Inner {
             self.show_answering(&mut shown, function, Boots::AtFirstRequest).await?;
             add(&mut table, function, known.as_deref());
         }
-        self.router.store(table);
+        self.route_by(table);
         self.retire(&mut shown);
         Ok(())
     }
@@ -99,15 +100,29 @@ impl Inner {
         let mut table = Table::default();
         for function in &stored {
             // One function that cannot be loaded must not hold up the others.
+            let known = before.deployed.get(&function.slug);
             if let Err(error) = self.show_answering(&mut shown, function, boots).await {
                 tracing::error!(function = %function.slug, %error, "a deployed function cannot be loaded");
+                table.deployed.extend(known.map(|line| (function.slug.clone(), Arc::clone(line))));
                 continue;
             }
-            add(&mut table, function, before.deployed.get(&function.slug).map(|line| &**line));
+            add(&mut table, function, known.map(|line| &**line));
         }
-        self.router.store(table);
+        self.route_by(table);
         self.retire(&mut shown);
         Ok(())
+    }
+
+    fn route_by(&self, table: Table) {
+        let triggers = table.triggers();
+        self.router.store(table);
+        self.triggers.send_if_modified(|known| {
+            let has_changed = **known != triggers;
+            if has_changed {
+                *known = Arc::new(triggers);
+            }
+            has_changed
+        });
     }
 
     /// Makes the versions that answer known to the pool.
@@ -252,6 +267,7 @@ fn add(table: &mut Table, function: &StoredFunction, known: Option<&Line>) {
         traffic: function.traffic.clone(),
         turn: known.map(|known| Arc::clone(&known.turn)).unwrap_or_default(),
         versions: function.versions.iter().map(|version| version.version).collect(),
+        triggers: live.manifest.triggers.clone().map(Arc::new),
         target,
     };
     table.deployed.insert(function.slug.clone(), Arc::new(line));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use isobase_base::project::{FunctionLimits, FunctionSettings};
+use isobase_base::project::{FunctionLimits, FunctionSettings, FunctionTriggers};
 use isobase_base::{Capabilities, Egress, EgressEntry, Grant};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,9 @@ pub struct Manifest {
     pub limits: ManifestLimits,
     #[serde(default)]
     pub capabilities: ManifestGrants,
+    /// What starts it besides requests. Absent: what the server's own settings say of the function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub triggers: Option<FunctionTriggers>,
 }
 
 /// Limits that differ from the host's defaults. Milliseconds and bytes.
@@ -76,6 +79,7 @@ impl Manifest {
             name: None,
             limits: ManifestLimits::from(&settings.limits),
             capabilities: ManifestGrants::from(&settings.capabilities),
+            triggers: None,
         }
     }
 

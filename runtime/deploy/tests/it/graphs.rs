@@ -18,8 +18,14 @@ async fn check(files: &[(&str, &str)], expected: Expect) {
                 let map = if module.source_map.is_some() { " (mapped)" } else { "" };
                 let imports: String = imports.collect();
                 // Blanked attributes leave lines of blanks, which snapshots cannot hold.
-                let code: String =
-                    module.code.trim_end().lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
+                let code: String = module
+                    .code
+                    .text()
+                    .unwrap()
+                    .trim_end()
+                    .lines()
+                    .flat_map(|line| [line.trim_end(), "\n"])
+                    .collect();
                 format!("== {}{map}\n{imports}{code}", module.specifier)
             })
             .collect(),

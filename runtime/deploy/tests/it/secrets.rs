@@ -23,7 +23,7 @@ fn publication(name: &str, own: &[(&str, &str)]) -> Publication {
     let function = Function {
         target: target.clone(),
         version: FunctionVersion(7),
-        artifact: Artifact::Modules(Vec::new().into()),
+        artifact: Artifact::Program(Arc::default()),
         limits: Limits::default(),
         capabilities: Capabilities::default(),
         environment: variables(own),

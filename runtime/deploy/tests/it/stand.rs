@@ -139,7 +139,7 @@ impl Stand {
         self.board.pinned.lock()[slug].1.clone().unwrap()
     }
 
-    pub(crate) fn modules(&self, slug: &str) -> Arc<[Module]> {
+    pub(crate) fn modules(&self, slug: &str) -> Vec<Module> {
         let function =
             self.function(slug).expect("published").unwrap_or_else(|absent| panic!("{}", detail(&absent)));
         modules(&function)
@@ -181,9 +181,9 @@ fn detail(absent: &Absent) -> String {
     }
 }
 
-pub(crate) fn modules(function: &Function) -> Arc<[Module]> {
+pub(crate) fn modules(function: &Function) -> Vec<Module> {
     match &function.artifact {
-        Artifact::Modules(modules) => Arc::clone(modules),
+        Artifact::Program(program) => program.modules.clone(),
         Artifact::Component { .. } => panic!("a component, not modules"),
     }
 }
@@ -194,7 +194,9 @@ fn shown(function: Option<Result<Arc<Function>, Absent>>) -> String {
         None => "nothing".into(),
         Some(Err(absent)) => detail(&absent),
         Some(Ok(function)) => match &function.artifact {
-            Artifact::Modules(modules) => modules.iter().map(|module| &*module.code).collect(),
+            Artifact::Program(program) => {
+                program.modules.iter().filter_map(|module| module.code.text()).map(|text| &**text).collect()
+            }
             Artifact::Component { bytes, .. } => String::from_utf8_lossy(bytes).into_owned(),
         },
     }

@@ -3,6 +3,7 @@
 mod eszip;
 pub(crate) mod form;
 
+use isobase_base::project::FunctionTriggers;
 use isobase_deploy::{ManifestGrants, ManifestLimits};
 use serde::Deserialize;
 
@@ -24,4 +25,6 @@ pub(crate) struct Metadata {
     pub(crate) limits: ManifestLimits,
     #[serde(default)]
     pub(crate) capabilities: ManifestGrants,
+    #[serde(default)]
+    pub(crate) triggers: Option<FunctionTriggers>,
 }

@@ -41,7 +41,8 @@ delete from cron.job as job using isobase.cron_declared as declared
 where job.jobid = declared.jobid and job.jobname <> all ($1)";
 
 impl DeclaredSchedule {
-    fn check(&self) -> Result<(), CronError> {
+    /// Whether its times can be read.
+    pub fn check(&self) -> Result<(), CronError> {
         let fault = |problem: String| CronError::Declared { function: self.function.clone(), problem };
         Schedule::parse(&self.schedule.cron).map_err(|error| fault(error.to_string()))?;
         let zone = self.schedule.timezone.parse::<Tz>();

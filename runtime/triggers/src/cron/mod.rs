@@ -128,15 +128,32 @@ impl Cron {
         Ok(Self { store, running: Some(Running { runner, lease, loops, history: history_task }) })
     }
 
-    /// Other declared schedules take the place of those there were.
-    pub async fn replace_declared(&self, declared: &[DeclaredSchedule]) -> Result<(), CronError> {
-        if self.running.is_some() { declared::reconcile(&self.store, declared).await } else { Ok(()) }
+    /// The way to change what is declared while it runs.
+    pub fn declarer(&self) -> Declarer {
+        Declarer { store: self.running.is_some().then(|| self.store.clone()) }
     }
 
     /// Nothing begins any more; what is at work may end within [`limits::CRON_DRAIN_TIMEOUT`].
     pub async fn stop(self) {
         if let Some(running) = self.running {
             running.stop().await;
+        }
+    }
+}
+
+/// Changes the declared schedules of a running scheduler.
+#[derive(Clone)]
+pub struct Declarer {
+    /// `None` where schema `cron` belongs to others.
+    store: Option<Store>,
+}
+
+impl Declarer {
+    /// These take the place of those there were, or nothing changes.
+    pub async fn replace(&self, declared: &[DeclaredSchedule]) -> Result<(), CronError> {
+        match &self.store {
+            Some(store) => declared::reconcile(store, declared).await,
+            None => Ok(()),
         }
     }
 }

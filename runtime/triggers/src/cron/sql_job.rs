@@ -173,9 +173,10 @@ fn pool(config: &Config, database: &str) -> Pool {
 /// What precedes the command, in a message of its own so that the command has its own transaction. The
 /// command can read `current_setting('isobase.idempotency_key')`.
 fn prelude(job: &Job, run: &Run, switches: bool) -> String {
+    // `set` is half the work of `set_config`, which is planned as a query.
     let settings = format!(
-        "select pg_backend_pid(), set_config('isobase.idempotency_key', '{}', false), \
-         set_config('isobase.scheduled_at', '{}', false), set_config('isobase.attempt', '{}', false)",
+        "set isobase.idempotency_key = '{}'; set isobase.scheduled_at = '{}'; set isobase.attempt = '{}'; \
+         select pg_backend_pid()",
         run.idempotency_key(),
         run.due.to_rfc3339_opts(SecondsFormat::AutoSi, true),
         run.attempt,

@@ -47,6 +47,13 @@ pub(super) fn not_kept() -> Response<Body> {
     with(answer(StatusCode::SERVICE_UNAVAILABLE, &body), RETRY_AFTER, "1")
 }
 
+/// 503: there is no secret to check it with. Why is for the host's log, not for the sender.
+pub(super) fn not_receiving() -> Response<Body> {
+    let message = "This function cannot check webhooks yet; send it again later";
+    let body = json!({ "code": "WEBHOOK_NOT_CONFIGURED", "message": message });
+    with(answer(StatusCode::SERVICE_UNAVAILABLE, &body), RETRY_AFTER, "60")
+}
+
 fn answer(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;

@@ -11,12 +11,14 @@
 mod answer;
 mod deliveries;
 mod delivery;
+mod receiver;
 mod receivers;
 mod store;
 mod webhook;
 
 pub use deliveries::Deliveries;
-pub use receivers::{Mode, Receiver, Receivers};
+pub use receiver::{Mode, NotReceiving, Receiver, ReceiverTable};
+pub use receivers::Receivers;
 pub use store::Inbox;
 
 /// What the database notifies when a webhook has become due.

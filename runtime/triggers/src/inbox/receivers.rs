@@ -1,59 +1,44 @@
 //! The door of functions that receive webhooks.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response};
-use isobase_base::{
-    Access, Body, BodyError, Context, Failure, FunctionSlug, Invoker, Target, TargetKind, limits,
-};
-use isobase_webhook::Verifier;
+use isobase_base::{Access, Body, BodyError, Context, Failure, Invoker, Target, TargetKind, limits};
 
 use super::answer;
+use super::receiver::{Mode, NotReceiving, Receiver, ReceiverTable};
 use super::store::Inbox;
 use super::webhook::{Webhook, headers_to_json, slack_challenge};
-
-/// What becomes of a webhook whose signature is good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// The function answers the sender.
-    Verify,
-    /// It is stored and delivered from there.
-    Inbox,
-}
-
-/// How one function receives.
-#[derive(Clone, Debug)]
-pub struct Receiver {
-    pub verifier: Verifier,
-    pub mode: Mode,
-}
 
 /// Checks webhooks on their way to their functions; every other request passes untouched.
 pub struct Receivers {
     functions: Arc<dyn Invoker>,
-    receivers: HashMap<FunctionSlug, Receiver>,
+    /// Read on every request.
+    receivers: ArcSwap<ReceiverTable>,
     inbox: Inbox,
 }
 
 impl Receivers {
-    pub fn new(
-        functions: Arc<dyn Invoker>,
-        receivers: HashMap<FunctionSlug, Receiver>,
-        inbox: Inbox,
-    ) -> Self {
-        Self { functions, receivers, inbox }
+    pub fn new(functions: Arc<dyn Invoker>, receivers: ReceiverTable, inbox: Inbox) -> Self {
+        Self { functions, receivers: ArcSwap::from_pointee(receivers), inbox }
     }
 
-    fn receiver(&self, target: &Target) -> Option<&Receiver> {
-        (target.kind() == TargetKind::User).then(|| self.receivers.get(target.slug())).flatten()
+    /// These functions receive from now on, and no others.
+    pub fn replace(&self, receivers: ReceiverTable) {
+        self.receivers.store(Arc::new(receivers));
+    }
+
+    fn receiver(&self, target: &Target) -> Option<Result<Receiver, NotReceiving>> {
+        let receivers = self.receivers.load();
+        (target.kind() == TargetKind::User).then(|| receivers.get(target.slug()).cloned()).flatten()
     }
 
     async fn receive(
         &self,
-        receiver: &Receiver,
+        receiver: Receiver,
         target: Target,
         request: Request<Body>,
         context: Context,
@@ -119,7 +104,11 @@ impl Invoker for Receivers {
         context: Context,
     ) -> BoxFuture<'_, Result<Response<Body>, Failure>> {
         match self.receiver(&target) {
-            Some(receiver) => Box::pin(self.receive(receiver, target, request, context)),
+            Some(Ok(receiver)) => Box::pin(self.receive(receiver, target, request, context)),
+            Some(Err(problem)) => {
+                tracing::error!(function = %target, %problem, "a webhook was turned away");
+                Box::pin(std::future::ready(Ok(answer::not_receiving())))
+            }
             None => self.functions.invoke(target, request, context),
         }
     }

@@ -35,6 +35,9 @@ pub(super) fn report(consumer: &QueueConsumer, what: &str, error: &QueueError) {
 
 /// Consumes until `cancel`; ends when the deliveries under way have, or the drain's bound is over.
 pub(super) async fn run(host: QueueHost, consumer: QueueConsumer, cancel: CancellationToken) {
+    if let Err(error) = ensure(&host, &consumer).await {
+        report(&consumer, "the queue could not be made", &error);
+    }
     let dead = consumer.dead_letter_queue.as_deref();
     let table = QueueTable::new(host.sessions.clone(), &consumer.queue, dead);
     let Some(wake) = (host.subscribe)(&table.channel()) else {
@@ -60,7 +63,7 @@ pub(super) async fn run(host: QueueHost, consumer: QueueConsumer, cancel: Cancel
             break;
         }
         pause = (pause * 2).min(QUEUE_TROUBLE_PAUSE_MAX);
-        // It may be that somebody dropped the queue, or that it could not be made at the start.
+        // It may be that somebody dropped the queue, or that it could not be made before.
         if let Err(error) = ensure(&claimer.delivery.host, &claimer.consumer).await {
             report(&claimer.consumer, "the queue could not be made", &error);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use isobase_base::FunctionSlug;
-use isobase_base::project::Settings;
+use isobase_base::project::QueueSettings;
 
 /// A queue and the function that its messages are handed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +27,10 @@ pub struct QueueConsumer {
 }
 
 impl QueueConsumer {
-    /// Those that a project's `config.toml` declares.
-    pub fn of_settings(settings: &Settings) -> Vec<Self> {
-        let consumer = |(name, queue): (&String, &isobase_base::project::QueueSettings)| Self {
-            queue: name.clone(),
+    /// The consumer of the queue `name`, as settings say it.
+    pub fn new(name: &str, queue: &QueueSettings) -> Self {
+        Self {
+            queue: name.into(),
             function: queue.function.clone(),
             batch_size_max: queue.max_batch_size,
             batch_wait: queue.max_batch_timeout,
@@ -39,8 +39,7 @@ impl QueueConsumer {
             retry_backoff: queue.retry_backoff,
             dead_letter_queue: queue.dead_letter_queue.clone(),
             deliveries_max: queue.max_concurrency,
-        };
-        settings.queues.iter().map(consumer).collect()
+        }
     }
 
     /// Whether a message that was attempted so often may be attempted once more.

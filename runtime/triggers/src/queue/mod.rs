@@ -65,8 +65,8 @@ struct Running {
 }
 
 impl QueueConsumers {
-    /// Makes the queues that are named and do not exist, then begins to consume. A queue that cannot
-    /// be made now is tried again for as long as its consumer is there.
+    /// Begins to consume. A queue that does not exist is made first; one that cannot be made now is tried
+    /// again for as long as its consumer is there.
     pub async fn start(host: QueueHost, consumers: Vec<QueueConsumer>) -> Self {
         for consumer in &consumers {
             if let Err(error) = claimer::ensure(&host, consumer).await {

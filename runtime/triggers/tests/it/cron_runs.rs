@@ -381,13 +381,13 @@ async fn declared_schedules_are_in_the_table() {
     // People may switch one off; what is no longer declared goes.
     ask(&postgres, "update cron.job set active = false where jobname = 'isobase:clean'").await;
     ask(&postgres, "select cron.schedule('own', '@daily', 'select 1')").await;
-    cron.replace_declared(&[declared("clean", FunctionSchedule::new("@hourly"))]).await.unwrap();
+    cron.declarer().replace(&[declared("clean", FunctionSchedule::new("@hourly"))]).await.unwrap();
     assert_eq!(
         ask(&superuser, "select jobname, schedule, active from cron.job order by jobname").await,
         "isobase:clean|@hourly|f\nown|@daily|t"
     );
     let bad =
-        cron.replace_declared(&[declared("clean", FunctionSchedule::new("60 * * * *"))]).await.unwrap_err();
+        cron.declarer().replace(&[declared("clean", FunctionSchedule::new("60 * * * *"))]).await.unwrap_err();
     assert_eq!(bad.to_string(), "functions.clean.schedule: invalid schedule: 60 * * * *");
     cron.stop().await;
     bed.stop().await;

@@ -19,15 +19,15 @@ impl Isolate {
     /// Runs the function up to the point where it can take a request.
     pub(super) async fn boot(&mut self, assignment: &mut Assignment) -> Result<(), Failure> {
         let function = assignment.function.clone();
-        let Artifact::Modules(modules) = &function.artifact else {
+        let Artifact::Program(program) = &function.artifact else {
             return Err(boot_failure("this function is not made of JavaScript modules"));
         };
-        let Some(main) = modules.first() else {
+        let Some(main) = program.modules.first() else {
             return Err(boot_failure("the function has no modules"));
         };
         let main = ModuleSpecifier::parse(&main.specifier)
             .map_err(|error| boot_failure(format!("{}: {error}", main.specifier)))?;
-        self.loader.fill(modules);
+        self.loader.fill(program);
         {
             let state = self.runtime.op_state();
             let mut state = state.borrow_mut();

@@ -11,7 +11,7 @@ use isobase_base::{
     Body, Capabilities, Client, Context, Failure, FunctionSlug, Grant, Principal, RequestId, Target,
     TraceContext,
 };
-use isobase_engine::{Artifact, Engine, Function, FunctionVersion, Limits, Module, Worker};
+use isobase_engine::{Artifact, Code, Engine, Function, FunctionVersion, Limits, Module, Program, Worker};
 use isobase_http::Network;
 use isobase_v8::{V8Config, V8Engine};
 
@@ -134,12 +134,7 @@ impl FunctionBuilder {
 
     pub(crate) fn import(mut self, written: &str, specifier: &str, code: &str) -> Self {
         self.imports.insert(written.to_owned(), specifier.to_owned());
-        self.others.push(Module {
-            specifier: specifier.to_owned(),
-            code: code.into(),
-            source_map: None,
-            imports: BTreeMap::new(),
-        });
+        self.others.push(Module::script(specifier, code));
         self
     }
 
@@ -151,7 +146,7 @@ impl FunctionBuilder {
     pub(crate) fn build(self) -> Arc<Function> {
         let main = Module {
             specifier: format!("file:///{}/index.ts", self.slug),
-            code: self.code.into(),
+            code: Code::Script(self.code.into()),
             source_map: self.source_map.map(|map| map.as_bytes().into()),
             imports: self.imports,
         };
@@ -159,7 +154,7 @@ impl FunctionBuilder {
         Arc::new(Function {
             target: Target::user(FunctionSlug::parse(self.slug).unwrap()),
             version: FunctionVersion(1),
-            artifact: Artifact::Modules(modules.into()),
+            artifact: Artifact::Program(Arc::new(Program { modules, ..Program::default() })),
             limits: self.limits,
             capabilities: Capabilities::all(Grant::Caller),
             environment: self.environment,
