@@ -22,11 +22,12 @@ use isobase_database::{Session, Statement, Value};
 use isobase_deploy::{Precedence, Releases, ReleasesConfig, Sources, SourcesConfig, WithSecrets};
 use isobase_engine::{Limits, Publish};
 use isobase_gateway::{Admin, Gateway, keys as gateway_keys};
-use isobase_management::{Management, ManagementConfig};
+use isobase_logs::LogReader;
+use isobase_management::{Management, ManagementConfig, Rooms};
 use isobase_pool::Pool;
 use isobase_postgres::OwnSessions;
 use isobase_realtime::{Hub, Realtime, hand_out};
-use isobase_secrets::SecretStore;
+use isobase_triggers::inbox::Inbox;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -97,8 +98,19 @@ impl Host {
         let functions: Arc<dyn Invoker> = Arc::new(releases.clone());
         let receivers = webhooks::receivers(&project, functions.clone(), own_sessions)?;
         webhooks::deliver(database, functions.clone(), own_sessions, shutdown.clone());
+        let rooms = Rooms {
+            releases,
+            secrets: ground.secret_store.clone(),
+            logs: LogReader::new(own_sessions.clone()),
+            logs_changed: database
+                .subscribe(isobase_logs::CHANNEL)
+                .context("too many channels are listened to")?,
+            inbox: Inbox::new(own_sessions.clone()),
+            observer: observer.clone(),
+            stopping: shutdown.clone(),
+        };
         let switchboard = Switchboard::new(Arc::new(receivers))
-            .with("management", management(&state, &project, releases, ground.secret_store.clone()))
+            .with("management", management(&state, &project, rooms))
             .with("realtime", Arc::new(Realtime::new(realtime.clone(), verifier.clone())));
         let triggers = Triggers::start(&ground, &project, &network, &observer, functions).await?;
         let gateway = Gateway::with_keys(config, verifier, Arc::new(switchboard), observer.clone());
@@ -216,16 +228,11 @@ async fn open_sources(
     Ok(Some(Sources::open(sources, publish).await?))
 }
 
-fn management(
-    state: &RunState,
-    project: &Project,
-    releases: Releases,
-    secrets: SecretStore,
-) -> Arc<Management> {
+fn management(state: &RunState, project: &Project, rooms: Rooms) -> Arc<Management> {
     let config = ManagementConfig {
         access_token: state.access_token.clone(),
         project_ref: state.project_ref.clone(),
         project_name: project.settings.project_id.clone(),
     };
-    Arc::new(Management::new(config, releases, secrets))
+    Arc::new(Management::new(config, rooms))
 }
