@@ -98,19 +98,9 @@ impl Host {
         let functions: Arc<dyn Invoker> = Arc::new(releases.clone());
         let receivers = webhooks::receivers(&project, functions.clone(), own_sessions)?;
         webhooks::deliver(database, functions.clone(), own_sessions, shutdown.clone());
-        let rooms = Rooms {
-            releases,
-            secrets: ground.secret_store.clone(),
-            logs: LogReader::new(own_sessions.clone()),
-            logs_changed: database
-                .subscribe(isobase_logs::CHANNEL)
-                .context("too many channels are listened to")?,
-            inbox: Inbox::new(own_sessions.clone()),
-            observer: observer.clone(),
-            stopping: shutdown.clone(),
-        };
+        let management = management(&state, &project, &ground, releases, &observer, &shutdown)?;
         let switchboard = Switchboard::new(Arc::new(receivers))
-            .with("management", management(&state, &project, rooms))
+            .with("management", management)
             .with("realtime", Arc::new(Realtime::new(realtime.clone(), verifier.clone())));
         let triggers = Triggers::start(&ground, &project, &network, &observer, functions).await?;
         let gateway = Gateway::with_keys(config, verifier, Arc::new(switchboard), observer.clone());
@@ -228,11 +218,29 @@ async fn open_sources(
     Ok(Some(Sources::open(sources, publish).await?))
 }
 
-fn management(state: &RunState, project: &Project, rooms: Rooms) -> Arc<Management> {
+fn management(
+    state: &RunState,
+    project: &Project,
+    ground: &Ground,
+    releases: Releases,
+    observer: &Observer,
+    stopping: &CancellationToken,
+) -> anyhow::Result<Arc<Management>> {
+    let Ground { database, own_sessions, .. } = ground;
     let config = ManagementConfig {
         access_token: state.access_token.clone(),
         project_ref: state.project_ref.clone(),
         project_name: project.settings.project_id.clone(),
     };
-    Arc::new(Management::new(config, rooms))
+    let logs_changed = database.subscribe(isobase_logs::CHANNEL);
+    let rooms = Rooms {
+        releases,
+        secrets: ground.secret_store.clone(),
+        logs: LogReader::new(own_sessions.clone()),
+        logs_changed: logs_changed.context("too many channels are listened to")?,
+        inbox: Inbox::new(own_sessions.clone()),
+        observer: observer.clone(),
+        stopping: stopping.clone(),
+    };
+    Ok(Arc::new(Management::new(config, rooms)))
 }
