@@ -17,6 +17,7 @@ mod parity;
 mod queue;
 mod realtime;
 mod receiver;
+mod remote;
 mod rest;
 mod secrets;
 mod storage;
