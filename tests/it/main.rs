@@ -13,6 +13,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod outbound;
+mod own_calls;
 mod parity;
 mod queue;
 mod realtime;

@@ -109,6 +109,7 @@ impl Host {
             Foundation { ground: &ground, network: &network, observer: &observer, functions, receivers };
         let triggers = Triggers::start(foundation, origins, declared).await?;
         let gateway = Gateway::with_keys(config, verifier, Arc::new(switchboard), observer.clone());
+        network.inward().open(front::own_api(&gateway, address));
         let ready = front::ready_check(store.cluster.clone(), database.clone());
         let admin = Admin::new(observer, ready);
         Ok(Self {

@@ -524,6 +524,12 @@ pub const OUTBOUND_ADDRESSES_MAX: usize = 16;
 pub const OUTBOUND_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Idle connections kept per host and client; more are closed after their request.
 pub const OUTBOUND_IDLE_PER_HOST_MAX: usize = 64;
+/// Calls of functions to their own project that one trace may make within [`OWN_CALLS_WINDOW`]: functions
+/// that call each other in a circle end there. Supabase's documented least.
+pub const OWN_CALLS_MAX: u32 = 5_000;
+pub const OWN_CALLS_WINDOW: Duration = Duration::from_secs(60);
+/// Traces counted one by one within a window; calls of further ones are not counted.
+pub const OWN_CALLS_TRACES_MAX: usize = 50_000;
 /// Redirects followed for a request from SQL; browsers and curl give up about there.
 pub const OUTBOUND_REDIRECTS_MAX: usize = 20;
 /// Requests from SQL being sent at once, over all hosts; more wait in their table.
