@@ -313,6 +313,9 @@ pub const WORKER_IDLE_MAX: Duration = Duration::from_secs(300);
 /// Workers of all functions alive at once; the one idle longest makes room. Beyond it the memory
 /// that idle isolates hold starves those at work.
 pub const POOL_WORKERS_MAX: usize = 256;
+/// Requests of a function that wait longer than this for its code to see them, on the average of the last
+/// few, get it another worker, up to the number of cores.
+pub const POOL_SCALE_DELAY: Duration = Duration::from_millis(1);
 /// A boot that failed by the host's fault, or by time, is tried again after this.
 pub const POOL_BOOT_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How often a boot that found the host full looks for a worker that became idle.
