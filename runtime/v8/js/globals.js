@@ -2,7 +2,7 @@
 // evaluated while the snapshot is written; the rest loads at first use.
 (function () {
 const { core, primordials } = __bootstrap;
-const { SafeArrayIterator, TypeError } = primordials;
+const { ObjectFreeze, SafeArrayIterator, TypeError } = primordials;
 
 const load = core.loadExtScript;
 const abortSignal = load("ext:deno_web/03_abort_signal.js");
@@ -26,6 +26,8 @@ const urlPattern = load("ext:deno_web/01_urlpattern.js");
 const webidl = load("ext:deno_webidl/00_webidl.js");
 const { Navigator, navigator } = load("ext:isobase_runtime/navigator.js");
 
+const ai = () => load("ext:isobase_runtime/ai.js");
+const caches = () => load("ext:isobase_runtime/caches.js");
 const broadcastChannel = () => load("ext:deno_web/01_broadcast_channel.js");
 const compression = () => load("ext:deno_web/14_compression.js");
 const eventSource = () => load("ext:deno_fetch/27_eventsource.js");
@@ -97,7 +99,12 @@ expose(
 expose(url, "URL", "URLSearchParams");
 expose(urlPattern, "URLPattern");
 expose({ Navigator }, "Navigator");
+globals.Supabase = core.propNonEnumerableLazyLoaded(
+  ({ Session }) => ObjectFreeze({ __proto__: null, ai: ObjectFreeze({ __proto__: null, Session }) }),
+  ai,
+);
 exposeLazily(broadcastChannel, "BroadcastChannel");
+exposeLazily(caches, "caches");
 exposeLazily(compression, "CompressionStream", "DecompressionStream");
 exposeLazily(eventSource, "EventSource");
 exposeLazily(fileReader, "FileReader");

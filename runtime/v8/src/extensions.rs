@@ -49,6 +49,8 @@ deno_core::extension!(
     ],
     lazy_loaded_js = [
         dir "js",
+        "ext:isobase_runtime/ai.js" = "ai.js",
+        "ext:isobase_runtime/caches.js" = "caches.js",
         "ext:isobase_runtime/deno.js" = "deno.js",
         "ext:isobase_runtime/environment.js" = "environment.js",
         "ext:isobase_runtime/errors.js" = "errors.js",

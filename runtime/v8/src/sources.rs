@@ -9,6 +9,8 @@ include!(concat!(env!("OUT_DIR"), "/platform.rs"));
 pub(crate) static OWN: &[(&str, &str)] = &[
     ("ext:deno_telemetry/telemetry.ts", include_str!("../js/telemetry.js")),
     ("ext:deno_telemetry/util.ts", include_str!("../js/telemetry_spans.js")),
+    ("ext:isobase_runtime/ai.js", include_str!("../js/ai.js")),
+    ("ext:isobase_runtime/caches.js", include_str!("../js/caches.js")),
     ("ext:isobase_runtime/deno.js", include_str!("../js/deno.js")),
     ("ext:isobase_runtime/environment.js", include_str!("../js/environment.js")),
     ("ext:isobase_runtime/errors.js", include_str!("../js/errors.js")),

@@ -6,6 +6,7 @@ mod egress;
 mod faults;
 mod hello;
 mod lifecycle;
+mod models;
 mod outbound;
 mod platform;
 mod postgres;

@@ -12,7 +12,7 @@ const GLOBALS: &str = "AbortController AbortSignal Blob BroadcastChannel ByteLen
     ReadableStreamDefaultController ReadableStreamDefaultReader Request Response SubtleCrypto TextDecoder \
     TextDecoderStream TextEncoder TextEncoderStream TransformStream URL URLPattern URLSearchParams WebAssembly \
     WebSocket WritableStream WritableStreamDefaultWriter atob btoa clearInterval clearTimeout console crypto fetch \
-    globalThis navigator performance queueMicrotask reportError self setInterval setTimeout structuredClone \
+    Supabase caches globalThis navigator performance queueMicrotask reportError self setInterval setTimeout structuredClone \
     addEventListener dispatchEvent removeEventListener";
 
 /// Members of `Deno`.
