@@ -294,6 +294,11 @@ pub const WEBHOOK_DATABASE_RETRY: Duration = Duration::from_millis(500);
 
 /// Memory of one isolate or instance, in bytes, where the manifest says nothing. Supabase: 256 MB.
 pub const FUNCTION_MEMORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// What a function may keep in its `/tmp`, in bytes. It is memory and counts as such, so that the bound on
+/// memory is usually met first; either way the write fails with `ENOSPC`.
+pub const FUNCTION_TEMPORARY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Files and folders in a function's `/tmp`; the next one fails with `ENOSPC`.
+pub const FUNCTION_TEMPORARY_FILES_MAX: usize = 10_000;
 /// CPU time of one invocation where the manifest says nothing. Supabase: 2 s.
 pub const FUNCTION_CPU_MAX: Duration = Duration::from_secs(2);
 /// Wall clock of one invocation where the manifest says nothing. Supabase: 400 s.
@@ -346,7 +351,12 @@ pub const V8_HEAP_HEADROOM_BYTES: usize = 1280 * 1024 * 1024;
 pub const V8_BLOCKING_THREADS_MAX: usize = 4;
 /// Chunks of a function's response that may wait for the client; then its stream is not read on.
 pub const V8_RESPONSE_CHUNKS_WAITING_MAX: usize = 4;
-/// Startup snapshots kept in the cache folder, of this build and those before it.
+/// Compiled code of Node's modules and the web platform that isolates share, in bytes together. What comes
+/// beyond it is compiled by each isolate again.
+pub const V8_CODE_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// A file in `/tmp` grows by doubling, and by no more than this at once, in bytes.
+pub const V8_FILE_GROWTH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Startup images kept in the cache folder, of this build and those before it.
 pub const V8_SNAPSHOTS_MAX: usize = 4;
 /// Transactions and row streams one request of an isolate may hold open. Each may hold a connection.
 pub const DATABASE_HELD_PER_REQUEST_MAX: usize = 64;

@@ -34,6 +34,9 @@ const eventSource = () => load("ext:deno_fetch/27_eventsource.js");
 const fileReader = () => load("ext:deno_web/10_filereader.js");
 const geometry = () => load("ext:deno_web/17_geometry.js");
 const imageData = () => load("ext:deno_web/16_image_data.js");
+const nodeBuffer = core.createLazyLoader("node:buffer");
+const nodeProcess = core.createLazyLoader("node:process");
+const nodeTimers = core.createLazyLoader("node:timers");
 const webSocket = core.createLazyLoader("ext:deno_websocket/01_websocket.js");
 
 const globals = {
@@ -44,6 +47,7 @@ const globals = {
   clearTimeout: core.propWritable(timers.clearTimeout),
   crypto: core.propGetterOnly(() => crypto.crypto),
   fetch: core.propWritable(fetching.fetch),
+  global: core.propWritable(globalThis),
   navigator: core.propGetterOnly(() => navigator),
   performance: core.propWritable(performance.performance),
   reportError: core.propWritable(event.reportError),
@@ -115,5 +119,26 @@ exposeLazily(
 exposeLazily(imageData, "ImageData");
 exposeLazily(webSocket, "WebSocket");
 
-return { globals };
+// Node's, which every package may use without importing them. Deno shows them to all code too.
+for (
+  const { 0: name, 1: loader, 2: key } of new SafeArrayIterator([
+    ["Buffer", nodeBuffer, "Buffer"],
+    ["clearImmediate", nodeTimers, "clearImmediate"],
+    ["process", nodeProcess, "default"],
+    ["setImmediate", nodeTimers, "setImmediate"],
+  ])
+) {
+  globals[name] = core.propNonEnumerableLazyLoaded((module) => module[key], loader);
+}
+
+/** For functions with packages: timers are objects there, with `unref()`, that are numbers where one is asked. */
+const nodeGlobals = {
+  __proto__: null,
+  clearInterval: core.propWritableLazyLoaded((module) => module.clearInterval, nodeTimers),
+  clearTimeout: core.propWritableLazyLoaded((module) => module.clearTimeout, nodeTimers),
+  setInterval: core.propWritableLazyLoaded((module) => module.setInterval, nodeTimers),
+  setTimeout: core.propWritableLazyLoaded((module) => module.setTimeout, nodeTimers),
+};
+
+return { globals, nodeGlobals };
 })();
