@@ -120,8 +120,34 @@ async fn modules_of_both_kinds_with_what_they_ask_for() {
             ("f/deno.json", r#"{ "imports": { "modern": "npm:modern@^1", "classic": "npm:classic@2" } }"#),
             ("f/index.ts", "import { modern } from 'modern';\nimport more from 'modern/more';\nimport classic, { two } from 'classic';\nimport { Buffer } from 'node:buffer';\nimport os from 'os';\nexport default { modern, more, classic, two, Buffer, os };\nconst never = () => import('npm:nothing@1');\n"),
         ],
-        expect![[r##"
-        "##]],
+        expect![[r#"
+            file:///f/index.ts script
+              classic -> file:///node_modules/classic/lib/index.js
+              modern -> file:///node_modules/modern/index.js
+              modern/more -> file:///node_modules/modern/more.js
+              node:buffer -> node:buffer
+              os -> node:os
+            file:///node_modules/modern/index.js script
+              #own -> file:///node_modules/modern/own.js
+              ./data.json -> file:///node_modules/modern/data.json?json
+              ./lazy.js -> file:///node_modules/modern/lazy.js
+              classic -> file:///node_modules/classic/lib/index.js
+              fs -> node:fs
+            file:///node_modules/modern/more.js script
+            file:///node_modules/classic/lib/index.js commonjs ["__esModule", "one", "two"]
+              ../package.json -> file:///node_modules/classic/package.json
+              ./real -> file:///node_modules/classic/lib/real.js
+              modern -> file:///node_modules/modern/index.js
+              node:path -> node:path
+            file:///node_modules/modern/own.js script
+            file:///node_modules/modern/data.json?json script
+            file:///node_modules/modern/lazy.js script
+            file:///node_modules/classic/lib/real.js commonjs ["__esModule", "one", "two"]
+              ./deep -> file:///node_modules/classic/lib/deep/index.js
+            file:///node_modules/classic/package.json json
+            file:///node_modules/classic/lib/deep/index.js commonjs ["deep"]
+            node: true
+        "#]],
     )
     .await;
 }
@@ -132,6 +158,15 @@ async fn packages_that_read_files_get_them() {
         &registry(),
         &[("f/index.ts", "import r from 'npm:reader';\nexport default r;\n")],
         expect![[r#"
+            file:///f/index.ts script
+              npm:reader -> file:///node_modules/reader/index.js
+            file:///node_modules/reader/index.js commonjs ["load"]
+              fs -> node:fs
+            /node_modules/reader/index.js: 124 bytes
+            /node_modules/reader/package.json: 35 bytes
+            /node_modules/reader/plugins/x.js: 14 bytes
+            /node_modules/reader/tables/a.bin: 10 bytes
+            node: true
         "#]],
     )
     .await;
@@ -146,6 +181,33 @@ async fn a_package_json_is_a_map_where_there_is_no_other() {
             ("f/index.ts", "import c from 'classic';\nimport m from 'renamed/more';\nimport { supabase } from 'jsr:@supabase/functions-js@2';\nimport 'jsr:@supabase/functions-js/edge-runtime.d.ts';\nexport default [c, m, supabase];\n"),
         ],
         expect![[r#"
+            file:///f/index.ts script
+              classic -> file:///node_modules/classic/lib/index.js
+              jsr:@supabase/functions-js/edge-runtime.d.ts -> file:///_empty.js
+              jsr:@supabase/functions-js@2 -> file:///node_modules/@supabase/functions-js/index.js
+              renamed/more -> file:///node_modules/modern/more.js
+            file:///node_modules/classic/lib/index.js commonjs ["__esModule", "one", "two"]
+              ../package.json -> file:///node_modules/classic/package.json
+              ./real -> file:///node_modules/classic/lib/real.js
+              modern -> file:///node_modules/modern/index.js
+              node:path -> node:path
+            file:///node_modules/modern/more.js script
+            file:///node_modules/@supabase/functions-js/index.js script
+            file:///node_modules/modern/index.js script
+              #own -> file:///node_modules/modern/own.js
+              ./data.json -> file:///node_modules/modern/data.json?json
+              ./lazy.js -> file:///node_modules/modern/lazy.js
+              classic -> file:///node_modules/classic/lib/index.js
+              fs -> node:fs
+            file:///node_modules/classic/lib/real.js commonjs ["__esModule", "one", "two"]
+              ./deep -> file:///node_modules/classic/lib/deep/index.js
+            file:///node_modules/classic/package.json json
+            file:///node_modules/modern/own.js script
+            file:///node_modules/modern/data.json?json script
+            file:///node_modules/modern/lazy.js script
+            file:///node_modules/classic/lib/deep/index.js commonjs ["deep"]
+            file:///_empty.js script
+            node: true
         "#]],
     )
     .await;
@@ -167,6 +229,27 @@ async fn the_functions_own_commonjs_wasm_and_static_files() {
             ("f/pages/one page.html", "<p>"),
         ],
         expect![[r#"
+            file:///f/index.ts script
+              ./old.cjs -> file:///f/old.cjs
+              ./w.wasm -> file:///f/w.wasm
+            file:///f/old.cjs commonjs ["old", "path"]
+              ./data.json -> file:///f/data.json?required
+              npm:classic@2 -> file:///node_modules/classic/lib/index.js
+              path -> node:path
+            file:///f/w.wasm wasm of 30 bytes
+              ./env.js -> file:///f/env.js
+            file:///f/data.json?required json
+            file:///f/env.js script
+            file:///node_modules/classic/lib/index.js commonjs ["__esModule", "one", "two"]
+              ../package.json -> file:///node_modules/classic/package.json
+              ./real -> file:///node_modules/classic/lib/real.js
+              node:path -> node:path
+            file:///node_modules/classic/lib/real.js commonjs ["__esModule", "one", "two"]
+              ./deep -> file:///node_modules/classic/lib/deep/index.js
+            file:///node_modules/classic/package.json json
+            file:///node_modules/classic/lib/deep/index.js commonjs ["deep"]
+            /f/pages/one page.html: 3 bytes
+            node: true
         "#]],
     )
     .await;
@@ -179,31 +262,71 @@ async fn faults_show_the_import_and_the_way() {
         (
             "import 'npm:nothing@1';",
             expect![[r#"
+                there is no package nothing at the registry that NPM_CONFIG_REGISTRY names
+                  at supabase/functions/_shared/a.ts:2:8
+                  |
+                2 | import 'npm:nothing@1';
+                  |        ^^^^^^^^^^^^^^^
+                  imported by supabase/functions/f/index.ts
             "#]],
         ),
         (
             "import 'npm:modern@9';",
             expect![[r#"
+                no version of modern matches "9"; there are 1.2.0 and the tags latest
+                  at supabase/functions/_shared/a.ts:2:8
+                  |
+                2 | import 'npm:modern@9';
+                  |        ^^^^^^^^^^^^^^
+                  imported by supabase/functions/f/index.ts
             "#]],
         ),
         (
             "import 'npm:modern@1/secret';",
             expect![[r#"
+                modern@1.2.0 exports no "./secret"
+                  at supabase/functions/_shared/a.ts:2:8
+                  |
+                2 | import 'npm:modern@1/secret';
+                  |        ^^^^^^^^^^^^^^^^^^^^^
+                  imported by supabase/functions/f/index.ts
             "#]],
         ),
         (
             "import 'npm:addon';",
             expect![[r#"
+                addon@0.1.0 is machine code, which functions cannot run
+                  at npm:addon@0.1.0/index.js:1:26
+                  |
+                1 | module.exports = require('./build/addon.node');
+                  |                          ^^^^^^^^^^^^^^^^^^^^
+                  imported by supabase/functions/_shared/a.ts
+                  imported by supabase/functions/f/index.ts
+                  hint: look for a package in JavaScript or WebAssembly
             "#]],
         ),
         (
             "import 'npm:broken';",
             expect![[r#"
+                broken@1.0.0 has no file "./missing.js"
+                  at npm:broken@1.0.0/index.js:2:19
+                  |
+                2 | import { b } from './missing.js';
+                  |                   ^^^^^^^^^^^^^^
+                  imported by supabase/functions/_shared/a.ts
+                  imported by supabase/functions/f/index.ts
             "#]],
         ),
         (
             "import 'jsr:@std/path@1';",
             expect![[r#"
+                no registry is set up for packages of JSR: "jsr:@std/path@1"
+                  at supabase/functions/_shared/a.ts:2:8
+                  |
+                2 | import 'jsr:@std/path@1';
+                  |        ^^^^^^^^^^^^^^^^^
+                  imported by supabase/functions/f/index.ts
+                  hint: add @jsr:registry=<URL> to .npmrc, or import the package from npm
             "#]],
         ),
     ] {
@@ -214,6 +337,10 @@ async fn faults_show_the_import_and_the_way() {
         &registry,
         &[("f/index.ts", "import 'npm:addon/soft.js';\n")],
         expect![[r#"
+            file:///f/index.ts script
+              npm:addon/soft.js -> file:///node_modules/addon/soft.js
+            file:///node_modules/addon/soft.js commonjs ["slow"]
+            node: true
         "#]],
     )
     .await;

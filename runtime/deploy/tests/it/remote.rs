@@ -26,6 +26,11 @@ async fn remote_modules_are_compiled_and_their_imports_followed() {
         shown += &format!("{} {:?} {text}\n", module.specifier, module.imports);
     }
     expect![[r#"
+        file:///f/index.ts {"http://server/lib": "http://server/lib@1.0/mod.ts", "http://server/lib@1.0/mod.ts": "http://server/lib@1.0/mod.ts"} export default a;
+        http://server/lib@1.0/mod.ts {"./deps/b.ts": "http://server/lib@1.0/deps/b.ts", "/root.js": "http://server/root.js", "npm:plain@1": "file:///node_modules/plain/index.js"} export const a = b;
+        http://server/lib@1.0/deps/b.ts {} export const b = 1;
+        http://server/root.js {} export {};
+        file:///node_modules/plain/index.js {} other
     "#]]
     .assert_eq(&shown.replace(&server.url, "http://server/"));
     // A remote module that is missing is told where it is imported.
