@@ -13,10 +13,13 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod outbound;
+mod packages;
 mod parity;
 mod queue;
 mod realtime;
 mod receiver;
+#[path = "../../runtime/packages/tests/it/registry.rs"]
+mod registry;
 mod rest;
 mod secrets;
 mod storage;

@@ -63,8 +63,11 @@ pub(super) async fn start_engines(
 
 /// What functions import from registries and URLs; fetched once for all projects of a user.
 pub(super) fn packages(network: &Network) -> Packages {
-    let config =
-        PackagesConfig { cache_folder: cache_folder(), variables: process_variables(), network: network.clone() };
+    let config = PackagesConfig {
+        cache_folder: cache_folder(),
+        variables: process_variables(),
+        network: network.clone(),
+    };
     Packages::new(config)
 }
 

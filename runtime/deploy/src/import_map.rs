@@ -19,6 +19,7 @@ use crate::fault::SourceFault;
 use crate::jsonc;
 use crate::probes::Probes;
 use crate::resolve::{Folders, absolute, is_relative};
+use crate::workspace;
 
 /// What specifiers stand for, and how sources are compiled.
 #[derive(Default)]
@@ -114,13 +115,17 @@ impl ImportMap {
                     continue;
                 }
                 let text = probes.read(&path, SOURCE_FILE_BYTES_MAX).unwrap_or_default();
-                let value = jsonc::parse(&String::from_utf8_lossy(&text));
-                if !value.is_ok_and(|value| value.get("workspace").is_some()) {
+                let value = jsonc::parse(&String::from_utf8_lossy(&text)).unwrap_or_default();
+                if value.get("workspace").is_none() {
                     continue;
                 }
                 let root = Self::load(&path, probes, show)?;
+                let members = workspace::members(value.get("workspace"), folder, probes);
+                let members =
+                    members.into_iter().map(|(key, path)| Entry { key, address: Address::File(path) });
                 let own: BTreeSet<String> = self.imports.iter().map(|entry| entry.key.clone()).collect();
-                self.imports.extend(root.imports.into_iter().filter(|entry| !own.contains(&entry.key)));
+                let more = root.imports.into_iter().chain(members);
+                self.imports.extend(more.filter(|entry| !own.contains(&entry.key)));
                 self.imports.sort_by_key(|entry| Reverse(entry.key.len()));
                 return Ok(());
             }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use deno_ast::swc::ast::{
-    CallExpr, Callee, ExportAll, Expr, ExprOrSpread, ImportDecl, ImportSpecifier, Lit, MemberProp,
-    NamedExport, ObjectLit, Prop, PropName, PropOrSpread, Str, TryStmt,
+    ArrowExpr, CallExpr, Callee, ExportAll, Expr, ExprOrSpread, Function, ImportDecl, ImportSpecifier, Lit,
+    MemberProp, NamedExport, ObjectLit, Prop, PropName, PropOrSpread, Str, TryStmt,
 };
 use deno_ast::swc::common::Span;
 use deno_ast::swc::ecma_visit::{Visit, VisitWith};
@@ -22,7 +22,8 @@ pub(crate) struct Import {
     /// Bytes from the specifier's end to the end of the attributes.
     pub(crate) attributes: Option<Range<usize>>,
     pub(crate) type_only: bool,
-    /// Inside of a `try` block: the author expects that it may be missing.
+    /// Inside of a `try` block or a function: the author expects that it may be missing, or asks for it
+    /// only when it is needed.
     pub(crate) guarded: bool,
 }
 
@@ -45,7 +46,7 @@ pub(crate) struct Imports {
 
 /// Imports and requires; where `require` is no function, its calls are to be left out.
 pub(crate) fn all_imports(parsed: &ParsedSource) -> Imports {
-    let mut collector = Collector { imports: Vec::new(), computed: false, tries: 0 };
+    let mut collector = Collector { imports: Vec::new(), computed: false, guards: 0 };
     match parsed.program_ref() {
         ProgramRef::Module(module) => module.visit_with(&mut collector),
         ProgramRef::Script(script) => script.visit_with(&mut collector),
@@ -63,8 +64,8 @@ pub(crate) fn imports(parsed: &ParsedSource) -> Vec<Import> {
 struct Collector {
     imports: Vec<Import>,
     computed: bool,
-    /// Blocks of `try` around what is looked at.
-    tries: usize,
+    /// Blocks of `try` and functions around what is looked at.
+    guards: usize,
 }
 
 impl Collector {
@@ -78,7 +79,7 @@ impl Collector {
             range,
             attributes,
             type_only,
-            guarded: self.tries > 0,
+            guarded: self.guards > 0,
         });
     }
 
@@ -111,11 +112,23 @@ impl Visit for Collector {
     }
 
     fn visit_try_stmt(&mut self, statement: &TryStmt) {
-        self.tries += 1;
+        self.guards += 1;
         statement.block.visit_with(self);
-        self.tries -= 1;
+        self.guards -= 1;
         statement.handler.visit_with(self);
         statement.finalizer.visit_with(self);
+    }
+
+    fn visit_function(&mut self, function: &Function) {
+        self.guards += 1;
+        function.visit_children_with(self);
+        self.guards -= 1;
+    }
+
+    fn visit_arrow_expr(&mut self, function: &ArrowExpr) {
+        self.guards += 1;
+        function.visit_children_with(self);
+        self.guards -= 1;
     }
 
     fn visit_call_expr(&mut self, call: &CallExpr) {

@@ -55,6 +55,7 @@ mod supply;
 mod transpile;
 mod watcher;
 mod workshop;
+mod workspace;
 
 pub use config::{SourcesConfig, SourcesError, WasmBuild};
 pub use form::form;

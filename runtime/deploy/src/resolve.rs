@@ -83,7 +83,9 @@ fn external(url: &str, written: &str) -> Resolved {
         Some("node") => node(url),
         Some("http" | "https") => match Url::parse(url) {
             Ok(url) => Resolved::Remote(url),
-            Err(_) => Resolved::Unsupported(format!("{url:?} is no URL"), "write it as a browser would show it"),
+            Err(_) => {
+                Resolved::Unsupported(format!("{url:?} is no URL"), "write it as a browser would show it")
+            }
         },
         Some("data") => Resolved::Unsupported(
             format!("`data:` imports are not supported: {:?}", url.chars().take(40).collect::<String>()),

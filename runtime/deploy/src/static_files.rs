@@ -8,10 +8,7 @@ use crate::resolve::Folders;
 
 /// Files that `patterns` name, relative to `supabase/`, as settings have it, or to the project's folder,
 /// as the Supabase CLI sends it.
-pub(crate) fn static_files(
-    patterns: &[String],
-    folders: &Folders,
-) -> Result<BTreeSet<PathBuf>, SourceFault> {
+pub(crate) fn static_files(patterns: &[String], folders: &Folders) -> Result<BTreeSet<PathBuf>, SourceFault> {
     let mut found = BTreeSet::new();
     for pattern in patterns {
         for base in [folders.functions.parent(), Some(&*folders.project)].into_iter().flatten() {

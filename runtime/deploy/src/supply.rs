@@ -35,7 +35,7 @@ pub(crate) struct HostSupply {
 pub(crate) enum Outside<'a> {
     Nowhere,
     Server,
-    Host { session: Session, scripts: &'a PackageScripts },
+    Host { session: Box<Session>, scripts: &'a PackageScripts },
 }
 
 const LOCK_FILE: &str = "deno.lock";
@@ -64,7 +64,7 @@ impl Supply {
                     (None, None) => open(None),
                 };
                 let session = session.map_err(|error| SourceFault::new(error.to_string()))?;
-                Ok(Outside::Host { session, scripts: &host.scripts })
+                Ok(Outside::Host { session: Box::new(session), scripts: &host.scripts })
             }
         }
     }
@@ -75,11 +75,7 @@ fn upwards<'a>(entry: &'a Path, folders: &'a Folders) -> impl Iterator<Item = &'
     entry.ancestors().skip(1).take_while(|folder| folder.starts_with(&folders.project))
 }
 
-fn lock_file(
-    entry: &Path,
-    folders: &Folders,
-    probes: &mut Probes,
-) -> Result<Option<LockFile>, SourceFault> {
+fn lock_file(entry: &Path, folders: &Folders, probes: &mut Probes) -> Result<Option<LockFile>, SourceFault> {
     for folder in upwards(entry, folders) {
         let path = folder.join(LOCK_FILE);
         if probes.is_file(&path) {

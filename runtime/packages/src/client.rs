@@ -118,7 +118,10 @@ fn nothing() -> ClientBody {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 
-async fn collect(mut body: impl http_body::Body<Data = Bytes, Error: std::fmt::Debug> + Unpin, bytes_max: usize) -> Result<Bytes, FetchError> {
+async fn collect(
+    mut body: impl http_body::Body<Data = Bytes, Error: std::fmt::Debug> + Unpin,
+    bytes_max: usize,
+) -> Result<Bytes, FetchError> {
     let mut collected = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| FetchError::Send("the connection broke".into()))?;

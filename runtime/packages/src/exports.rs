@@ -36,7 +36,9 @@ impl Asked {
 /// The file that `subpath` (`.` or `./x`) of a package with these `exports` means.
 pub(crate) fn exported(exports: &Value, subpath: &str, asked: Asked) -> Option<String> {
     let found = match exports {
-        Value::Object(map) if map.keys().any(|key| key.starts_with('.')) => mapped(map, subpath, asked, false)?,
+        Value::Object(map) if map.keys().any(|key| key.starts_with('.')) => {
+            mapped(map, subpath, asked, false)?
+        }
         main if subpath == "." => target(main, None, asked, false, 0)??,
         _ => return None,
     };

@@ -165,7 +165,8 @@ impl<'a> Layout<'a> {
         parent: Option<&str>,
         queue: &mut VecDeque<&'a NpmResolutionPackage>,
     ) {
-        let Some(package) = self.snapshot.package_from_id(id).filter(|_| self.present.contains_key(id)) else {
+        let Some(package) = self.snapshot.package_from_id(id).filter(|_| self.present.contains_key(id))
+        else {
             return;
         };
         if self.places.contains_key(id) {

@@ -31,15 +31,73 @@ pub enum LookupError {
 const ENDINGS: [&str; 6] = ["js", "json", "node", "mjs", "cjs", "ts"];
 /// Modules of Node that functions may name.
 const BUILTINS: &[&str] = &[
-    "_http_agent", "_http_client", "_http_common", "_http_incoming", "_http_outgoing", "_http_server",
-    "_stream_duplex", "_stream_passthrough", "_stream_readable", "_stream_transform", "_stream_writable",
-    "_tls_common", "_tls_wrap", "assert", "assert/strict", "async_hooks", "buffer", "child_process",
-    "cluster", "console", "constants", "crypto", "dgram", "diagnostics_channel", "dns", "dns/promises",
-    "domain", "events", "fs", "fs/promises", "http", "http2", "https", "inspector", "inspector/promises",
-    "module", "net", "os", "path", "path/posix", "path/win32", "perf_hooks", "process", "punycode",
-    "querystring", "readline", "readline/promises", "repl", "stream", "stream/consumers",
-    "stream/promises", "stream/web", "string_decoder", "sys", "timers", "timers/promises", "tls",
-    "trace_events", "tty", "url", "util", "util/types", "v8", "vm", "wasi", "worker_threads", "zlib",
+    "_http_agent",
+    "_http_client",
+    "_http_common",
+    "_http_incoming",
+    "_http_outgoing",
+    "_http_server",
+    "_stream_duplex",
+    "_stream_passthrough",
+    "_stream_readable",
+    "_stream_transform",
+    "_stream_writable",
+    "_tls_common",
+    "_tls_wrap",
+    "assert",
+    "assert/strict",
+    "async_hooks",
+    "buffer",
+    "child_process",
+    "cluster",
+    "console",
+    "constants",
+    "crypto",
+    "dgram",
+    "diagnostics_channel",
+    "dns",
+    "dns/promises",
+    "domain",
+    "events",
+    "fs",
+    "fs/promises",
+    "http",
+    "http2",
+    "https",
+    "inspector",
+    "inspector/promises",
+    "module",
+    "net",
+    "os",
+    "path",
+    "path/posix",
+    "path/win32",
+    "perf_hooks",
+    "process",
+    "punycode",
+    "querystring",
+    "readline",
+    "readline/promises",
+    "repl",
+    "stream",
+    "stream/consumers",
+    "stream/promises",
+    "stream/web",
+    "string_decoder",
+    "sys",
+    "timers",
+    "timers/promises",
+    "tls",
+    "trace_events",
+    "tty",
+    "url",
+    "util",
+    "util/types",
+    "v8",
+    "vm",
+    "wasi",
+    "worker_threads",
+    "zlib",
 ];
 /// Those that have no name without `node:`.
 const BUILTINS_BY_SCHEME: &[&str] = &["sea", "sqlite", "test", "test/reporters"];
@@ -62,7 +120,8 @@ impl Installed {
         subpath: Option<&str>,
         asked: Asked,
     ) -> Result<PackageFile, LookupError> {
-        let missing = || LookupError::NoDependency { package: "the function".into(), name: requirement.into() };
+        let missing =
+            || LookupError::NoDependency { package: "the function".into(), name: requirement.into() };
         let package = self.required(requirement).ok_or_else(missing)?;
         self.in_package(package, subpath.unwrap_or_default(), asked)
     }
@@ -109,12 +168,7 @@ impl Installed {
         self.in_package(found.ok_or_else(missing)?, subpath, asked).map(Found::File)
     }
 
-    fn own_import(
-        &self,
-        specifier: &str,
-        from: &PackageFile,
-        asked: Asked,
-    ) -> Result<Found, LookupError> {
+    fn own_import(&self, specifier: &str, from: &PackageFile, asked: Asked) -> Result<Found, LookupError> {
         let package = self.packages[from.package].id.clone();
         let missing = || LookupError::NotImported { package, specifier: specifier.to_owned() };
         let (folder, json) = self.scope(from).ok_or_else(missing.clone())?;
@@ -125,7 +179,9 @@ impl Installed {
                 let missing = || self.no_file(from.package, &path);
                 self.file(from.package, &path, false).map(Found::File).ok_or_else(missing)
             }
-            Target::Bare(specifier) if specifier.starts_with("node:") => self.resolve(&specifier, from, asked),
+            Target::Bare(specifier) if specifier.starts_with("node:") => {
+                self.resolve(&specifier, from, asked)
+            }
             Target::Bare(specifier) => self.bare(&specifier, from, asked),
         }
     }

@@ -93,7 +93,8 @@ impl<'a> Packuments<'a> {
     async fn load(&self, name: &str) -> Result<Arc<NpmPackageInfo>, PackagesError> {
         let key = sha256_hex(format!("{} {name}", self.registries.url(name)).as_bytes());
         let path = self.store.file("packuments", &key);
-        let kept = || std::fs::read(&path).ok().and_then(|kept| NpmPackageInfo::from_packument_bytes(kept).ok());
+        let kept =
+            || std::fs::read(&path).ok().and_then(|kept| NpmPackageInfo::from_packument_bytes(kept).ok());
         let age = std::fs::metadata(&path).and_then(|file| file.modified()).ok();
         let age = age.and_then(|written| SystemTime::now().duration_since(written).ok());
         if !self.forced.get()
@@ -124,11 +125,8 @@ impl<'a> Packuments<'a> {
 
     async fn fetch(&self, name: &str) -> Result<Arc<NpmPackageInfo>, PackagesError> {
         let setting = self.registries.setting(name);
-        let failed = |problem| PackagesError::Registry {
-            what: name.to_owned(),
-            setting: setting.clone(),
-            problem,
-        };
+        let failed =
+            |problem| PackagesError::Registry { what: name.to_owned(), setting: setting.clone(), problem };
         let url = self.registries.url(name).join(&name.replace('/', "%2f"));
         let url = url.map_err(|_| failed(FetchError::Malformed("its URL is none".into())))?;
         let _turn = self.turns.acquire().await;
@@ -167,15 +165,14 @@ fn plain(body: &[u8]) -> Result<Vec<u8>, FetchError> {
 
 #[async_trait(?Send)]
 impl NpmRegistryApi for Packuments<'_> {
-    async fn package_info(
-        &self,
-        name: &str,
-    ) -> Result<Arc<NpmPackageInfo>, NpmRegistryPackageInfoLoadError> {
+    async fn package_info(&self, name: &str) -> Result<Arc<NpmPackageInfo>, NpmRegistryPackageInfoLoadError> {
         self.get(name).await.map_err(|error| match error {
             PackagesError::NoPackage { name, .. } => {
                 NpmRegistryPackageInfoLoadError::PackageNotExists { package_name: name }
             }
-            error => NpmRegistryPackageInfoLoadError::LoadError(Arc::new(JsErrorBox::generic(error.to_string()))),
+            error => {
+                NpmRegistryPackageInfoLoadError::LoadError(Arc::new(JsErrorBox::generic(error.to_string())))
+            }
         })
     }
 }
@@ -201,10 +198,11 @@ impl Packuments<'_> {
             exist: "the lock file names it".into(),
         })?;
         let text = |map: &HashMap<_, _>| {
-            map.iter().map(|(name, range): (&deno_semver::StackString, &deno_semver::StackString)| {
-                (name.to_string(), range.to_string())
-            })
-            .collect()
+            map.iter()
+                .map(|(name, range): (&deno_semver::StackString, &deno_semver::StackString)| {
+                    (name.to_string(), range.to_string())
+                })
+                .collect()
         };
         let optional = |name: &deno_semver::StackString| {
             version.peer_dependencies_meta.get(name).is_some_and(|meta| meta.optional)

@@ -123,7 +123,9 @@ impl HostSettings {
                 file: file.shown.clone(),
                 problem: problem.to_owned(),
             };
-            all.push(NpmRc::parse(&names, &file.text).map_err(|_| fault("it is no .npmrc that can be read"))?);
+            all.push(
+                NpmRc::parse(&names, &file.text).map_err(|_| fault("it is no .npmrc that can be read"))?,
+            );
         }
         all.extend(self.files.iter().cloned());
         let mut merged = NpmRc::default();
@@ -182,7 +184,7 @@ impl Registries {
     pub(crate) fn archive(&self, url: Url, package: &str) -> (Url, Option<HeaderValue>) {
         let url = self.resolved.replace_tarball_url(url, package);
         let config = self.resolved.tarball_config_for_package(&url, package);
-        let credentials = config.and_then(|config| header(config));
+        let credentials = config.and_then(header);
         (url, credentials)
     }
 }
@@ -247,10 +249,12 @@ pub fn without_credentials(text: &str) -> String {
         let is_variable = value.starts_with("${") && value.ends_with('}') && value.matches('$').count() == 1;
         !secret.contains(&name) || is_variable
     };
-    let has_user_info = |line: &&str| !(line.contains("://") && line.contains('@') && {
-        let after = line.split_once("://").map_or("", |(_, rest)| rest);
-        after.split('/').next().is_some_and(|authority| authority.contains('@'))
-    });
+    let has_user_info = |line: &&str| {
+        !(line.contains("://") && line.contains('@') && {
+            let after = line.split_once("://").map_or("", |(_, rest)| rest);
+            after.split('/').next().is_some_and(|authority| authority.contains('@'))
+        })
+    };
     text.lines().filter(is_kept).filter(has_user_info).flat_map(|line| [line, "\n"]).collect()
 }
 
@@ -284,7 +288,9 @@ mod tests {
         let host = HostSettings::read(&variables);
         let files = [
             file("@b:registry=http://b.test/\n//b.test/:_authToken=${NPM_SECRET}\n"),
-            file("@b:registry=http://other.test/\n@c:registry=http://c.test/\n//c.test/:_authToken=${DATABASE_PASSWORD}"),
+            file(
+                "@b:registry=http://other.test/\n@c:registry=http://c.test/\n//c.test/:_authToken=${DATABASE_PASSWORD}",
+            ),
         ];
         let header = |registries: &super::Registries, name: &str| {
             registries.credentials(name).map(|value| value.to_str().unwrap().to_owned())
@@ -318,7 +324,8 @@ mod tests {
         let text = "@a:registry=http://a.test/\n//a.test/:_authToken=${NPM_TOKEN}\n//b.test/:_authToken=abc\n\
                     _auth = \"xyz\"\n//c.test/:_password=p\n//c.test/:username=u\nregistry=http://u:p@d.test/\n\
                     //e.test/:_authToken=x${NPM_TOKEN}\n";
-        let expected = "@a:registry=http://a.test/\n//a.test/:_authToken=${NPM_TOKEN}\n//c.test/:username=u\n";
+        let expected =
+            "@a:registry=http://a.test/\n//a.test/:_authToken=${NPM_TOKEN}\n//c.test/:username=u\n";
         assert_eq!(without_credentials(text), expected);
     }
 }

@@ -180,9 +180,8 @@ impl Session {
 /// Packages that are fetched: all but those made for one kind of machine, which hold programs and addons
 /// that no isolate runs, and those that only such packages need.
 fn present(solution: &NpmResolutionSnapshot) -> Vec<&NpmResolutionPackage> {
-    let is_portable = |package: &NpmResolutionPackage| {
-        package.system.os.is_empty() && package.system.cpu.is_empty()
-    };
+    let is_portable =
+        |package: &NpmResolutionPackage| package.system.os.is_empty() && package.system.cpu.is_empty();
     let mut found = HashMap::new();
     let mut queue: Vec<_> = solution.top_level_packages().collect();
     while let Some(id) = queue.pop() {

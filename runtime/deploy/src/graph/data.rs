@@ -62,7 +62,11 @@ impl Loader<'_> {
             bytes += more;
             if bytes > PACKAGE_DATA_BYTES_MAX {
                 bytes -= more;
-                tracing::warn!(package, bytes = more, "the files beside its code are too many; they are left out");
+                tracing::warn!(
+                    package,
+                    bytes = more,
+                    "the files beside its code are too many; they are left out"
+                );
                 continue;
             }
             files.extend(beside);

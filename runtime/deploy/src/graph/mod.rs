@@ -2,10 +2,10 @@
 //!
 //! First the function's own modules, local and remote (`own.rs`); what they ask of packages is gathered,
 //! so that versions are chosen once and for all of it. Then the modules of packages (`packages.rs`), what
-//! CommonJS modules hand on to others (`common.rs`), and the files that are read beside code (`data.rs`).
+//! CommonJS modules hand on to others (`exports.rs`), and the files that are read beside code (`data.rs`).
 
-mod common;
 mod data;
+mod exports;
 mod found;
 mod own;
 mod packages;
@@ -88,7 +88,7 @@ impl Loader<'_> {
             self.install(&mut work)?;
             self.load_pending(&mut work)?;
         }
-        common::hand_on(&mut work.modules, &work.common);
+        exports::hand_on(&mut work.modules, &work.common);
         if work.found.uses_empty {
             work.modules.push(Module::script(EMPTY_MODULE, "export {};"));
         }
@@ -109,8 +109,7 @@ impl Loader<'_> {
                 Place::Remote(url) => self.remote(url, &pending, number, work),
                 Place::Package(file) => self.of_package(file, &pending, number, work),
             };
-            let (module, common) =
-                loaded.map_err(|fault| work.found.with_chain(fault, &pending, number))?;
+            let (module, common) = loaded.map_err(|fault| work.found.with_chain(fault, &pending, number))?;
             work.modules.push(module);
             work.common.push(common);
         }
@@ -131,7 +130,8 @@ impl Loader<'_> {
                 }
                 Err(error) => error,
             };
-            let culprit = |wanted: &&Wanted| Some(&wanted.reference.requirement) == error.requirement.as_ref();
+            let culprit =
+                |wanted: &&Wanted| Some(&wanted.reference.requirement) == error.requirement.as_ref();
             let asking: Vec<&Wanted> = wanted.iter().filter(culprit).collect();
             // What is only asked for while the function runs may be missing until then.
             if !asking.is_empty() && asking.iter().all(|wanted| wanted.may_fail()) {
@@ -166,9 +166,8 @@ impl Loader<'_> {
         };
         let importer = Some((wanted.module, wanted.position.clone()));
         let added = packages::add(entry, wanted.kind, wanted.may_fail(), importer, work);
-        let meant = added.map_err(|fault| {
-            work.found.with_chain_of(fault.at(wanted.position.clone()), wanted.module)
-        })?;
+        let meant = added
+            .map_err(|fault| work.found.with_chain_of(fault.at(wanted.position.clone()), wanted.module))?;
         if let Some(meant) = meant {
             work.modules[wanted.module].imports.insert(wanted.written, meant);
         }

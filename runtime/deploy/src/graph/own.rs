@@ -80,7 +80,12 @@ impl Loader<'_> {
         let media_type = MediaType::from_specifier_and_content_type(url, remote.content_type.as_deref());
         let (specifier, shown) = (url.to_string(), url.to_string());
         let referrer = Referrer::Remote(url);
-        self.module(Text { specifier, shown, referrer, media_type, content: remote.content }, pending, number, work)
+        self.module(
+            Text { specifier, shown, referrer, media_type, content: remote.content },
+            pending,
+            number,
+            work,
+        )
     }
 
     fn module(
@@ -140,9 +145,7 @@ impl Loader<'_> {
         let imports = self.meanings(&script.imports, text.referrer, number, work)?;
         let code = match &script.common {
             None => Code::Script(Arc::clone(&script.code)),
-            Some(common) => {
-                Code::CommonJs { text: Arc::clone(&script.code), exports: common.names.clone() }
-            }
+            Some(common) => Code::CommonJs { text: Arc::clone(&script.code), exports: common.names.clone() },
         };
         let (specifier, source_map) = (text.specifier.clone(), script.source_map.clone());
         Ok((Module { specifier, code, source_map, imports }, script.common.clone()))
@@ -207,7 +210,7 @@ impl Loader<'_> {
             Resolved::Unsupported(message, hint) => Err(fault(message).hint(hint)),
             Resolved::Npm(url) => self.want(&url, import, number, work).map(|()| None),
             Resolved::Jsr(url) => {
-                let url = self.from_jsr(&url, import)?;
+                let url = self.jsr_on_npm(&url, import)?;
                 self.want(&url, import, number, work).map(|()| None)
             }
             Resolved::Remote(url) => self.remote_meaning(url, import, number, work),
@@ -265,7 +268,7 @@ impl Loader<'_> {
 
     /// `npm:…` for `jsr:@scope/name…`: what Supabase publishes is on npm under the same name; the rest is
     /// on the registry that JSR has for npm's clients.
-    fn from_jsr(&mut self, url: &str, import: &ScriptImport) -> Result<String, SourceFault> {
+    fn jsr_on_npm(&self, url: &str, import: &ScriptImport) -> Result<String, SourceFault> {
         let rest = url.trim_start_matches("jsr:").trim_start_matches('/');
         if rest.starts_with("@supabase/") || !matches!(self.outside, Outside::Host { .. }) {
             return Ok(format!("npm:{rest}"));

@@ -15,7 +15,7 @@ use crate::imports::{Import, ImportKind};
 use crate::package_script::PackageScript;
 use crate::supply::Outside;
 
-/// How far a file must be read to know it.
+/// The ending of machine code.
 const ADDON: &str = "node";
 
 impl Loader<'_> {
@@ -27,20 +27,23 @@ impl Loader<'_> {
         work: &mut Work,
     ) -> Result<Loaded, SourceFault> {
         if number >= PACKAGE_MODULES_MAX {
-            let message = format!("the function has more than {PACKAGE_MODULES_MAX} modules with its packages");
+            let message =
+                format!("the function has more than {PACKAGE_MODULES_MAX} modules with its packages");
             return Err(pending.blame(message));
         }
         let path = work.installed.disk(file);
         let shown = work.installed.shown(file);
-        let bytes = std::fs::metadata(&path).map_err(|error| pending.blame(format!("{shown}: {error}")))?.len();
+        let bytes =
+            std::fs::metadata(&path).map_err(|error| pending.blame(format!("{shown}: {error}")))?.len();
         work.found.package_bytes += bytes;
         if work.found.package_bytes > PACKAGE_MODULES_BYTES_MAX {
-            let message = format!("the modules of packages are larger than {PACKAGE_MODULES_BYTES_MAX} bytes");
+            let message =
+                format!("the modules of packages are larger than {PACKAGE_MODULES_BYTES_MAX} bytes");
             return Err(pending.blame(message));
         }
         let specifier = work.installed.specifier(file);
         let loaded = match pending.format {
-            Format::Script => self.package_script(file, specifier.clone(), shown, number, work),
+            Format::Script => self.package_script(file, specifier.clone(), pending, number, work),
             Format::Json | Format::RequiredJson | Format::Text | Format::Wasm => {
                 let content = std::fs::read(&path);
                 let content = content.map_err(|error| pending.blame(format!("{shown}: {error}")))?;
@@ -62,16 +65,17 @@ impl Loader<'_> {
         &mut self,
         file: &PackageFile,
         specifier: String,
-        shown: String,
+        pending: &Pending,
         number: usize,
         work: &mut Work,
     ) -> Result<Loaded, SourceFault> {
+        let shown = work.installed.shown(file);
         let Outside::Host { scripts, .. } = &self.outside else {
             return Err(SourceFault::new(format!("{shown}: packages are not at hand")));
         };
         let path = work.installed.disk(file);
         let script = scripts.get(&path, &specifier, &shown, work.installed.kind(file))?;
-        let imports = meanings(&script, file, &shown, number, work)?;
+        let imports = meanings(&script, file, pending, number, work)?;
         work.readers.note(file, script.reads);
         let text = Arc::clone(&script.text);
         let code = match &script.common {
@@ -85,32 +89,33 @@ impl Loader<'_> {
 fn meanings(
     script: &PackageScript,
     file: &PackageFile,
-    shown: &str,
+    pending: &Pending,
     number: usize,
     work: &mut Work,
 ) -> Result<BTreeMap<String, String>, SourceFault> {
+    let shown = work.installed.shown(file);
     let mut meanings = BTreeMap::new();
     // Where one name is both imported and required, the kind of the module decides which counts.
     let is_stronger = |import: &&Import| (import.kind == ImportKind::Require) == script.common.is_some();
     let (last, first): (Vec<_>, Vec<_>) = script.imports.iter().partition(is_stronger);
     for import in first.into_iter().chain(last).filter(|import| !import.type_only) {
-        let may_fail = import.kind != ImportKind::Static || import.guarded;
         if import.specifier.starts_with("isobase:") {
             continue;
         }
-        let position = || script.position(import, shown);
+        let may_fail = pending.may_fail || import.kind == ImportKind::Dynamic || import.guarded;
+        let position = || script.position(import, &shown);
         let meant = match work.installed.resolve(&import.specifier, file, asked(import.kind)) {
             Ok(Meant::Builtin(name)) => Some(name),
             Ok(Meant::File(target)) => {
-                let addon = import.kind == ImportKind::Require && import.guarded;
                 let importer = Some((number, position()));
                 match add(target, import.kind, may_fail, importer, work) {
                     Ok(meant) => meant,
-                    Err(_) if addon => None,
+                    Err(_) if may_fail => None,
                     Err(fault) => return Err(fault.at(position())),
                 }
             }
-            Err(_) if may_fail => None,
+            // What is required and missing throws when it is required, as in Node.
+            Err(_) if may_fail || import.kind == ImportKind::Require => None,
             Err(error) => return Err(SourceFault::new(error.to_string()).at(position())),
         };
         if let Some(meant) = meant {
@@ -136,7 +141,8 @@ pub(super) fn add(
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     let (format, suffix) = match extension {
         ADDON => {
-            let message = format!("{} is machine code, which functions cannot run", work.installed.package(&file));
+            let message =
+                format!("{} is machine code, which functions cannot run", work.installed.package(&file));
             return Err(SourceFault::new(message).hint("look for a package in JavaScript or WebAssembly"));
         }
         "json" if kind == ImportKind::Require => (Format::RequiredJson, ""),
@@ -164,7 +170,8 @@ fn value(
     work: &mut Work,
 ) -> Result<Loaded, SourceFault> {
     if pending.format == Format::Wasm {
-        let imports = wasm_imports(&content, &shown).map_err(|problem| pending.blame(format!("{shown}: {problem}")))?;
+        let imports =
+            wasm_imports(&content, &shown).map_err(|problem| pending.blame(format!("{shown}: {problem}")))?;
         let mut meanings = BTreeMap::new();
         for import in imports {
             let found = work.installed.resolve(&import.specifier, file, asked(import.kind));

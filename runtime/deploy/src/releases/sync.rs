@@ -12,8 +12,8 @@ use tokio::sync::{Semaphore, watch};
 
 use super::router::{Line, PREVIEW, Preview, Router, Table};
 use super::{Inner, Releases, ReleasesConfig};
-use crate::package_script::PackageScripts;
 use crate::function::Ready;
+use crate::package_script::PackageScripts;
 use crate::store::{Digest, Ledger, Manifest, StoreError, StoredFunction, StoredVersion, decode};
 
 /// What the pool was told of.

@@ -255,10 +255,23 @@ async fn the_functions_own_commonjs_wasm_and_static_files() {
     .await;
 }
 
-#[tokio::test]
-async fn faults_show_the_import_and_the_way() {
+/// Each line in a file that the function imports, with what is said about it.
+async fn check_faults<const COUNT: usize>(cases: [(&str, Expect); COUNT]) {
     let registry = registry();
-    for (line, expected) in [
+    for (line, expected) in cases {
+        let shared = format!("// shared\n{line}\n");
+        check(
+            &registry,
+            &[("f/index.ts", "import '../_shared/a.ts';\n"), ("_shared/a.ts", &shared)],
+            expected,
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn faults_of_what_is_asked_for_show_the_import_and_the_way() {
+    check_faults([
         (
             "import 'npm:nothing@1';",
             expect![[r#"
@@ -292,6 +305,13 @@ async fn faults_show_the_import_and_the_way() {
                   imported by supabase/functions/f/index.ts
             "#]],
         ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn faults_in_packages_show_the_way_to_them() {
+    check_faults([
         (
             "import 'npm:addon';",
             expect![[r#"
@@ -329,18 +349,34 @@ async fn faults_show_the_import_and_the_way() {
                   hint: add @jsr:registry=<URL> to .npmrc, or import the package from npm
             "#]],
         ),
-    ] {
-        let shared = format!("// shared\n{line}\n");
-        check(&registry, &[("f/index.ts", "import '../_shared/a.ts';\n"), ("_shared/a.ts", &shared)], expected).await;
-    }
+    ])
+    .await;
     check(
-        &registry,
+        &registry(),
         &[("f/index.ts", "import 'npm:addon/soft.js';\n")],
         expect![[r#"
             file:///f/index.ts script
               npm:addon/soft.js -> file:///node_modules/addon/soft.js
             file:///node_modules/addon/soft.js commonjs ["slow"]
             node: true
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_workspace_stands_behind_the_maps_of_its_members() {
+    check(
+        &registry(),
+        &[
+            ("/deno.json", r#"{ "workspace": ["./libs/*", "./supabase/functions/f"], "imports": { "classic": "npm:classic@2", "m": "npm:nothing@1" } }"#),
+            ("/libs/text/deno.json", r#"{ "name": "@me/text", "exports": { ".": "./mod.ts", "./upper": "./upper.ts" } }"#),
+            ("/libs/text/mod.ts", "export * from './upper.ts';\n"),
+            ("/libs/text/upper.ts", "export const upper = 1;\n"),
+            ("f/deno.json", r#"{ "imports": { "m": "npm:modern@1/more" } }"#),
+            ("f/index.js", "import c from 'classic/lib/deep/index.js'; import m from 'm'; import '@me/text'; import '@me/text/upper';\n"),
+        ],
+        expect![[r#"
         "#]],
     )
     .await;

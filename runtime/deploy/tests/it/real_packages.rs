@@ -10,6 +10,7 @@ use crate::packages::program;
 use crate::stand::{Stand, project};
 
 /// A function with this source, or `None` without a registry.
+#[allow(clippy::print_stderr, reason = "a test that proves nothing says so")]
 async fn open(source: &str) -> Option<Stand> {
     let stand = project(&[("f/index.ts", source)]);
     let config = PackagesConfig {
@@ -44,7 +45,8 @@ async fn zod_is_an_es_module() {
 
 #[tokio::test]
 async fn supabase_js_comes_with_all_it_needs() {
-    let source = "import { createClient } from 'jsr:@supabase/supabase-js@2';\nexport default createClient;\n";
+    let source =
+        "import { createClient } from 'jsr:@supabase/supabase-js@2';\nexport default createClient;\n";
     let Some(stand) = open(source).await else { return };
     let program = program(&stand);
     for name in ["supabase-js", "postgrest-js", "auth-js", "storage-js", "functions-js", "realtime-js"] {

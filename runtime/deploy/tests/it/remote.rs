@@ -15,7 +15,10 @@ async fn remote_modules_are_compiled_and_their_imports_followed() {
         .file("/root.js", "application/javascript", "export {};\n")
         .redirect("/lib", "/lib@1.0/mod.ts")
         .publish(&[("package.json", r#"{"name":"plain","version":"1.0.0"}"#), ("index.js", "")]);
-    let source = format!("import {{ a }} from '{0}lib';\nimport '{0}lib@1.0/mod.ts';\nexport default a;\n", server.url);
+    let source = format!(
+        "import {{ a }} from '{0}lib';\nimport '{0}lib@1.0/mod.ts';\nexport default a;\n",
+        server.url
+    );
     let stand = open(&server, &[("f/index.ts", &source)]).await;
     let mut shown = String::new();
     for module in program(&stand).modules {

@@ -3,7 +3,9 @@
 use expect_test::{Expect, expect};
 use isobase_base::project::Variables;
 use isobase_http::{Network, Stance, Surroundings};
-use isobase_packages::{Asked, Found, Installed, LockFile, Origin, Packages, PackagesConfig, Session, SettingsFile};
+use isobase_packages::{
+    Asked, Found, Installed, LockFile, Origin, Packages, PackagesConfig, Session, SettingsFile,
+};
 use tempfile::TempDir;
 
 use crate::registry::Registry;
@@ -151,10 +153,34 @@ async fn a_lock_binds_and_needs_no_registry() {
     registry.go_down();
     install(&fresh, Some(&lock), &["a@1"]).await.unwrap();
     let other = install(&fresh, Some(&lock), &["b@2"]).await.err().unwrap();
-    expect![[r#"b could not be fetched from the registry that NPM_CONFIG_REGISTRY names: the answer was 503"#]]
-        .assert_eq(&other);
+    expect![[
+        r#"b could not be fetched from the registry that NPM_CONFIG_REGISTRY names: the answer was 503"#
+    ]]
+    .assert_eq(&other);
     let broken = install(&fresh, Some("{"), &["a@1"]).await.err().unwrap();
     assert!(broken.starts_with("deno.lock is no lock file that can be read"), "{broken}");
+}
+
+#[tokio::test]
+async fn lock_files_of_older_deno_are_read() {
+    let registry = graph();
+    let (a, b, c) = (("a", "1.0.0"), ("b", "1.0.0"), ("@s/c", "0.1.0"));
+    let [a, b, c] = [a, b, c].map(|(name, version)| registry.integrity(name, version));
+    let lock = serde_json::json!({
+        "version": "4",
+        "specifiers": { "npm:a@1": "1.0.0" },
+        "npm": {
+            "a@1.0.0": { "integrity": a, "dependencies": ["@s/c", "b"] },
+            "b@1.0.0": { "integrity": b },
+            "@s/c@0.1.0": { "integrity": c, "dependencies": ["b"] },
+        },
+    });
+    let host = host(&registry, Stance::Development);
+    let (installed, lock) = install(&host, Some(&lock.to_string()), &["a@1"]).await.unwrap();
+    let a = installed.entry("a@1", None, Asked::Import).unwrap();
+    let Ok(Found::File(b)) = installed.resolve("b", &a, Asked::Require) else { panic!("it is there") };
+    assert_eq!(installed.package(&b), "b@1.0.0");
+    assert!(lock.unwrap().contains(r#""version": "5""#));
 }
 
 #[tokio::test]
@@ -175,12 +201,33 @@ async fn fails(host: &Host, wanted: &str, expected: Expect) {
 #[tokio::test]
 async fn what_is_wrong_is_said() {
     let registry = graph();
-    registry.publish(&[("package.json", r#"{"name":"lost","version":"1.0.0","dependencies":{"nowhere":"1"}}"#)]);
+    registry
+        .publish(&[("package.json", r#"{"name":"lost","version":"1.0.0","dependencies":{"nowhere":"1"}}"#)]);
     let host = host(&registry, Stance::Development);
-    fails(&host, "nothing@1", expect!["there is no package nothing at the registry that NPM_CONFIG_REGISTRY names"]).await;
-    fails(&host, "b@7", expect![[r#"no version of b matches "7"; there are 2.0.0, 1.5.0, 1.0.0 and the tags latest"#]]).await;
-    fails(&host, "b@beta", expect![[r#"no version of b matches "beta"; there are 2.0.0, 1.5.0, 1.0.0 and the tags latest"#]]).await;
-    fails(&host, "lost@1", expect!["there is no package nowhere at the registry that NPM_CONFIG_REGISTRY names"]).await;
+    fails(
+        &host,
+        "nothing@1",
+        expect!["there is no package nothing at the registry that NPM_CONFIG_REGISTRY names"],
+    )
+    .await;
+    fails(
+        &host,
+        "b@7",
+        expect![[r#"no version of b matches "7"; there are 2.0.0, 1.5.0, 1.0.0 and the tags latest"#]],
+    )
+    .await;
+    fails(
+        &host,
+        "b@beta",
+        expect![[r#"no version of b matches "beta"; there are 2.0.0, 1.5.0, 1.0.0 and the tags latest"#]],
+    )
+    .await;
+    fails(
+        &host,
+        "lost@1",
+        expect!["there is no package nowhere at the registry that NPM_CONFIG_REGISTRY names"],
+    )
+    .await;
     registry.damage("a");
     let error = install(&host, None, &["a@1"]).await.err().unwrap();
     assert!(error.starts_with("a@1.0.0 is not what was published: its hash is sha512-"), "{error}");
@@ -189,7 +236,10 @@ async fn what_is_wrong_is_said() {
 #[tokio::test]
 async fn scopes_have_registries_with_tokens_that_go_nowhere_else() {
     let (public, private) = (graph(), Registry::start());
-    private.publish(&[("package.json", r#"{"name":"@my/x","version":"1.0.0","dependencies":{"b":"1"}}"#), ("index.js", "")]);
+    private.publish(&[
+        ("package.json", r#"{"name":"@my/x","version":"1.0.0","dependencies":{"b":"1"}}"#),
+        ("index.js", ""),
+    ]);
     private.demand("open-sesame");
     let host = host(&public, Stance::Development);
     let authority = private.url.trim_start_matches("http:");
@@ -218,13 +268,16 @@ async fn hosts_share_a_cache() {
     let mut builds = Vec::new();
     for _ in 0..8 {
         let host = Host { packages: first.packages.clone(), cache: tempfile::tempdir().unwrap() };
-        builds.push(tokio::spawn(async move { install(&host, None, &["a@1"]).await.map(|_| ()) }));
+        builds.push(async move { install(&host, None, &["a@1"]).await.map(|_| ()) });
     }
-    for build in builds {
-        build.await.unwrap().unwrap();
+    for outcome in futures::future::join_all(builds).await {
+        outcome.unwrap();
     }
     let content = first.cache.path().join("packages/content");
     let names: Vec<_> = std::fs::read_dir(content).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 3, "{names:?}");
-    assert!(names.iter().all(|name| name.to_string_lossy().starts_with("sha512-")), "nothing half done: {names:?}");
+    assert!(
+        names.iter().all(|name| name.to_string_lossy().starts_with("sha512-")),
+        "nothing half done: {names:?}"
+    );
 }

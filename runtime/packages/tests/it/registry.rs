@@ -11,7 +11,8 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha512};
 
-/// Serves until the process ends.
+/// Serves until the process ends. Test programs of several crates share this file, each with a use of its own.
+#[allow(dead_code, reason = "not every program uses all of it")]
 #[derive(Clone)]
 pub(crate) struct Registry {
     pub(crate) url: String,
@@ -31,6 +32,7 @@ struct State {
     is_down: bool,
 }
 
+#[allow(dead_code, reason = "not every program uses all of it")]
 impl Registry {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -70,6 +72,11 @@ impl Registry {
         packument["dist-tags"]["latest"] = version.into();
         drop(state);
         self
+    }
+
+    /// The hash of a version's archive, as a lock file has it.
+    pub(crate) fn integrity(&self, name: &str, version: &str) -> String {
+        text(&self.state.lock().unwrap().packages[name]["versions"][version]["dist"], "integrity")
     }
 
     /// A file that is no package.
@@ -149,7 +156,9 @@ impl Registry {
         }
         let name = path.trim_start_matches('/').replace("%2f", "/");
         match state.packages.get(&name) {
-            Some(packument) => ("200 OK".into(), "application/json".into(), packument.to_string().into_bytes()),
+            Some(packument) => {
+                ("200 OK".into(), "application/json".into(), packument.to_string().into_bytes())
+            }
             None => plain("404 Not Found"),
         }
     }

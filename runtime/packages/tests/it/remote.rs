@@ -8,7 +8,11 @@ use url::Url;
 use crate::installing::{blocking, host};
 use crate::registry::Registry;
 
-async fn fetch(packages: &Packages, lock: Option<&str>, url: &str) -> Result<(String, Option<String>), String> {
+async fn fetch(
+    packages: &Packages,
+    lock: Option<&str>,
+    url: &str,
+) -> Result<(String, Option<String>), String> {
     let packages = packages.clone();
     let lock = lock.map(|text| LockFile { shown: "deno.lock".into(), text: text.into() });
     let url = Url::parse(url).unwrap();

@@ -27,7 +27,11 @@ pub(super) fn hand_on(modules: &mut [Module], common: &[Option<CommonExports>]) 
         names.remove("default");
         names.into_iter().collect::<Vec<_>>()
     };
-    let hands_on = |exports: &Option<CommonExports>| exports.as_ref().is_some_and(|known| known.names.iter().any(|name| name == "default") || !known.from.is_empty());
+    let hands_on = |exports: &Option<CommonExports>| {
+        exports
+            .as_ref()
+            .is_some_and(|known| known.names.iter().any(|name| name == "default") || !known.from.is_empty())
+    };
     let gathered: Vec<_> = common
         .iter()
         .enumerate()
