@@ -71,7 +71,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("isobase-pool", &["isobase-base", "isobase-engine"]),
     ("isobase-packages", &["isobase-base", "isobase-http"]),
     ("isobase-deploy", &["isobase-base", "isobase-engine", "isobase-packages"]),
-    ("isobase-management", &["isobase-base", "isobase-deploy", "isobase-secrets"]),
+    (
+        "isobase-management",
+        &["isobase-base", "isobase-deploy", "isobase-logs", "isobase-secrets", "isobase-triggers"],
+    ),
     ("isobase-triggers", &["isobase-base", "isobase-webhook"]),
     ("isobase-gateway", &["isobase-base"]),
     ("isobase-sdk", &["isobase-webhook"]),

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use isobase_base::limits::{FUNCTION_LOG_DAYS, FUNCTION_LOG_DAYS_MAX};
+use isobase_base::limits::{FUNCTION_LOG_DAYS, FUNCTION_LOG_DAYS_MAX, WEBHOOKS_LISTED_MAX};
 
-pub(crate) use functions::{LogLevel, LogsArguments, StatsArguments};
+pub(crate) use functions::{LogsArguments, StatsArguments};
 pub(crate) use secrets::{ListSecretsArguments, SecretsCommand, SetSecretsArguments, UnsetSecretsArguments};
 
 mod functions;
@@ -61,7 +61,7 @@ pub(crate) enum FunctionsCommand {
     Invoke(InvokeArguments),
     /// Show what a function logged and how its invocations ended
     Logs(LogsArguments),
-    /// Show invocations, errors, time and memory of the running project's functions
+    /// Show invocations, errors, time and memory of functions since their host started
     Stats(StatsArguments),
 }
 
@@ -167,10 +167,10 @@ pub(crate) struct ListWebhooksArguments {
     #[arg(long, value_name = "STATE")]
     pub(crate) state: Option<String>,
     /// How many at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(..=i64::from(WEBHOOKS_LISTED_MAX)))]
     pub(crate) limit: u32,
     #[command(flatten)]
-    pub(crate) project: ProjectArguments,
+    pub(crate) host: HostArguments,
 }
 
 #[derive(Debug, Args)]
@@ -178,7 +178,7 @@ pub(crate) struct WebhookArguments {
     /// The id that `webhooks list` shows and the sender was given
     pub(crate) id: String,
     #[command(flatten)]
-    pub(crate) project: ProjectArguments,
+    pub(crate) host: HostArguments,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use isobase_base::hex;
 use isobase_base::project::state_folder;
 use rand::RngCore;
 use rand::rngs::OsRng;
@@ -62,10 +63,6 @@ impl KeptKeys {
         file.sync_all()?;
         fs::rename(&unfinished, path)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn random<const BYTES: usize>() -> [u8; BYTES] {

@@ -7,12 +7,12 @@ mod banner;
 mod commands;
 mod kept_keys;
 mod keys;
+mod log_lines;
 mod logging;
 mod remote;
 mod run_state;
 mod sdk;
 mod terminal;
-mod transport;
 mod webhooks;
 mod well_known;
 

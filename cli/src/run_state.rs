@@ -22,7 +22,7 @@ pub(crate) struct RunState {
     pub(crate) api_url: String,
     pub(crate) admin_url: String,
     pub(crate) db_url: String,
-    /// The database in the host's own role: for commands that do what the host does.
+    /// The database in the host's own role: for tools that look at the host's tables.
     #[serde(default)]
     pub(crate) host_db_url: String,
     pub(crate) publishable_key: String,

@@ -13,7 +13,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::GatewayLimits;
-use crate::figures;
 use crate::peer::Peer;
 use crate::server::{self, Drained, Service};
 
@@ -60,9 +59,8 @@ impl Admin {
                 self.observer.openmetrics().into(),
             ),
             "/functions" => {
-                let figures: Vec<_> = self.observer.functions().iter().map(figures::json).collect();
-                let document = serde_json::json!({ "functions": figures });
-                text(StatusCode::OK, "application/json", document.to_string().into())
+                let document = self.observer.functions_document().to_string();
+                text(StatusCode::OK, "application/json", document.into())
             }
             _ => text(
                 StatusCode::NOT_FOUND,

@@ -37,7 +37,6 @@
 
 mod admin;
 mod config;
-mod figures;
 mod gateway;
 pub mod keys;
 mod path;

@@ -263,6 +263,15 @@ impl App {
         self.child.0.id().expect("it runs").try_into().expect("a process id")
     }
 
+    /// A command that knows nothing of this host but where it is, and its access token.
+    pub(crate) fn command_from_elsewhere(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_isobase"));
+        command.args(arguments).args(["--url", self.value("API_URL")]);
+        command.args(["--access-token", self.value("ACCESS_TOKEN")]);
+        command.current_dir(std::env::temp_dir()).kill_on_drop(true);
+        command
+    }
+
     /// A connection as the project's owner, past REST and the pool.
     pub(crate) async fn sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         Self::sql_at(self.value("DB_URL"), sql).await

@@ -14,6 +14,9 @@ async fn the_quickstart_starts_stops_and_keeps_its_data() {
     let created =
         app.user(ALICE, "POST", "/rest/v1/todos").json(&serde_json::json!({ "title": "stay" })).send().await;
     assert_eq!(created.status, 201, "{}", created.text());
+    let log = app.project.log();
+    let steps: Vec<_> = log.lines().filter(|line| line.starts_with("done: Preparing the database")).collect();
+    assert_eq!(steps.len(), 1, "each step is told once: {steps:?}");
 
     let app = app.stop().await.start().await;
     let found = app.user(ALICE, "GET", "/rest/v1/todos?title=eq.stay&select=title").send().await;

@@ -56,6 +56,32 @@ async fn check(source: &str, limits: &str, status: u16, code: &str, reason: &str
 }
 
 #[tokio::test]
+async fn a_busy_function_gets_another_isolate() {
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return;
+    }
+    let project = Project::empty();
+    project.configure("[functions.busy]\nverify_jwt = false");
+    project.function(
+        "busy",
+        "Deno.serve(() => {\n\
+           for (const until = Date.now() + 4; Date.now() < until;);\n\
+           return new Response(Deno.env.get('SB_EXECUTION_ID'));\n\
+         });",
+    );
+    let app = project.start().await;
+    let isolates = tokio::sync::Mutex::new(std::collections::BTreeSet::new());
+    app.until("two isolates answer", || async {
+        let calls = (0..16).map(|_| app.call("GET", "/functions/v1/busy").send());
+        for answer in futures::future::join_all(calls).await {
+            isolates.lock().await.insert(answer.text());
+        }
+        isolates.lock().await.len() == 2
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn wasm_functions_end_by_the_same_limits() {
     let entrypoint = "entrypoint = \"./functions/guests/guests.wasm\"";
     let limits = "memory = \"64MiB\"\ncpu = \"300ms\"\nidle = \"1s\"";

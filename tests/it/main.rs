@@ -13,6 +13,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod outbound;
+mod own_calls;
 mod packages;
 mod parity;
 mod queue;
@@ -20,6 +21,7 @@ mod realtime;
 mod receiver;
 #[path = "../../runtime/packages/tests/it/registry.rs"]
 mod registry;
+mod remote;
 mod rest;
 mod secrets;
 mod storage;

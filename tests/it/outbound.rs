@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use isobase_base::hex;
 use serde_json::{Value, json};
 
 use crate::app::{App, Project};
@@ -67,7 +68,7 @@ async fn responses_are_kept_whole() {
     assert_eq!(text["content_type"], "application/json");
     assert_eq!(text["headers"]["x-repeated"], "one, two");
     let binary = request(&app, &format!("select net.http_get('{}')", receiver.url("/binary"))).await;
-    let bytes: String = (0..=255).map(|byte: u8| format!("{byte:02x}")).collect();
+    let bytes = hex(&(0..=255).collect::<Vec<u8>>());
     assert_eq!(binary["content_bytes"], format!("\\x{bytes}"));
     assert_eq!(binary["content"], Value::Null);
     let moved = format!("/redirect/{}", receiver.url("/landed"));

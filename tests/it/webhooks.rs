@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
+use isobase_base::hex;
 use serde_json::json;
 use sha2::Sha256;
 
@@ -20,10 +21,6 @@ fn mac(key: &[u8], parts: &[&str]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length is a key");
     parts.iter().for_each(|part| mac.update(part.as_bytes()));
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn now() -> u64 {
@@ -65,7 +62,7 @@ fn told(answer: &Answer) -> (u16, String) {
 
 async fn webhooks(app: &App, arguments: &[&str]) -> String {
     let arguments = [&["webhooks"], arguments].concat();
-    let output = app.project.command(&arguments).output().await.expect("it runs");
+    let output = app.command_from_elsewhere(&arguments).output().await.expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -146,6 +143,12 @@ async fn the_inbox_stores_delivers_and_tries_again() {
     // What came and what became of it; and once more.
     let list = webhooks(&app, &["list", "--function", "orders"]).await;
     assert!(list.contains(&id) && list.contains("msg_1") && !list.contains("evt_1"), "{list}");
+    let beside = app.project.command(&["webhooks", "list", "--function", "orders"]).output().await;
+    assert_eq!(
+        String::from_utf8_lossy(&beside.expect("it runs").stdout),
+        list,
+        "beside the host it is the same"
+    );
     let shown = webhooks(&app, &["show", &id]).await;
     for part in ["attempt   1", "503", "attempt   3", "204", "webhook-id: msg_1", r#"{"failures":2}"#] {
         assert!(shown.contains(part), "{shown}");
@@ -154,8 +157,19 @@ async fn the_inbox_stores_delivers_and_tries_again() {
     app.sql("delete from events").await;
     webhooks(&app, &["replay", &event]).await;
     app.until("it is handled once more", || async { handled(&app).await.contains("evt_1") }).await;
-    let unknown = app.project.command(&["webhooks", "show", "nothing"]).output().await.expect("it runs");
-    assert!(!unknown.status.success());
+    for id in ["nothing", "a?b=c#d", "00000000-0000-0000-0000-000000000000"] {
+        for command in ["show", "replay"] {
+            let unknown =
+                app.command_from_elsewhere(&["webhooks", command, id]).output().await.expect("it runs");
+            let told = String::from_utf8_lossy(&unknown.stderr).into_owned();
+            assert!(!unknown.status.success() && told.contains("no webhook"), "{id}: {told}");
+        }
+    }
+    let wrong = app.command_from_elsewhere(&["webhooks", "list", "--state", "lost"]).output().await;
+    assert_eq!(wrong.expect("it runs").status.code(), Some(64));
+    let none = webhooks(&app, &["list", "--state", "dead"]).await;
+    assert_eq!(none, "");
+    assert_eq!(webhooks(&app, &["list", "--limit", "1"]).await.lines().count(), 1);
 }
 
 /// A webhook that was answered with 202 is handled, whenever the host is killed.

@@ -1,8 +1,9 @@
 //! `isobase functions logs` and `stats`.
 
 use clap::{Args, ValueEnum};
+use isobase_base::limits::FUNCTION_LOG_READ_MAX;
 
-use super::ProjectArguments;
+use super::HostArguments;
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
@@ -18,13 +19,13 @@ pub(crate) struct LogsArguments {
     #[arg(long, default_value = "debug", value_name = "LEVEL")]
     pub(crate) level: LogLevel,
     /// At most so many entries, the newest, before following
-    #[arg(long, short = 'n', default_value_t = 100, value_name = "COUNT")]
+    #[arg(long, short = 'n', default_value_t = 100, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(..=i64::from(FUNCTION_LOG_READ_MAX)))]
     pub(crate) limit: u32,
     /// Print a JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) project: ProjectArguments,
+    pub(crate) host: HostArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -35,6 +36,17 @@ pub(crate) enum LogLevel {
     Error,
 }
 
+impl LogLevel {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct StatsArguments {
     /// Name of the function [default: all]
@@ -43,5 +55,5 @@ pub(crate) struct StatsArguments {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) project: ProjectArguments,
+    pub(crate) host: HostArguments,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::ProjectArguments;
+use super::HostArguments;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretsCommand {
@@ -27,7 +27,7 @@ pub(crate) struct SetSecretsArguments {
     #[arg(long, value_name = "SLUG")]
     pub(crate) function: Option<String>,
     #[command(flatten)]
-    pub(crate) project: ProjectArguments,
+    pub(crate) host: HostArguments,
 }
 
 /// Shows no values.
@@ -38,7 +38,7 @@ impl std::fmt::Debug for SetSecretsArguments {
             .field("secrets", &self.secrets.len())
             .field("env_file", &self.env_file)
             .field("function", &self.function)
-            .field("project", &self.project)
+            .field("project", &self.host.project)
             .finish()
     }
 }
@@ -49,7 +49,7 @@ pub(crate) struct ListSecretsArguments {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) project: ProjectArguments,
+    pub(crate) host: HostArguments,
 }
 
 #[derive(Debug, Args)]
@@ -60,5 +60,5 @@ pub(crate) struct UnsetSecretsArguments {
     #[arg(long, value_name = "SLUG")]
     pub(crate) function: Option<String>,
     #[command(flatten)]
-    pub(crate) project: ProjectArguments,
+    pub(crate) host: HostArguments,
 }

@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use isobase_base::limits;
 use isobase_base::project::Project;
 use isobase_base::task::{self, TaskKind};
+use isobase_base::{Body, limits};
 use isobase_database::Database;
-use isobase_gateway::{GatewayConfig, keys as gateway_keys};
-use isobase_http::{Network, Stance, Surroundings};
+use isobase_gateway::{Gateway, GatewayConfig, Peer, keys as gateway_keys};
+use isobase_http::{Network, OwnApi, Stance, Surroundings};
 use isobase_postgres::Cluster;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -38,6 +38,26 @@ pub(super) fn network(mode: Mode, address: SocketAddr, admin: SocketAddr) -> Net
         Mode::Production => Stance::Production,
     };
     Network::new(stance, Surroundings { gateway, closed_ports: vec![admin.port()] })
+}
+
+/// The gateway as functions reach it from inside.
+pub(super) fn own_api(gateway: &Arc<Gateway>, address: SocketAddr) -> OwnApi {
+    // Not kept alive by those who call it.
+    let gateway = Arc::downgrade(gateway);
+    let peer = Peer::new(SocketAddr::from(([127, 0, 0, 1], 0)), address.port());
+    Arc::new(move |request| {
+        let (gateway, peer) = (gateway.upgrade(), peer.clone());
+        Box::pin(async move {
+            match gateway {
+                Some(gateway) => gateway.call(&peer, request).await,
+                None => {
+                    let mut gone = http::Response::new(Body::from("The host is stopping"));
+                    *gone.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+                    gone
+                }
+            }
+        })
+    })
 }
 
 pub(super) fn run_state(

@@ -9,14 +9,13 @@ use isobase_base::project::{Project, state_folder};
 use isobase_database::{Database, DatabaseConfig};
 use isobase_logs::{FunctionLogs, LogsConfig};
 use isobase_postgres::{Cluster, OwnSessions, own_sessions};
-use isobase_secrets::{LiveSecrets, SecretStore};
+use isobase_secrets::{LiveSecrets, RootKeySources, SecretStore};
 use isobase_storage::{Storage, StorageConfig};
 
 use super::store::Store;
 use crate::BadConfig;
 use crate::args::StartArguments;
 use crate::keys::ProjectKeys;
-use crate::transport::root_key_sources;
 
 pub(super) struct Ground {
     pub(super) store: Store,
@@ -68,7 +67,13 @@ impl Ground {
 
 /// Secrets under the key of this project.
 async fn open_secrets(project: &Project, own_sessions: &OwnSessions) -> anyhow::Result<SecretStore> {
-    let key = root_key_sources(project).find_or_make().context(BadConfig)?;
+    let variable = std::env::var("ISOBASE_ROOT_KEY").ok().filter(|key| !key.is_empty());
+    let sources = RootKeySources {
+        variable: variable.map(Into::into),
+        setting: project.settings.database.root_key.clone(),
+        state_folder: state_folder(&project.root),
+    };
+    let key = sources.find_or_make().context(BadConfig)?;
     Ok(SecretStore::open(own_sessions.clone(), &key).await?)
 }
 

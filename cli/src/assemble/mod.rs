@@ -22,12 +22,12 @@ use isobase_database::{Session, Statement, Value};
 use isobase_deploy::{Precedence, Releases, ReleasesConfig, Sources, SourcesConfig, WithSecrets};
 use isobase_engine::{Limits, Publish};
 use isobase_gateway::{Admin, Gateway, keys as gateway_keys};
-use isobase_management::{Management, ManagementConfig};
+use isobase_logs::LogReader;
+use isobase_management::{Management, ManagementConfig, Rooms};
 use isobase_packages::Packages;
 use isobase_pool::Pool;
 use isobase_postgres::OwnSessions;
 use isobase_realtime::{Hub, Realtime, hand_out};
-use isobase_secrets::SecretStore;
 use isobase_triggers::inbox::{Inbox, Receivers};
 use isobase_triggers::live;
 use tokio::task::JoinHandle;
@@ -103,13 +103,15 @@ impl Host {
         let receivers = std::mem::take(&mut declared.receivers);
         let receivers = Arc::new(Receivers::new(functions.clone(), receivers, inbox));
         webhooks::deliver(database, functions.clone(), own_sessions, shutdown.clone());
+        let management = management(&state, &project, &ground, releases, &observer, &shutdown)?;
         let switchboard = Switchboard::new(receivers.clone())
-            .with("management", management(&state, &project, releases, ground.secret_store.clone()))
+            .with("management", management)
             .with("realtime", Arc::new(Realtime::new(realtime.clone(), verifier.clone())));
         let foundation =
             Foundation { ground: &ground, network: &network, observer: &observer, functions, receivers };
         let triggers = Triggers::start(foundation, origins, declared).await?;
         let gateway = Gateway::with_keys(config, verifier, Arc::new(switchboard), observer.clone());
+        network.inward().open(front::own_api(&gateway, address));
         let ready = front::ready_check(store.cluster.clone(), database.clone());
         let admin = Admin::new(observer, ready);
         Ok(Self {
@@ -241,13 +243,26 @@ async fn open_sources(
 fn management(
     state: &RunState,
     project: &Project,
+    ground: &Ground,
     releases: Releases,
-    secrets: SecretStore,
-) -> Arc<Management> {
+    observer: &Observer,
+    stopping: &CancellationToken,
+) -> anyhow::Result<Arc<Management>> {
+    let Ground { database, own_sessions, .. } = ground;
     let config = ManagementConfig {
         access_token: state.access_token.clone(),
         project_ref: state.project_ref.clone(),
         project_name: project.settings.project_id.clone(),
     };
-    Arc::new(Management::new(config, releases, secrets))
+    let logs_changed = database.subscribe(isobase_logs::CHANNEL);
+    let rooms = Rooms {
+        releases,
+        secrets: ground.secret_store.clone(),
+        logs: LogReader::new(own_sessions.clone()),
+        logs_changed: logs_changed.context("too many channels are listened to")?,
+        inbox: Inbox::new(own_sessions.clone()),
+        observer: observer.clone(),
+        stopping: stopping.clone(),
+    };
+    Ok(Arc::new(Management::new(config, rooms)))
 }

@@ -1,205 +1,180 @@
 //! `isobase functions logs`: what functions wrote, and how their invocations ended.
-#![allow(clippy::print_stdout, reason = "printing is what the command does")]
 
-use std::future::poll_fn;
+use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use chrono::{DateTime, Utc};
-use isobase_base::FunctionSlug;
-use isobase_base::observe::GuestLevel;
-use isobase_base::task::{self, TaskKind};
-use isobase_logs::{CHANNEL, EntryEvent, LogCursor, LogQuery, LogReader, LoggedEntry};
-use tokio::sync::mpsc;
-use tokio_postgres::{AsyncMessage, NoTls};
+use chrono::{DateTime, SecondsFormat, Utc};
+use isobase_base::progress::Progress;
+use serde_json::Value;
+use tokio::time::Instant;
 
-use crate::BadConfig;
-use crate::args::{LogLevel, LogsArguments};
-use crate::transport::Transport;
+use crate::args::LogsArguments;
+use crate::log_lines::{LogLines, Shown};
+use crate::remote::{Refused, Remote, block_on, with_query};
+use crate::terminal::TerminalProgress;
 
-/// How often a follower looks without having been told: for entries that became old enough to be
-/// sorted in, and as a net below lost notifications.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// For the head of an answer: the host may have to search a long log.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// First and longest pause between attempts to follow on, and when they are given up: a host that is
+/// started again or moved is back by then.
+const RETRY_MIN: Duration = Duration::from_millis(250);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+const RETRY_PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(arguments: &LogsArguments) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("could not start the asynchronous runtime")?;
-    runtime.block_on(show(arguments))
+    match block_on(show(arguments)) {
+        Err(error) if is_closed_pipe(&error) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Who reads what is printed has seen enough, `head` for one.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 async fn show(arguments: &LogsArguments) -> anyhow::Result<()> {
-    let function = arguments.slug.as_deref().map(FunctionSlug::parse).transpose().context(BadConfig)?;
-    let now = Utc::now();
-    let since = arguments.since.as_deref().map(|text| since(text, now)).transpose().context(BadConfig)?;
-    let query = LogQuery { function, since, level_min: level(arguments.level) };
-    let transport = Transport::open(&arguments.project.workdir)?;
-    let reader = transport.logs();
-    // Before the first look, so that nothing falls between the two.
-    let woken = match arguments.follow {
-        true => Some(listen(transport.database_url()).await?),
-        false => None,
-    };
-    let entries = reader.latest(&query, arguments.limit).await?;
-    let print = |entry: &LoggedEntry| println!("{}", line(entry, arguments));
-    entries.iter().for_each(print);
-    match woken {
-        Some(woken) => follow(&reader, &query, LogCursor::behind(&entries, now), woken, print).await,
-        None => Ok(()),
-    }
-}
-
-async fn follow(
-    reader: &LogReader,
-    query: &LogQuery,
-    mut cursor: LogCursor,
-    mut woken: mpsc::Receiver<()>,
-    print: impl Fn(&LoggedEntry),
-) -> anyhow::Result<()> {
+    let remote = Remote::of(&arguments.host)?;
+    let progress = TerminalProgress::new();
+    let mut shown = Shown::default();
+    let mut lines = open(&remote, arguments, &shown).await.map_err(Refused::blamed)?;
     loop {
-        loop {
-            let entries = reader.newer(query, &mut cursor).await?;
-            if entries.is_empty() {
-                break;
+        shown.begins(lines.from());
+        let broken = match print_all(&mut lines, &mut shown, arguments).await? {
+            Ok(()) if arguments.follow => {
+                progress.note("the host has stopped; its log goes on when it is started again");
+                return Ok(());
             }
-            entries.iter().for_each(&print);
+            Ok(()) => return Ok(()),
+            Err(broken) if arguments.follow => broken,
+            Err(broken) => return Err(broken),
+        };
+        progress.note(&format!("the connection to {} broke ({broken:#}); connecting again", remote.url()));
+        lines = open_again(&remote, arguments, &shown).await?;
+        progress.note("connected again");
+    }
+}
+
+async fn open(remote: &Remote, arguments: &LogsArguments, shown: &Shown) -> anyhow::Result<LogLines> {
+    let limit = arguments.limit.to_string();
+    let from = shown.from().map(|from| from.to_rfc3339_opts(SecondsFormat::Micros, true));
+    let path = with_query(
+        "/logs",
+        &[
+            ("function", arguments.slug.as_deref()),
+            ("since", arguments.since.as_deref()),
+            ("level", Some(arguments.level.as_str())),
+            ("limit", Some(&limit)),
+            ("follow", arguments.follow.then_some("true")),
+            ("from", from.as_deref()),
+        ],
+    );
+    let response = tokio::time::timeout(HEAD_TIMEOUT, remote.stream(&path)).await;
+    let response = response.with_context(|| format!("{} does not answer", remote.url()))??;
+    Ok(LogLines::new(response))
+}
+
+async fn open_again(remote: &Remote, arguments: &LogsArguments, shown: &Shown) -> anyhow::Result<LogLines> {
+    let since = Instant::now();
+    let mut pause = RETRY_MIN;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(RETRY_MAX);
+        let error = match open(remote, arguments, shown).await {
+            Ok(lines) => return Ok(lines),
+            Err(error) => error,
+        };
+        let may_pass = error.downcast_ref::<Refused>().is_none_or(|told| told.status.is_server_error());
+        if !may_pass || since.elapsed() > RETRY_PATIENCE {
+            return Err(error.context("following was given up"));
         }
-        if let Ok(None) = tokio::time::timeout(LOOK_INTERVAL, woken.recv()).await {
-            return Err(anyhow!("the connection to the database has ended; does the project still run?"));
+    }
+}
+
+/// Prints to the end of the answer. The outer error is of printing, the inner one of the connection.
+async fn print_all(
+    lines: &mut LogLines,
+    shown: &mut Shown,
+    arguments: &LogsArguments,
+) -> anyhow::Result<anyhow::Result<()>> {
+    let mut out = std::io::stdout();
+    loop {
+        let line = match lines.next().await {
+            Ok(Some(line)) => line,
+            Ok(None) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(error)),
+        };
+        let entry: Value = match serde_json::from_slice(&line) {
+            Ok(entry) => entry,
+            Err(error) => return Err(anyhow!(error).context("the answer is no log; check the URL")),
+        };
+        if !shown.is_new(&entry) {
+            continue;
+        }
+        if arguments.json {
+            out.write_all(&line)?;
+            out.write_all(b"\n")?;
+        } else {
+            writeln!(out, "{}", text(&entry, arguments.slug.is_none()))?;
         }
     }
 }
 
-/// A receiver that gets something whenever entries were written, until the connection ends.
-async fn listen(url: &str) -> anyhow::Result<mpsc::Receiver<()>> {
-    let (client, mut connection) =
-        tokio_postgres::connect(url, NoTls).await.context("could not connect to the database")?;
-    // One waiting wake-up stands for all that come until it is seen.
-    let (wake, woken) = mpsc::channel(1);
-    task::spawn(TaskKind::Request, "log notifications", async move {
-        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-            if matches!(message, AsyncMessage::Notification(_)) {
-                _ = wake.try_send(());
-            }
-        }
-    });
-    client.batch_execute(&format!("listen {CHANNEL}")).await.context("could not listen")?;
-    // The connection lives as long as its client, and this command does not end before.
-    std::mem::forget(client);
-    Ok(woken)
-}
-
-fn level(level: LogLevel) -> GuestLevel {
-    match level {
-        LogLevel::Debug => GuestLevel::Debug,
-        LogLevel::Info => GuestLevel::Info,
-        LogLevel::Warn => GuestLevel::Warn,
-        LogLevel::Error => GuestLevel::Error,
-    }
-}
-
-/// A time, or how long before `now`.
-fn since(text: &str, now: DateTime<Utc>) -> anyhow::Result<DateTime<Utc>> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.to_utc());
-    }
-    let bad = || {
-        anyhow!(
-            "--since {text:?} is no time such as 2026-01-31T12:00:00Z and no span such as 90s, 10m, 2h or 1d"
-        )
-    };
-    let unit = text.chars().last().ok_or_else(bad)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(bad()),
-    };
-    let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
-    let span = Duration::from_secs(count.checked_mul(seconds).ok_or_else(bad)?);
-    now.checked_sub_signed(chrono::Duration::from_std(span).map_err(|_| bad())?).ok_or_else(bad)
-}
-
-fn line(entry: &LoggedEntry, arguments: &LogsArguments) -> String {
-    if arguments.json {
-        return json(entry).to_string();
-    }
-    let time = entry.logged_at.format("%Y-%m-%d %H:%M:%S%.3f");
-    let function = if arguments.slug.is_none() { format!("{} ", entry.function) } else { String::new() };
-    let text = match &entry.event {
-        EntryEvent::Line => entry.message.clone(),
-        EntryEvent::Boot { duration } => format!("worker booted in {duration:.1?}"),
-        EntryEvent::Shutdown => format!("worker retired: {}", entry.message),
-        EntryEvent::Invocation { status, failure, duration, queue_wait, cpu, memory_bytes, left_out } => {
-            let mebibytes = *memory_bytes as f64 / f64::from(1 << 20);
+fn text(entry: &Value, names_function: bool) -> String {
+    let word = |key: &str| entry[key].as_str().unwrap_or_default();
+    let duration =
+        |key: &str| Duration::from_secs_f64(entry[key].as_f64().unwrap_or_default().max(0.0) / 1000.0);
+    let message = word("message");
+    let text = match word("event") {
+        "boot" => format!("worker booted in {:.1?}", duration("duration_ms")),
+        "shutdown" => format!("worker retired: {message}"),
+        "invocation" => {
+            let mebibytes = entry["memory_bytes"].as_f64().unwrap_or_default() / f64::from(1 << 20);
             let mut text = format!(
-                "{status} in {duration:.1?} (cpu {cpu:.1?}, {mebibytes:.1} MiB, waited {queue_wait:.1?})"
+                "{} in {:.1?} (cpu {:.1?}, {mebibytes:.1} MiB, waited {:.1?})",
+                entry["status"],
+                duration("duration_ms"),
+                duration("cpu_ms"),
+                duration("queue_wait_ms")
             );
-            if let Some(failure) = failure {
-                text = format!("{text} {failure}: {}", entry.message);
+            if let Some(failure) = entry["failure"].as_str() {
+                text = format!("{text} {failure}: {message}");
             }
-            if *left_out > 0 {
-                text = format!("{text} [and {left_out} more before]");
+            match entry["left_out"].as_u64() {
+                Some(left_out) if left_out > 0 => format!("{text} [and {left_out} more before]"),
+                _ => text,
             }
-            text
         }
+        _ => message.to_owned(),
     };
-    format!("{time} {:5} {function}{text}", entry.level)
-}
-
-fn json(entry: &LoggedEntry) -> serde_json::Value {
-    let mut object = serde_json::json!({
-        "timestamp": entry.logged_at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
-        "function": entry.function,
-        "level": entry.level,
-        "version": entry.version,
-        "request_id": entry.request_id.map(|id| id.to_string()),
-        "message": entry.message,
-    });
-    let millis = |duration: &Duration| duration.as_micros() as f64 / 1000.0;
-    let more = match &entry.event {
-        EntryEvent::Line => serde_json::json!({ "event": "line" }),
-        EntryEvent::Shutdown => serde_json::json!({ "event": "shutdown" }),
-        EntryEvent::Boot { duration } => {
-            serde_json::json!({ "event": "boot", "duration_ms": millis(duration) })
-        }
-        EntryEvent::Invocation { status, failure, duration, queue_wait, cpu, memory_bytes, left_out } => {
-            serde_json::json!({
-                "event": "invocation",
-                "status": status,
-                "failure": failure,
-                "duration_ms": millis(duration),
-                "queue_wait_ms": millis(queue_wait),
-                "cpu_ms": millis(cpu),
-                "memory_bytes": memory_bytes,
-                "left_out": left_out,
-            })
-        }
-    };
-    if let (Some(object), serde_json::Value::Object(more)) = (object.as_object_mut(), more) {
-        object.extend(more);
-    }
-    object
+    let time = word("timestamp").parse::<DateTime<Utc>>().unwrap_or_default();
+    let time = time.format("%Y-%m-%d %H:%M:%S%.3f");
+    let function = if names_function { format!("{} ", word("function")) } else { String::new() };
+    format!("{time} {:5} {function}{text}", word("level"))
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
+    use serde_json::json;
 
-    use super::since;
+    use super::text;
 
     #[test]
-    fn times_and_spans() {
-        let now: DateTime<Utc> = "2026-01-31T12:00:00Z".parse().unwrap();
-        let shown = |text| since(text, now).map(|time| time.to_rfc3339()).unwrap_or_else(|_| "bad".into());
-        assert_eq!(shown("90s"), "2026-01-31T11:58:30+00:00");
-        assert_eq!(shown("2h"), "2026-01-31T10:00:00+00:00");
-        assert_eq!(shown("1d"), "2026-01-30T12:00:00+00:00");
-        assert_eq!(shown("2026-01-01T01:00:00+01:00"), "2026-01-01T00:00:00+00:00");
-        for bad in ["", "m", "10", "-5m", "5 m", "1w", "5€", "99999999999999999999d", "yesterday"] {
-            assert_eq!(shown(bad), "bad", "{bad}");
-        }
+    fn an_invocation_is_told_in_a_line() {
+        let entry = json!({
+            "timestamp": "2026-01-31T12:00:00.123456Z", "function": "pay", "level": "error", "event": "invocation",
+            "message": "no disk", "status": 500, "failure": "crashed", "duration_ms": 12.5, "cpu_ms": 2.25,
+            "queue_wait_ms": 0.01, "memory_bytes": 3_145_728, "left_out": 2,
+        });
+        assert_eq!(
+            text(&entry, true),
+            "2026-01-31 12:00:00.123 error pay 500 in 12.5ms (cpu 2.2ms, 3.0 MiB, waited 10.0µs) crashed: no disk \
+             [and 2 more before]"
+        );
+        let entry = json!({
+            "timestamp": "2026-01-31T12:00:00Z", "level": "info", "event": "line", "message": "hello",
+        });
+        assert_eq!(text(&entry, false), "2026-01-31 12:00:00.000 info  hello");
     }
 }

@@ -1,15 +1,16 @@
-//! `isobase functions stats`: what functions did since the host started.
+//! `isobase functions stats`: what functions did since their host started.
 #![allow(clippy::print_stdout, reason = "printing is what the command does")]
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use http::Method;
 use serde_json::Value;
 
 use crate::args::StatsArguments;
-use crate::transport::Transport;
+use crate::remote::{Remote, block_on};
 
 pub(crate) fn run(arguments: &StatsArguments) -> anyhow::Result<()> {
-    let text = Transport::open(&arguments.project.workdir)?.admin("/functions")?;
-    let mut document: Value = serde_json::from_str(&text).context("the admin port gave no JSON")?;
+    let remote = Remote::of(&arguments.host)?;
+    let mut document = block_on(remote.manage(Method::GET, "/stats", None))?;
     let functions = document["functions"].as_array_mut().map(std::mem::take).unwrap_or_default();
     let is_wanted = |one: &Value| match &arguments.slug {
         Some(slug) => one["function"] == slug.as_str(),

@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use super::functions_list::print_versions;
 use crate::BadConfig;
 use crate::args::{FunctionArguments, RollbackArguments, SplitArguments};
-use crate::remote::{Remote, block_on};
-
-const JSON: &str = "application/json";
+use crate::remote::{JSON, Remote, block_on};
 
 pub(crate) fn rollback(arguments: &RollbackArguments) -> anyhow::Result<()> {
     let remote = Remote::of(&arguments.host)?;

@@ -4,23 +4,21 @@
 use std::fs;
 
 use anyhow::{Context, anyhow, bail};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use http::Method;
 use isobase_base::progress::Progress;
-use isobase_base::project::parse_dotenv;
+use isobase_base::project::{Project, parse_dotenv, process_variables};
 use isobase_base::{FunctionSlug, SecretText};
-use isobase_secrets::{InvalidSecret, Scope, SecretInfo, SecretName, check_value};
+use isobase_secrets::{InvalidSecret, Scope, SecretName, check_value};
+use serde_json::{Value, json};
 
 use crate::BadConfig;
 use crate::args::{ListSecretsArguments, SecretsCommand, SetSecretsArguments, UnsetSecretsArguments};
+use crate::remote::{JSON, Remote, block_on, with_query};
 use crate::terminal::TerminalProgress;
-use crate::transport::Transport;
 
 pub(crate) fn run(command: SecretsCommand) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("could not start the asynchronous runtime")?;
-    runtime.block_on(async {
+    block_on(async {
         match command {
             SecretsCommand::Set(arguments) => set(arguments).await,
             SecretsCommand::List(arguments) => list(&arguments).await,
@@ -37,18 +35,27 @@ async fn set(arguments: SetSecretsArguments) -> anyhow::Result<()> {
         let error = anyhow!("nothing to set: give NAME=VALUE, or a file with --env-file");
         return Err(error.context(BadConfig));
     }
-    let transport = Transport::open(&arguments.project.workdir)?;
-    transport.secrets().await?.set(&scope, &secrets).await?;
+    let remote = Remote::of(&arguments.host)?;
+    let new = secrets.iter().map(|(name, value)| json!({ "name": name.as_str(), "value": value.expose() }));
+    let body = Value::Array(new.collect()).to_string();
+    remote.manage(Method::POST, &path(&scope), Some((JSON, body.into()))).await?;
     for (name, _) in &secrets {
         progress.note(&format!("set {name} of {scope}"));
     }
-    tell_hidden(&transport, &secrets, &progress);
+    if remote.local.is_some() {
+        tell_hidden(&arguments, &secrets, &progress);
+    }
     Ok(())
 }
 
 /// The project's own files win, as they do with the Supabase CLI; who sets a secret should know.
-fn tell_hidden(transport: &Transport, secrets: &[(SecretName, SecretText)], progress: &dyn Progress) {
-    let Ok(files) = transport.project().functions_environment() else { return };
+fn tell_hidden(
+    arguments: &SetSecretsArguments,
+    secrets: &[(SecretName, SecretText)],
+    progress: &dyn Progress,
+) {
+    let project = Project::load(&arguments.host.project.workdir, &process_variables());
+    let Some(files) = project.ok().and_then(|project| project.functions_environment().ok()) else { return };
     for (name, _) in secrets.iter().filter(|(name, _)| files.contains_key(name.as_str())) {
         progress.note(&format!(
             "{name} is set in supabase/functions/.env or [edge_runtime.secrets] too, which wins for functions \
@@ -90,38 +97,49 @@ fn given(
 }
 
 async fn list(arguments: &ListSecretsArguments) -> anyhow::Result<()> {
-    let secrets = Transport::open(&arguments.project.workdir)?.secrets().await?.list().await?;
+    let remote = Remote::of(&arguments.host)?;
+    let path = with_query("/secrets", &[("function", Some("*"))]);
+    let listed = remote.manage(Method::GET, &path, None).await?;
+    let secrets = listed.as_array().map(Vec::as_slice).unwrap_or_default();
     if arguments.json {
-        let list: Vec<_> = secrets.iter().map(json).collect();
+        let list: Vec<_> = secrets.iter().map(shown).collect();
         println!("{}", serde_json::to_string_pretty(&list)?);
         return Ok(());
     }
-    let width = secrets.iter().map(|secret| secret.name.as_str().chars().count()).max().unwrap_or(0).max(4);
+    let width = secrets.iter().map(|secret| word(secret, "name").chars().count()).max().unwrap_or(0).max(4);
     println!("{:width$}  {:64}  {:20}  OF", "NAME", "DIGEST", "UPDATED");
-    for SecretInfo { scope, name, digest, updated_at } in &secrets {
-        let updated = DateTime::<Utc>::from(*updated_at).format("%Y-%m-%dT%H:%M:%SZ");
-        println!("{:width$}  {digest}  {updated}  {scope}", name.as_str());
+    for secret in secrets {
+        let (name, digest) = (word(secret, "name"), word(secret, "value"));
+        let updated = updated_at(secret, SecondsFormat::Secs);
+        println!("{name:width$}  {digest}  {updated}  {}", scope(secret["function"].as_str())?);
     }
     Ok(())
 }
 
-fn json(secret: &SecretInfo) -> serde_json::Value {
-    let function = match &secret.scope {
-        Scope::Project => None,
-        Scope::Function(slug) => Some(slug.as_str()),
-    };
-    serde_json::json!({
-        "name": secret.name.as_str(),
-        "value": secret.digest,
-        "function": function,
-        "updated_at": DateTime::<Utc>::from(secret.updated_at).format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+fn shown(secret: &Value) -> Value {
+    json!({
+        "name": secret["name"],
+        "value": secret["value"],
+        "function": secret["function"],
+        "updated_at": updated_at(secret, SecondsFormat::Millis),
     })
+}
+
+fn word<'a>(secret: &'a Value, key: &str) -> &'a str {
+    secret[key].as_str().unwrap_or_default()
+}
+
+fn updated_at(secret: &Value, precision: SecondsFormat) -> String {
+    let updated_at = word(secret, "updated_at").parse::<DateTime<Utc>>();
+    updated_at.map(|time| time.to_rfc3339_opts(precision, true)).unwrap_or_default()
 }
 
 async fn unset(arguments: &UnsetSecretsArguments) -> anyhow::Result<()> {
     let scope = scope(arguments.function.as_deref())?;
-    let store = Transport::open(&arguments.project.workdir)?.secrets().await?;
-    let forgotten = store.unset(&scope, &arguments.names).await?;
+    let remote = Remote::of(&arguments.host)?;
+    let names = json!(arguments.names).to_string();
+    let answer = remote.manage(Method::DELETE, &path(&scope), Some((JSON, names.into()))).await?;
+    let forgotten = answer["forgotten"].as_u64().unwrap_or_default();
     if forgotten == 0 {
         bail!("{scope} has no secret of that name; see: isobase secrets list");
     }
@@ -134,4 +152,13 @@ fn scope(function: Option<&str>) -> anyhow::Result<Scope> {
         None => Ok(Scope::Project),
         Some(slug) => Ok(Scope::Function(FunctionSlug::parse(slug).context(BadConfig)?)),
     }
+}
+
+/// The project's own scope is named too: it has the host answer as it does for functions.
+fn path(scope: &Scope) -> String {
+    let function = match scope {
+        Scope::Project => "",
+        Scope::Function(slug) => slug.as_str(),
+    };
+    with_query("/secrets", &[("function", Some(function))])
 }

@@ -1,93 +1,82 @@
-//! `isobase webhooks`: what is in the inbox of the running project.
+//! `isobase webhooks`: what is in the inbox of a project.
 #![allow(clippy::print_stdout, reason = "printing is what the command does")]
 
-use std::path::Path;
-
-use anyhow::{Context, bail};
-use isobase_base::task::{self, TaskKind};
-use tokio_postgres::{Client, NoTls};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, SecondsFormat, Utc};
+use http::Method;
+use serde_json::Value;
 
 use crate::args::{ListWebhooksArguments, WebhookArguments};
-use crate::run_state::RunState;
-
-const LIST: &str = "select id::text, function, coalesce(event_id, '-'), state, attempts, \
-      to_char(received_at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
-    from isobase.webhook_inbox \
-    where ($1::text is null or function = $1) and ($2::text is null or state = $2) \
-    order by received_at desc limit $3";
-const SHOW: &str = "select function, coalesce(event_id, '-'), state, target, headers::text, body, \
-      to_char(received_at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
-    from isobase.webhook_inbox where id::text = $1";
-const ATTEMPTS: &str = "select number, \
-      to_char(began_at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), status, \
-      coalesce(error, case when ended_at is null then 'not ended' else 'delivered' end) \
-    from isobase.webhook_attempts where webhook::text = $1 order by number";
-const REPLAY: &str = "select isobase.replay_webhook(id) from isobase.webhook_inbox where id::text = $1";
+use crate::remote::{Refused, Remote, block_on, encoded, with_query};
 
 pub(crate) fn list(arguments: &ListWebhooksArguments) -> anyhow::Result<()> {
-    run(&arguments.project.workdir, async |client| {
-        let limit = i64::from(arguments.limit);
-        for row in client.query(LIST, &[&arguments.function, &arguments.state, &limit]).await? {
-            let cell = |index: usize| row.get::<_, String>(index);
-            let attempts: i32 = row.get(4);
-            println!("{}  {}  {:<10}  {attempts:>3}  {}  {}", cell(0), cell(5), cell(3), cell(1), cell(2));
-        }
-        Ok(())
-    })
+    let remote = Remote::of(&arguments.host)?;
+    let limit = arguments.limit.to_string();
+    let path = with_query(
+        "/webhooks",
+        &[
+            ("function", arguments.function.as_deref()),
+            ("state", arguments.state.as_deref()),
+            ("limit", Some(&limit)),
+        ],
+    );
+    let listed = block_on(remote.manage(Method::GET, &path, None)).map_err(Refused::blamed)?;
+    for webhook in listed.as_array().into_iter().flatten() {
+        println!(
+            "{}  {}  {:<10}  {:>3}  {}  {}",
+            word(webhook, "id"),
+            second(webhook, "received_at"),
+            word(webhook, "state"),
+            webhook["attempts"],
+            word(webhook, "function"),
+            word(webhook, "event_id"),
+        );
+    }
+    Ok(())
 }
 
 pub(crate) fn show(arguments: &WebhookArguments) -> anyhow::Result<()> {
-    run(&arguments.project.workdir, async |client| {
-        let Some(row) = client.query_opt(SHOW, &[&arguments.id]).await? else {
-            return Err(unknown(&arguments.id));
+    let remote = Remote::of(&arguments.host)?;
+    let path = format!("/webhooks/{}", encoded(&arguments.id));
+    let webhook = block_on(remote.manage(Method::GET, &path, None))?;
+    println!("function  {}", word(&webhook, "function"));
+    println!("event     {}", word(&webhook, "event_id"));
+    println!("state     {}", word(&webhook, "state"));
+    println!("received  {}", second(&webhook, "received_at"));
+    println!("target    {}", word(&webhook, "target"));
+    for attempt in webhook["history"].as_array().into_iter().flatten() {
+        let status = attempt["status"].as_u64().map_or("-".into(), |status| status.to_string());
+        let became = match (attempt["error"].as_str(), attempt["ended_at"].is_null()) {
+            (Some(error), _) => error,
+            (None, true) => "not ended",
+            (None, false) => "delivered",
         };
-        let cell = |index: usize| row.get::<_, String>(index);
-        println!("function  {}\nevent     {}\nstate     {}", cell(0), cell(1), cell(2));
-        println!("received  {}\ntarget    {}", cell(6), cell(3));
-        for row in client.query(ATTEMPTS, &[&arguments.id]).await? {
-            let (number, began, status): (i32, String, Option<i32>) = (row.get(0), row.get(1), row.get(2));
-            let status = status.map_or("-".into(), |status| status.to_string());
-            println!("attempt   {number}  {began}  {status}  {}", row.get::<_, String>(3));
-        }
-        let headers: Vec<(String, String)> = serde_json::from_str(&cell(4))?;
-        println!();
-        for (name, value) in headers {
-            println!("{name}: {value}");
-        }
-        println!("\n{}", String::from_utf8_lossy(row.get(5)));
-        Ok(())
-    })
+        println!("attempt   {}  {}  {status}  {became}", attempt["number"], second(attempt, "began_at"));
+    }
+    println!();
+    for line in webhook["headers"].as_array().into_iter().flatten() {
+        println!("{}: {}", line[0].as_str().unwrap_or_default(), line[1].as_str().unwrap_or_default());
+    }
+    let body = STANDARD.decode(webhook["body_base64"].as_str().unwrap_or_default())?;
+    println!("\n{}", String::from_utf8_lossy(&body));
+    Ok(())
 }
 
 pub(crate) fn replay(arguments: &WebhookArguments) -> anyhow::Result<()> {
-    run(&arguments.project.workdir, async |client| {
-        let Some(row) = client.query_opt(REPLAY, &[&arguments.id]).await? else {
-            return Err(unknown(&arguments.id));
-        };
-        if !row.get::<_, bool>(0) {
-            bail!("webhook {} is being delivered right now", arguments.id);
-        }
-        println!("{} will be delivered once more", arguments.id);
-        Ok(())
-    })
+    let remote = Remote::of(&arguments.host)?;
+    let path = format!("/webhooks/{}/replay", encoded(&arguments.id));
+    block_on(remote.manage(Method::POST, &path, None))?;
+    println!("{} will be delivered once more", arguments.id);
+    Ok(())
 }
 
-fn unknown(id: &str) -> anyhow::Error {
-    anyhow::anyhow!("there is no webhook {id}; `isobase webhooks list` shows those there are")
+fn word<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or("-")
 }
 
-/// Runs `work` with a session of the running project's database.
-fn run(workdir: &Path, work: impl AsyncFnOnce(&Client) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let Some(state) = RunState::of_running(workdir)? else {
-        bail!("nothing runs in {}; start it with: isobase start --workdir {0}", workdir.display());
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (client, connection) =
-            tokio_postgres::connect(&state.db_url, NoTls).await.context("the database cannot be reached")?;
-        task::spawn(TaskKind::Request, "database session", async move {
-            _ = connection.await;
-        });
-        work(&client).await
-    })
+/// A time, to the second.
+fn second(value: &Value, key: &str) -> String {
+    let time = word(value, key).parse::<DateTime<Utc>>();
+    time.map_or("-".into(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use http::HeaderValue;
-use isobase_base::{Role, limits};
+use isobase_base::{Role, hex, limits};
 use jsonwebtoken::{DecodingKey, crypto};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -177,6 +177,6 @@ fn legacy_header(key: Option<&str>, role: &'static str) -> Result<Option<HeaderV
 }
 
 fn tag(content: &[u8]) -> HeaderValue {
-    let digest: String = Sha256::digest(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&Sha256::digest(content)[..8]);
     HeaderValue::try_from(format!("\"{digest}\"")).expect("hex is a valid header value")
 }

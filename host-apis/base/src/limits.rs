@@ -204,6 +204,8 @@ pub const POSTGRES_SLOT_WAL_MEGABYTES_MAX: u32 = 4096;
 pub const POSTGRES_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Sessions for the host's own work: triggers, deliveries, deployed versions.
 pub const OWN_SESSIONS_MAX: usize = 16;
+/// A statement that reads for an operator's command. Beyond it, it would hold a session for long.
+pub const OPERATOR_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Wait for another host that is changing the schema of the same database.
 pub const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// One SQL file of a project, in bytes. It is sent as one message, which Postgres bounds at 1 GB.
@@ -283,6 +285,8 @@ pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 64 * 1024;
 pub const WEBHOOK_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often those that are older are looked for.
 pub const WEBHOOK_SWEEP: Duration = Duration::from_secs(3600);
+/// Webhooks in one list, and attempts shown of one webhook.
+pub const WEBHOOKS_LISTED_MAX: u32 = 1_000;
 /// Pause after the database could not be asked for webhooks that are due.
 pub const WEBHOOK_DATABASE_RETRY: Duration = Duration::from_millis(500);
 
@@ -309,6 +313,9 @@ pub const WORKER_IDLE_MAX: Duration = Duration::from_secs(300);
 /// Workers of all functions alive at once; the one idle longest makes room. Beyond it the memory
 /// that idle isolates hold starves those at work.
 pub const POOL_WORKERS_MAX: usize = 256;
+/// Requests of a function that wait longer than this for its code to see them, on the average of the last
+/// few, get it another worker, up to the number of cores.
+pub const POOL_SCALE_DELAY: Duration = Duration::from_millis(1);
 /// A boot that failed by the host's fault, or by time, is tried again after this.
 pub const POOL_BOOT_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How often a boot that found the host full looks for a worker that became idle.
@@ -382,6 +389,14 @@ pub const FUNCTION_LOG_RETRY_MIN: Duration = Duration::from_millis(250);
 pub const FUNCTION_LOG_RETRY_MAX: Duration = Duration::from_secs(10);
 /// Entries read at once; a reader asks again for more.
 pub const FUNCTION_LOG_READ_MAX: u32 = 1_000;
+/// Reads of the log at once; more wait. Leases and deliveries need the host's other sessions.
+pub const FUNCTION_LOG_READS_MAX: usize = 2;
+/// Followers of the log on one host; each reads whenever something was written.
+pub const FUNCTION_LOG_FOLLOWERS_MAX: usize = 32;
+/// Pause of a follower between two reads, however much is written.
+pub const FUNCTION_LOG_FOLLOW_PAUSE: Duration = Duration::from_millis(100);
+/// In silence a follower is sent an empty line this often: whoever died without a word is noticed.
+pub const FUNCTION_LOG_FOLLOW_BEAT: Duration = Duration::from_secs(15);
 /// How long the last entries may take to be written when the host stops.
 pub const FUNCTION_LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -512,6 +527,12 @@ pub const OUTBOUND_ADDRESSES_MAX: usize = 16;
 pub const OUTBOUND_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Idle connections kept per host and client; more are closed after their request.
 pub const OUTBOUND_IDLE_PER_HOST_MAX: usize = 64;
+/// Calls of functions to their own project that one trace may make within [`OWN_CALLS_WINDOW`]: functions
+/// that call each other in a circle end there. Supabase's documented least.
+pub const OWN_CALLS_MAX: u32 = 5_000;
+pub const OWN_CALLS_WINDOW: Duration = Duration::from_secs(60);
+/// Traces counted one by one within a window; calls of further ones are not counted.
+pub const OWN_CALLS_TRACES_MAX: usize = 50_000;
 /// Redirects followed for a request from SQL; browsers and curl give up about there.
 pub const OUTBOUND_REDIRECTS_MAX: usize = 20;
 /// Requests from SQL being sent at once, over all hosts; more wait in their table.

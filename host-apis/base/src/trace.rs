@@ -37,6 +37,11 @@ impl TraceContext {
         Some(Self { trace_id, span_id: random::bytes(), sampled: flags[0] & 1 == 1 })
     }
 
+    /// What all requests of the trace have in common.
+    pub fn trace_id_bytes(&self) -> [u8; 16] {
+        self.trace_id
+    }
+
     /// 32 lower-case hex digits.
     pub fn trace_id(&self) -> String {
         let mut text = String::with_capacity(2 * self.trace_id.len());

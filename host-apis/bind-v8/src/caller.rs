@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use deno_core::{OpState, op2};
 use deno_error::JsErrorBox;
-use isobase_base::{Capabilities, Context, Grant};
+use isobase_base::{Capabilities, Context, Grant, TraceContext};
 use isobase_database::{Database, Door};
 use isobase_queue::{QueueDoor, Queues};
 use isobase_realtime::{Broadcaster, Hub};
@@ -64,6 +64,11 @@ impl Callers {
     /// It is over: what it held open is closed, and code that still runs for it is refused.
     pub fn leave(&mut self, id: u32) {
         self.alive.remove(&id);
+    }
+
+    /// The trace that invocation `id` belongs to.
+    pub fn trace(&self, id: u32) -> Option<TraceContext> {
+        self.alive.get(&id).map(|caller| caller.context.trace)
     }
 
     pub(crate) fn caller(&mut self, id: u32) -> Result<&mut Caller, QueryError> {

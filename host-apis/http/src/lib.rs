@@ -5,6 +5,8 @@
 //! a second time gains nothing. [`outbound`] sends what SQL asked for: `net.http_post` and database
 //! webhooks, kept in a table until they are delivered.
 //!
+//! [`Inward`] is the way back in: a function's request to its own project needs no socket.
+//!
 //! This crate knows no engine. Engines hold a client per function; connections are never shared
 //! between functions, whose policies differ.
 //!
@@ -21,6 +23,7 @@
 mod address;
 mod client;
 mod connect;
+mod inward;
 mod network;
 pub mod outbound;
 mod policy;
@@ -28,6 +31,7 @@ mod resolve;
 
 pub use address::{closed_networks, without};
 pub use client::{ClientBody, HttpClient, SendError, tls, tls_with};
+pub use inward::{GivenUp, Inward, OverBudget, OwnApi};
 pub use network::{Network, Stance};
 pub use policy::{Destination, EgressPolicy, Refusal, Surroundings};
 pub use resolve::{Resolve, Resolving, SystemResolver};

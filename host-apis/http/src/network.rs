@@ -5,6 +5,7 @@ use std::sync::Arc;
 use isobase_base::Egress;
 
 use crate::client::HttpClient;
+use crate::inward::Inward;
 use crate::policy::{EgressPolicy, Surroundings};
 use crate::resolve::{Resolve, SystemResolver};
 
@@ -24,11 +25,12 @@ pub struct Network {
     stance: Stance,
     surroundings: Surroundings,
     resolver: Arc<dyn Resolve>,
+    inward: Inward,
 }
 
 impl Network {
     pub fn new(stance: Stance, surroundings: Surroundings) -> Self {
-        Self { stance, surroundings, resolver: Arc::new(SystemResolver) }
+        Self { stance, surroundings, resolver: Arc::new(SystemResolver), inward: Inward::default() }
     }
 
     /// Names are looked up with `resolver`.
@@ -39,6 +41,11 @@ impl Network {
 
     pub fn resolver(&self) -> &Arc<dyn Resolve> {
         &self.resolver
+    }
+
+    /// The way to the project's own API.
+    pub fn inward(&self) -> &Inward {
+        &self.inward
     }
 
     pub fn policy(&self, egress: &Egress) -> EgressPolicy {

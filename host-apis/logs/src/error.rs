@@ -11,6 +11,11 @@ pub enum LogsError {
 }
 
 impl LogsError {
+    /// Reading took longer than it may.
+    pub fn is_too_slow(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code() == Some(&SqlState::QUERY_CANCELED))
+    }
+
     /// Whether the same may succeed later: the fault is not in what was sent.
     pub(crate) fn may_retry(&self) -> bool {
         match self {

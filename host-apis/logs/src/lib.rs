@@ -6,17 +6,20 @@
 //! for its log. One task writes batches with COPY into a table for each day (`days.rs`), so that old
 //! days are dropped as whole tables and never deleted row by row.
 //!
-//! [`LogReader`] reads them from any process, and follows them: writers `NOTIFY` on [`CHANNEL`].
+//! [`LogReader`] reads them from any process, and [`LogFollower`] follows them: writers `NOTIFY` on
+//! [`CHANNEL`].
 
 mod days;
 mod entry;
 mod error;
+mod follower;
 mod reader;
 mod writer;
 
 pub use entry::{EntryEvent, LoggedEntry};
 pub use error::LogsError;
-pub use reader::{LogCursor, LogQuery, LogReader};
+pub use follower::LogFollower;
+pub use reader::{LogCursor, LogQuery, LogReader, OVERLAP};
 pub use writer::{FunctionLogs, LogsConfig};
 
 /// What `NOTIFY` is sent on after each batch.

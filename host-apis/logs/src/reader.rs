@@ -1,20 +1,23 @@
 //! Reading the log, once or following it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Pool;
 use isobase_base::FunctionSlug;
-use isobase_base::limits::FUNCTION_LOG_READ_MAX;
+use isobase_base::limits::{FUNCTION_LOG_READ_MAX, FUNCTION_LOG_READS_MAX, OPERATOR_READ_TIMEOUT};
 use isobase_base::observe::GuestLevel;
+use tokio::sync::Semaphore;
+use tokio_postgres::types::ToSql;
 
 use crate::entry::COLUMNS;
 use crate::{LoggedEntry, LogsError};
 
 /// Entries of several nodes do not arrive in the order of their times, and not in that of their
 /// sequence numbers: who follows looks back so far for some that came late.
-const OVERLAP: Duration = Duration::from_secs(10);
+pub const OVERLAP: Duration = Duration::from_secs(10);
 
 /// Which entries.
 #[derive(Clone, Debug)]
@@ -26,10 +29,11 @@ pub struct LogQuery {
     pub level_min: GuestLevel,
 }
 
-/// Reads from any process that has a session.
+/// Reads from any process that has a session. Clones share a bound on reads at once.
 #[derive(Clone)]
 pub struct LogReader {
     sessions: Pool,
+    room: Arc<Semaphore>,
 }
 
 /// How far a follower is.
@@ -44,7 +48,7 @@ pub struct LogCursor {
 
 impl LogReader {
     pub fn new(sessions: Pool) -> Self {
-        Self { sessions }
+        Self { sessions, room: Arc::new(Semaphore::new(FUNCTION_LOG_READS_MAX)) }
     }
 
     /// The newest entries, at most `count` and [`FUNCTION_LOG_READ_MAX`], in the order of their times.
@@ -54,12 +58,12 @@ impl LogReader {
              where ($1::text is null or function = $1) and level = any($2) and logged_at >= $3 \
              order by logged_at desc, sequence desc limit $4"
         );
-        let session = self.sessions.get().await?;
         let function = query.function.as_ref().map(FunctionSlug::as_str);
         let since = query.since.unwrap_or(DateTime::UNIX_EPOCH);
         let limit = i64::from(count.min(FUNCTION_LOG_READ_MAX));
-        let rows = session.query(&sql, &[&function, &query.levels(), &since, &limit]).await?;
-        Ok(rows.iter().rev().map(LoggedEntry::from).collect())
+        let mut entries = self.read(&sql, &[&function, &query.levels(), &since, &limit]).await?;
+        entries.reverse();
+        Ok(entries)
     }
 
     /// Entries that came since the last call with this cursor, at most [`FUNCTION_LOG_READ_MAX`]; call
@@ -74,14 +78,29 @@ impl LogReader {
              where ($1::text is null or function = $1) and level = any($2) and logged_at >= $3 \
              and sequence <> all($4) order by logged_at, sequence limit $5"
         );
-        let session = self.sessions.get().await?;
         let function = query.function.as_ref().map(FunctionSlug::as_str);
         let seen: Vec<i64> = cursor.seen.keys().copied().collect();
         let limit = i64::from(FUNCTION_LOG_READ_MAX);
-        let rows = session.query(&sql, &[&function, &query.levels(), &cursor.begin(), &seen, &limit]).await?;
-        let entries: Vec<_> = rows.iter().map(LoggedEntry::from).collect();
+        let begin = cursor.begin();
+        let entries = self.read(&sql, &[&function, &query.levels(), &begin, &seen, &limit]).await?;
         cursor.pass(&entries);
         Ok(entries)
+    }
+
+    /// Under the bounds on reads. The log may be long, and the sessions are the host's own.
+    async fn read(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<LoggedEntry>, LogsError> {
+        let _room = self.room.acquire().await.expect("nobody closes it");
+        let mut session = self.sessions.get().await?;
+        let transaction = session.build_transaction().read_only(true).start().await?;
+        let patience = OPERATOR_READ_TIMEOUT.as_millis();
+        transaction.batch_execute(&format!("set local statement_timeout = {patience}")).await?;
+        let rows = transaction.query(sql, parameters).await?;
+        transaction.commit().await?;
+        Ok(rows.iter().map(LoggedEntry::from).collect())
     }
 }
 
@@ -93,6 +112,12 @@ impl LogQuery {
 }
 
 impl LogCursor {
+    /// Behind all that came before `time`, which may be [`OVERLAP`] before the newest entry that is known:
+    /// who goes on after a break leaves out those it knows by their sequence numbers.
+    pub fn since(time: DateTime<Utc>) -> Self {
+        Self { newest: time, floor: time, seen: BTreeMap::new() }
+    }
+
     /// Behind `entries`, which were read already; with none of them, behind `now`.
     pub fn behind(entries: &[LoggedEntry], now: DateTime<Utc>) -> Self {
         let newest = entries.last().map_or(now, |last| last.logged_at);
@@ -102,7 +127,15 @@ impl LogCursor {
         cursor
     }
 
-    fn begin(&self) -> DateTime<Utc> {
+    /// Leaves out what is older than `time`, too.
+    #[must_use]
+    pub fn not_before(mut self, time: DateTime<Utc>) -> Self {
+        self.floor = self.floor.max(time);
+        self
+    }
+
+    /// The time from which on entries may still come.
+    pub fn begin(&self) -> DateTime<Utc> {
         (self.newest - OVERLAP).max(self.floor)
     }
 
@@ -152,6 +185,16 @@ mod tests {
     fn what_was_left_out_at_first_does_not_come_later() {
         let cursor = LogCursor::behind(&[entry(8, 100), entry(9, 101)], Utc::now());
         assert_eq!(cursor.begin(), DateTime::UNIX_EPOCH + Duration::from_secs(100));
+    }
+
+    #[test]
+    fn what_is_older_than_the_time_given_does_not_come() {
+        let mut cursor = LogCursor::since(DateTime::UNIX_EPOCH + Duration::from_secs(100));
+        assert_eq!(cursor.begin(), DateTime::UNIX_EPOCH + Duration::from_secs(100));
+        cursor.pass(&[entry(1, 105)]);
+        assert_eq!(cursor.begin(), DateTime::UNIX_EPOCH + Duration::from_secs(100));
+        cursor.pass(&[entry(2, 120)]);
+        assert_eq!(cursor.begin(), DateTime::UNIX_EPOCH + Duration::from_secs(110));
     }
 
     #[test]

@@ -34,7 +34,6 @@
 mod binaries;
 mod cluster;
 mod connect;
-mod digest;
 pub mod foreign;
 mod own_sessions;
 pub mod project;

@@ -1,8 +1,7 @@
 //! Passwords that follow from other ones, so that there is no second place to keep them.
 
+use isobase_base::hex;
 use sha2::{Digest, Sha256};
-
-use crate::digest::hex;
 
 /// 256 bits in hexadecimal, which say nothing about `secret`. `purpose` keeps several apart.
 pub(crate) fn derived(purpose: &str, secret: &[u8]) -> String {

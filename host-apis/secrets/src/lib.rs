@@ -4,9 +4,9 @@
 //! database, a backup, a curious `select` show names and ciphertext. Function and name are part of
 //! what the seal covers, so that a row cannot be passed off as another.
 //!
-//! [`SecretStore`] writes and lists them, from any process that has the key: the host, the Management
-//! API, the command line. [`LiveSecrets`] is the host's side: it follows the table by `NOTIFY`, so that
-//! every node gives its functions a changed secret within a moment, without a deploy.
+//! [`SecretStore`] writes and lists them for the Management API. [`LiveSecrets`] is what functions see: it
+//! follows the table by `NOTIFY`, so that every node gives its functions a changed secret within a moment,
+//! without a deploy.
 //!
 //! Values never reach a log, an error or a `Debug`; lists show their SHA-256 digests, as Supabase's do.
 

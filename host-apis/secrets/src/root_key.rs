@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use aes_gcm::aead::OsRng;
 use aes_gcm::aead::rand_core::RngCore;
 use hmac::{Hmac, Mac};
-use isobase_base::SecretText;
+use isobase_base::{SecretText, hex};
 use sha2::Sha256;
 
 const KEY_BYTES: usize = 32;
@@ -144,10 +144,6 @@ impl RootKey {
         // Without its key what is sealed next would be lost.
         fs::File::open(folder)?.sync_all()
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -6,11 +6,10 @@ use std::time::SystemTime;
 
 use deadpool_postgres::{Pool, Transaction};
 use isobase_base::limits::SECRETS_MAX;
-use isobase_base::{Environments, FunctionSlug, SecretText};
+use isobase_base::{Environments, FunctionSlug, SecretText, hex};
 use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 
-use crate::root_key::hex;
 use crate::seal::{Sealed, Sealer};
 use crate::{RootKey, SecretName, SecretsError};
 

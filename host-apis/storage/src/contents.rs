@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use isobase_base::Body;
+use isobase_base::{Body, hex};
 use sha2::{Digest, Sha256};
 
 use crate::blob::{Blob, BlobError, BlobKey, BlobStore, DigestKind, PutBlob, Room};
@@ -22,8 +22,7 @@ pub struct ContentId(String);
 impl ContentId {
     /// Of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        let digest = Sha256::digest(bytes);
-        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(&Sha256::digest(bytes)))
     }
 
     /// `None` unless `text` is 64 lower-case hexadecimal digits.

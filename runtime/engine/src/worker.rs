@@ -1,6 +1,7 @@
 //! Engines boot workers; workers answer requests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
@@ -50,6 +51,12 @@ pub trait Worker: Send + Sync {
     /// what they left to be done after their responses (`waitUntil`), within the function's limits.
     /// Idempotent. Dropping the last reference to a worker that was not retired ends it at once.
     fn retire(&self, reason: Retirement);
+
+    /// How long requests lately waited in here before the function saw them: another worker would have taken
+    /// them sooner. Zero where requests do not share a thread.
+    fn queue_delay(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Memory the worker holds now, in bytes, for figures and for eviction.
     fn memory_bytes(&self) -> u64;

@@ -100,7 +100,7 @@ impl Management {
         };
         let names_verify_jwt = metadata.verify_jwt.is_some();
         let upload = Upload { slug, manifest, names_verify_jwt, bundle, goes_live };
-        let (release, version) = self.releases.deploy(upload).await?;
+        let (release, version) = self.rooms.releases.deploy(upload).await?;
         let shown = function(&release, Some(version));
         Ok(created(&shown.unwrap_or_default()))
     }

@@ -43,18 +43,18 @@ pub(crate) struct Amendment {
 
 impl Management {
     pub(crate) async fn list(&self) -> Result<Response<Body>, Refusal> {
-        let releases = self.releases.list().await?;
+        let releases = self.rooms.releases.list().await?;
         Ok(ok(&releases.iter().filter_map(|release| function(release, None)).collect()))
     }
 
     pub(crate) async fn show(&self, slug: &FunctionSlug) -> Result<Response<Body>, Refusal> {
-        let release = self.releases.get(slug).await?;
+        let release = self.rooms.releases.get(slug).await?;
         let shown = function(&release, None);
         shown.map(|shown| ok(&shown)).ok_or_else(|| not_live(slug))
     }
 
     pub(crate) async fn delete(&self, slug: &FunctionSlug) -> Result<Response<Body>, Refusal> {
-        self.releases.delete(slug).await?;
+        self.rooms.releases.delete(slug).await?;
         tracing::info!(function = %slug, "deployed function deleted");
         Ok(ok(&json!({})))
     }
@@ -64,11 +64,11 @@ impl Management {
         for flip in &flips {
             wanted.push((parse_slug(&flip.slug)?, flip.version));
         }
-        let mut releases = self.releases.flip_all(&wanted).await?;
+        let mut releases = self.rooms.releases.flip_all(&wanted).await?;
         for (release, flip) in releases.iter_mut().zip(&flips) {
             let live = release.live().map(|live| live.manifest.verify_jwt);
             if flip.verify_jwt.is_some() && flip.verify_jwt != live {
-                *release = self.releases.amend(&release.slug, None, flip.verify_jwt).await?;
+                *release = self.rooms.releases.amend(&release.slug, None, flip.verify_jwt).await?;
             }
         }
         let functions: Vec<_> = releases.iter().filter_map(|release| function(release, None)).collect();
@@ -76,7 +76,7 @@ impl Management {
     }
 
     pub(crate) async fn versions(&self, slug: &FunctionSlug) -> Result<Response<Body>, Refusal> {
-        let release = self.releases.get(slug).await?;
+        let release = self.rooms.releases.get(slug).await?;
         let traffic = &release.traffic;
         let percent_of = |version: u64| {
             let shared = traffic.shares.iter().find(|share| share.version == version);
@@ -108,13 +108,13 @@ impl Management {
         slug: &FunctionSlug,
         wanted: Rollback,
     ) -> Result<Response<Body>, Refusal> {
-        let version = self.releases.rollback(slug, wanted.version).await?;
+        let version = self.rooms.releases.rollback(slug, wanted.version).await?;
         tracing::info!(function = %slug, version, "rolled back");
         self.show(slug).await
     }
 
     pub(crate) async fn split(&self, slug: &FunctionSlug, split: Split) -> Result<Response<Body>, Refusal> {
-        self.releases.split(slug, split.shares, split.sticky).await?;
+        self.rooms.releases.split(slug, split.shares, split.sticky).await?;
         self.versions(slug).await
     }
 
@@ -134,7 +134,8 @@ impl Management {
         if let Some(code) = amendment.body {
             return self.deploy_text(slug.clone(), amendment.name, amendment.verify_jwt, code).await;
         }
-        let release = self.releases.amend(slug, amendment.name.as_deref(), amendment.verify_jwt).await?;
+        let release =
+            self.rooms.releases.amend(slug, amendment.name.as_deref(), amendment.verify_jwt).await?;
         function(&release, None).map(|shown| ok(&shown)).ok_or_else(|| not_live(slug))
     }
 
@@ -144,7 +145,7 @@ impl Management {
         slug: &FunctionSlug,
         parts: &Parts,
     ) -> Result<Response<Body>, Refusal> {
-        let (version, bundle) = self.releases.sources(slug, None).await?;
+        let (version, bundle) = self.rooms.releases.sources(slug, None).await?;
         let accept = parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         if accept.contains("multipart/form-data") {
             let metadata = json!({ "entrypoint_path": version.manifest.entrypoint_path });

@@ -29,48 +29,73 @@ impl Management {
         let rest: Vec<_> = segments.collect();
         match rest.as_slice() {
             [] => only(&parts, &[Method::GET]).map(|()| ok(&self.project())),
-            ["functions"] => match parts.method {
+            ["functions", below @ ..] => self.functions(below, &parts, body).await,
+            ["secrets"] => match parts.method {
+                Method::GET => self.list_secrets(&parts).await,
+                Method::POST => self.set_secrets(&parts, body).await,
+                Method::DELETE => self.unset_secrets(&parts, body).await,
+                _ => Err(wrong_method()),
+            },
+            ["logs"] => {
+                only(&parts, &[Method::GET])?;
+                self.logs(&parts).await
+            }
+            ["stats"] => only(&parts, &[Method::GET]).map(|()| self.stats()),
+            ["webhooks"] => {
+                only(&parts, &[Method::GET])?;
+                self.list_webhooks(&parts).await
+            }
+            ["webhooks", id] => {
+                only(&parts, &[Method::GET])?;
+                self.show_webhook(id).await
+            }
+            ["webhooks", id, "replay"] => {
+                only(&parts, &[Method::POST])?;
+                self.replay_webhook(id).await
+            }
+            _ => Err(nothing_here()),
+        }
+    }
+
+    /// What is below `functions`.
+    async fn functions(&self, below: &[&str], parts: &Parts, body: Body) -> Result<Response<Body>, Refusal> {
+        match below {
+            [] => match parts.method {
                 Method::GET => self.list().await,
-                Method::POST => self.create(&parts, body).await,
+                Method::POST => self.create(parts, body).await,
                 Method::PUT => self.replace_all(read_json(body).await?).await,
                 _ => Err(wrong_method()),
             },
-            ["secrets"] => match parts.method {
-                Method::GET => self.list_secrets().await,
-                Method::POST => self.set_secrets(read_json(body).await?).await,
-                Method::DELETE => self.unset_secrets(read_json(body).await?).await,
-                _ => Err(wrong_method()),
-            },
-            ["functions", "deploy"] => {
-                only(&parts, &[Method::POST])?;
-                self.deploy(&parts, body).await
+            ["deploy"] => {
+                only(parts, &[Method::POST])?;
+                self.deploy(parts, body).await
             }
-            ["functions", slug] => {
+            [slug] => {
                 let slug = parse_slug(slug)?;
                 match parts.method {
                     Method::GET => self.show(&slug).await,
-                    Method::PATCH => self.amend(&slug, &parts, body).await,
+                    Method::PATCH => self.amend(&slug, parts, body).await,
                     Method::DELETE => self.delete(&slug).await,
                     _ => Err(wrong_method()),
                 }
             }
-            ["functions", slug, "body"] => {
-                only(&parts, &[Method::GET])?;
-                self.download(&parse_slug(slug)?, &parts).await
+            [slug, "body"] => {
+                only(parts, &[Method::GET])?;
+                self.download(&parse_slug(slug)?, parts).await
             }
-            ["functions", slug, "versions"] => {
-                only(&parts, &[Method::GET])?;
+            [slug, "versions"] => {
+                only(parts, &[Method::GET])?;
                 self.versions(&parse_slug(slug)?).await
             }
-            ["functions", slug, "rollback"] => {
-                only(&parts, &[Method::POST])?;
+            [slug, "rollback"] => {
+                only(parts, &[Method::POST])?;
                 self.rollback(&parse_slug(slug)?, read_json(body).await?).await
             }
-            ["functions", slug, "traffic"] => {
-                only(&parts, &[Method::PUT])?;
+            [slug, "traffic"] => {
+                only(parts, &[Method::PUT])?;
                 self.split(&parse_slug(slug)?, read_json(body).await?).await
             }
-            _ => Err(Refusal::new(StatusCode::NOT_FOUND, "The management API has nothing at this path")),
+            _ => Err(nothing_here()),
         }
     }
 
@@ -93,6 +118,10 @@ fn only(parts: &Parts, methods: &[Method]) -> Result<(), Refusal> {
     if methods.contains(&parts.method) { Ok(()) } else { Err(wrong_method()) }
 }
 
+fn nothing_here() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "The management API has nothing at this path")
+}
+
 fn wrong_method() -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not take that method")
 }
@@ -108,10 +137,22 @@ pub(crate) fn query(parts: &Parts, name: &str) -> Option<String> {
 }
 
 pub(crate) async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+    parse(body, |error| error.to_string()).await
+}
+
+/// The same for JSON that must not be repeated: errors say where, not what.
+pub(crate) async fn read_secret_json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+    parse(body, |error| format!("line {}, column {}", error.line(), error.column())).await
+}
+
+async fn parse<T: DeserializeOwned>(
+    body: Body,
+    told: impl Fn(&serde_json::Error) -> String,
+) -> Result<T, Refusal> {
     let bytes = read(body, JSON_BYTES_MAX).await?;
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
     serde_json::from_slice(text)
-        .map_err(|error| Refusal::malformed(format!("The JSON is not usable: {error}")))
+        .map_err(|error| Refusal::malformed(format!("The JSON is not usable: {}", told(&error))))
 }
 
 /// The whole body, up to the bound of an upload.

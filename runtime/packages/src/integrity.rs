@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use deno_npm::registry::{NpmPackageVersionDistInfo, NpmPackageVersionDistInfoIntegrity};
+use isobase_base::hex;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
@@ -69,8 +70,7 @@ impl Integrity {
 
     /// A name for a folder.
     pub(crate) fn name(&self) -> String {
-        let hex: String = self.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}-{hex}", self.algorithm.name())
+        format!("{}-{}", self.algorithm.name(), hex(&self.hash))
     }
 }
 
@@ -102,7 +102,7 @@ impl Algorithm {
 
 /// SHA-256 in hexadecimal: for names of files, and of remote modules in lock files.
 pub(crate) fn sha256_hex(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(content))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use isobase_base::limits;
 pub struct PoolConfig {
     /// Workers of one function at once, those that boot included. Default: the processor's cores.
     pub workers_per_function_max: usize,
+    /// Where requests wait longer than this inside of the workers of a function, it gets another worker.
+    pub scale_delay: Duration,
     /// Workers over all functions at once, those that finish old requests included.
     pub workers_total_max: usize,
     /// Requests that wait for a worker of one function; the next is refused.
@@ -30,6 +32,7 @@ impl Default for PoolConfig {
     fn default() -> Self {
         Self {
             workers_per_function_max: std::thread::available_parallelism().map_or(1, usize::from),
+            scale_delay: limits::POOL_SCALE_DELAY,
             workers_total_max: limits::POOL_WORKERS_MAX,
             waiters_per_function_max: limits::FUNCTION_WAITERS_MAX,
             queue_timeout: limits::FUNCTION_QUEUE_TIMEOUT,

@@ -99,6 +99,16 @@ impl State {
         Some(booted)
     }
 
+    /// Another worker where even the least loaded one, who was just chosen, makes its requests wait.
+    pub(crate) fn scale(&mut self, chosen: &Booted, config: &PoolConfig, orders: &mut Orders) {
+        let is_busy = chosen.worker.queue_delay() > config.scale_delay;
+        let has_room = self.seats.len() + self.boots < config.workers_per_function_max;
+        // One at a time: what the next one changes is seen first.
+        if is_busy && has_room && self.boots == 0 && self.boot_failure.is_none() {
+            self.order_boot(orders);
+        }
+    }
+
     /// A place in the queue for who found no place, unless waiting is hopeless or the queue full.
     pub(crate) fn enqueue(&mut self, config: &PoolConfig, orders: &mut Orders) -> Result<Queued, Failure> {
         self.forget_old_failure();

@@ -87,7 +87,10 @@ impl Lane {
             return Admission::Refused(failure.clone());
         }
         let admission = match state.take(&mut orders) {
-            Some(booted) => Admission::Now(Place { lane: Arc::clone(self), booted }),
+            Some(booted) => {
+                state.scale(&booted, &self.config, &mut orders);
+                Admission::Now(Place { lane: Arc::clone(self), booted })
+            }
             None => match state.enqueue(&self.config, &mut orders) {
                 Ok((place, wait)) => Admission::Later { place, wait },
                 Err(failure) => Admission::Refused(failure),

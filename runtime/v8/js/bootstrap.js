@@ -14,6 +14,8 @@ const LINE_LENGTH_MAX = 10_000;
 
 delete Intl.v8BreakIterator; // Not a standard.
 
+// Before anything takes the operation of fetch.
+core.loadExtScript("ext:isobase_runtime/own_fetch.js");
 const event = core.loadExtScript("ext:deno_web/02_event.js");
 const consoleModule = core.loadExtScript("ext:deno_web/01_console.js");
 const performance = core.loadExtScript("ext:deno_web/15_performance.js");

@@ -9,7 +9,7 @@ const NAMES = [
   "NotFound", "ConnectionRefused", "ConnectionReset", "ConnectionAborted", "NotConnected", "AddrInUse",
   "AddrNotAvailable", "BrokenPipe", "PermissionDenied", "AlreadyExists", "InvalidData", "TimedOut",
   "WriteZero", "WouldBlock", "UnexpectedEof", "Http", "Busy", "NotSupported", "FilesystemLoop",
-  "IsADirectory", "NetworkUnreachable", "NotADirectory",
+  "IsADirectory", "NetworkUnreachable", "NotADirectory", "RateLimitError",
 ];
 
 const errors = {

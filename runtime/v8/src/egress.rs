@@ -53,6 +53,15 @@ pub(crate) fn apply(
     Ok(())
 }
 
+/// Whether `uri` is of the project's own API, in the policy of this thread's isolate.
+pub(crate) fn is_own(uri: &Uri) -> bool {
+    let Some(host) = uri.host().filter(|_| uri.scheme_str() == Some("http")) else { return false };
+    POLICY.with_borrow(|policy| {
+        let destination = policy.as_ref().map(|policy| policy.check_host(host, port(uri)));
+        matches!(destination, Some(Ok(Destination::Gateway(_))))
+    })
+}
+
 /// Lets a request of `fetch` pass, sends it to the project's API, or says why not.
 fn judge(request: &mut http::Request<ReqBody>) -> Result<(), JsErrorBox> {
     let Some(policy) = POLICY.with_borrow(Clone::clone) else { return Ok(()) };

@@ -23,6 +23,8 @@ deno_core::extension!(
     isobase_runtime,
     deps = [deno_webidl, deno_web, deno_fetch, deno_crypto],
     ops = [
+        ops::fetch::op_isobase_fetch_own,
+        ops::fetch::op_isobase_is_own,
         ops::lifecycle::op_isobase_keep,
         ops::lifecycle::op_isobase_let_go,
         ops::lifecycle::op_isobase_registered,
@@ -52,6 +54,7 @@ deno_core::extension!(
         "ext:isobase_runtime/errors.js" = "errors.js",
         "ext:isobase_runtime/globals.js" = "globals.js",
         "ext:isobase_runtime/navigator.js" = "navigator.js",
+        "ext:isobase_runtime/own_fetch.js" = "own_fetch.js",
         "ext:isobase_runtime/queue.js" = "queue.js",
         "ext:isobase_runtime/serve.js" = "serve.js",
         "ext:isobase_runtime/websocket.js" = "websocket.js",

@@ -29,6 +29,8 @@ pub(crate) struct Arrival {
     pub(crate) request: Request<Body>,
     pub(crate) context: Context,
     pub(crate) reply: Reply,
+    /// When it was put before the isolate.
+    pub(crate) sent: Instant,
 }
 
 /// A request that the isolate works on.

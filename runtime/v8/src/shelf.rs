@@ -2,13 +2,18 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use isobase_base::task::{self, TaskKind};
 use isobase_base::{Failure, FailureKind, limits};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::isolate::Idle;
 use crate::keeper::Keeper;
+
+/// About the time of a first request.
+const REFILL_PAUSE: Duration = Duration::from_millis(8);
 
 /// The ready isolates of one engine, and the count of all that it has.
 pub(crate) struct Shelf {
@@ -31,7 +36,7 @@ impl Shelf {
     pub(crate) async fn take(self: &Arc<Self>, memory_bytes_max: u64) -> Result<Idle, Failure> {
         if memory_bytes_max == limits::FUNCTION_MEMORY_BYTES_MAX {
             let ready = self.ready.lock().pop_front();
-            self.refill();
+            self.refill_soon();
             if let Some(idle) = ready {
                 return Ok(idle);
             }
@@ -49,6 +54,18 @@ impl Shelf {
         self.keeper.make(memory_bytes_max, permit, Box::new(deliver));
         let made = made.await.unwrap_or_else(|_| Err("its thread could not start".to_owned()));
         made.map_err(|why| Failure::new(FailureKind::Host, format!("no isolate could be created: {why}")))
+    }
+
+    /// Once who took the last one has had a moment: making an isolate is some milliseconds of work for
+    /// the processors and the memory map that the taken one is about to run on.
+    fn refill_soon(self: &Arc<Self>) {
+        let shelf = Arc::downgrade(self);
+        task::spawn(TaskKind::Request, "ready isolates", async move {
+            tokio::time::sleep(REFILL_PAUSE).await;
+            if let Some(shelf) = shelf.upgrade() {
+                shelf.refill();
+            }
+        });
     }
 
     fn refill(self: &Arc<Self>) {

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use deno_core::{JsRuntimeForSnapshot, RuntimeOptions, v8};
-use isobase_base::limits;
+use isobase_base::{hex, limits};
 use sha2::{Digest, Sha256};
 
 use crate::{extensions, platform, sources};
@@ -60,7 +60,7 @@ fn build_id() -> String {
         add(text);
     }
     add(sources::BOOTSTRAP);
-    hash.finalize()[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize()[..12])
 }
 
 /// `None` when there is no file, or not a whole one.

@@ -14,6 +14,7 @@ pub(crate) static OWN: &[(&str, &str)] = &[
     ("ext:isobase_runtime/errors.js", include_str!("../js/errors.js")),
     ("ext:isobase_runtime/globals.js", include_str!("../js/globals.js")),
     ("ext:isobase_runtime/navigator.js", include_str!("../js/navigator.js")),
+    ("ext:isobase_runtime/own_fetch.js", include_str!("../js/own_fetch.js")),
     ("ext:isobase_runtime/queue.js", include_str!("../js/queue.js")),
     ("ext:isobase_runtime/serve.js", include_str!("../js/serve.js")),
     ("ext:isobase_runtime/websocket.js", include_str!("../js/websocket.js")),

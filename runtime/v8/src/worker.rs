@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use deno_core::v8;
 use futures::FutureExt;
@@ -63,7 +64,7 @@ impl Worker for V8Worker {
     ) -> BoxFuture<'_, Result<Response<Body>, Failure>> {
         let id = self.next_id();
         let (reply, answer) = oneshot::channel();
-        let arrival = Box::new(Arrival { id, request, context, reply });
+        let arrival = Box::new(Arrival { id, request, context, reply, sent: Instant::now() });
         if self.commands.send(Command::Invoke(arrival)).is_err() {
             // Nothing of the request was seen by the function, so it may be sent elsewhere.
             let failure = Failure::new(FailureKind::Cancelled, "the isolate has ended");
@@ -87,6 +88,10 @@ impl Worker for V8Worker {
             // It may have ended by itself; then there is nobody to tell.
             let _ = self.commands.send(Command::Retire(reason));
         }
+    }
+
+    fn queue_delay(&self) -> Duration {
+        self.status.queue_delay()
     }
 
     fn memory_bytes(&self) -> u64 {

@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use isobase_base::limits;
+use isobase_base::{hex, limits};
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -80,11 +80,7 @@ fn key(engine: &Engine, bytes: &[u8]) -> String {
 
 /// The first half of SHA-256, in hex: 128 bits.
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)[..16].iter().fold(String::new(), |mut hex, byte| {
-        use std::fmt::Write;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&Sha256::digest(bytes)[..16])
 }
 
 /// A kept file that is what it was when it was written; others of the same key are removed.

@@ -127,7 +127,7 @@ impl WasmEngine {
             database: self.database.clone(),
             queues: self.queues.clone(),
             storage: self.storage.clone(),
-            client: self.network.client(&function.capabilities.egress),
+            client: (self.network.client(&function.capabilities.egress), self.network.inward().clone()),
             realtime: self.realtime.clone(),
             sink: Arc::new(LogSink::new(self.observer.function(&function.target), function.version)),
             memory: MemoryTotal::default(),

@@ -7,7 +7,7 @@ use isobase_base::{Body, BodyError, Context, Failure, FailureKind};
 use isobase_bind_wasm::Doors;
 use isobase_database::Database;
 use isobase_engine::Function;
-use isobase_http::HttpClient;
+use isobase_http::{HttpClient, Inward};
 use isobase_queue::Queues;
 use isobase_realtime::Hub;
 use isobase_storage::Storage;
@@ -46,7 +46,8 @@ pub(crate) struct Program {
     pub(crate) realtime: Option<Hub>,
     pub(crate) storage: Option<Storage>,
     /// With connections and an egress policy of this function's own.
-    pub(crate) client: HttpClient,
+    /// To the outside, and to the project itself.
+    pub(crate) client: (HttpClient, Inward),
     pub(crate) sink: Arc<LogSink>,
     pub(crate) memory: MemoryTotal,
     pub(crate) ticker: Arc<Ticker>,

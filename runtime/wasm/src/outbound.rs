@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use isobase_http::{HttpClient, Refusal, SendError};
+use http_body_util::combinators::UnsyncBoxBody;
+use isobase_base::TraceContext;
+use isobase_http::{Destination, HttpClient, Inward, Refusal, SendError};
 use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
 /// Sends what guests ask for, and lets nothing outlive the request being served.
 pub(crate) struct Outbound {
     pub(crate) client: HttpClient,
+    pub(crate) inward: Inward,
     pub(crate) deadline: Instant,
+    pub(crate) trace: TraceContext,
 }
 
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
@@ -35,11 +39,18 @@ impl WasiHttpHooks for Outbound {
             .connect_timeout
             .unwrap_or(left)
             .saturating_add(options.first_byte_timeout.unwrap_or(left));
+        let (inward, trace) = (self.inward.clone(), self.trace);
         Box::new(async move {
-            let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
-            let sending = tokio::time::timeout(head.min(left), client.send(request));
-            let response =
-                sending.await.map_err(|_| Error::ConnectionTimeout)?.map_err(|error| code(&error))?;
+            let sending = async {
+                if inward.is_open() && is_own(&client, request.uri()) {
+                    return send_inward(&inward, &trace, request).await;
+                }
+                let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+                let response = client.send(request).await.map_err(|error| code(&error))?;
+                Ok(response.map(|body| body.map_err(Error::from).boxed_unsync()))
+            };
+            let sending = tokio::time::timeout(head.min(left), sending);
+            let response = sending.await.map_err(|_| Error::ConnectionTimeout)??;
             let response = response.map(|body| {
                 Timed { body, pause: Box::pin(tokio::time::sleep(between_bytes)), between_bytes }
                     .boxed_unsync()
@@ -47,6 +58,28 @@ impl WasiHttpHooks for Outbound {
             Ok((response, Box::new(std::future::ready(Ok(()))) as _))
         })
     }
+}
+
+/// Whether `uri` is of the project's own API.
+fn is_own(client: &HttpClient, uri: &http::Uri) -> bool {
+    let Some(host) = uri.host().filter(|_| uri.scheme_str() == Some("http")) else { return false };
+    let destination = client.policy().check_host(host, uri.port_u16().unwrap_or(80));
+    matches!(destination, Ok(Destination::Gateway(_)))
+}
+
+async fn send_inward(
+    inward: &Inward,
+    trace: &TraceContext,
+    request: http::Request<WasiBody>,
+) -> Result<http::Response<UnsyncBoxBody<Bytes, Error>>> {
+    let peer = |error: Error| isobase_base::BodyError::Peer(error.to_string());
+    let request = request.map(|body| isobase_base::Body::wrap(body.map_err(peer)));
+    let sent = inward.send(Some(trace), request).map_err(|over| {
+        tracing::debug!(%over, "a call within the project was refused");
+        Error::HttpRequestDenied
+    })?;
+    let response = sent.await.map_err(|_given_up| Error::ConnectionTerminated)?;
+    Ok(response.map(|body| body.map_err(|_broken| Error::HttpResponseIncomplete).boxed_unsync()))
 }
 
 /// What a guest is told. Codes carry no text, so the sentence goes to the log.
@@ -71,7 +104,7 @@ fn code(error: &SendError) -> Error {
 
 /// A response's body, whose peer must not fall silent.
 struct Timed {
-    body: hyper::body::Incoming,
+    body: UnsyncBoxBody<Bytes, Error>,
     pause: Pin<Box<Sleep>>,
     between_bytes: Duration,
 }
@@ -85,7 +118,7 @@ impl Body for Timed {
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(Some(frame)) => {
                 this.pause.as_mut().reset(tokio::time::Instant::now() + this.between_bytes);
-                Poll::Ready(Some(frame.map_err(Error::from)))
+                Poll::Ready(Some(frame))
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => match this.pause.as_mut().poll(context) {

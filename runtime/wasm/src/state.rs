@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use isobase_base::{Context, limits};
 use isobase_bind_wasm::{Doors, Host, HostView};
-use isobase_http::HttpClient;
+use isobase_http::{HttpClient, Inward};
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -33,7 +33,7 @@ impl State {
     pub(crate) fn new(
         context: Context,
         doors: Doors,
-        client: HttpClient,
+        (client, inward): (HttpClient, Inward),
         memory: MemoryBound,
         variables: Environment,
         meter: Arc<CpuMeter>,
@@ -42,7 +42,7 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::WASM_RESOURCES_MAX);
         Self {
-            outbound: Outbound { client, deadline: context.deadline },
+            outbound: Outbound { client, inward, deadline: context.deadline, trace: context.trace },
             host: Host::new(context, doors),
             memory,
             table,
@@ -56,6 +56,7 @@ impl State {
     /// The next request of an instance that serves several.
     pub(crate) fn begin(&mut self, context: Context, doors: Doors) {
         self.outbound.deadline = context.deadline;
+        self.outbound.trace = context.trace;
         self.host = Host::new(context, doors);
     }
 

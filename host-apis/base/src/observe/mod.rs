@@ -3,6 +3,7 @@
 //! look-up and no lock: [`FunctionObserver`].
 
 mod allowance;
+mod document;
 mod figures;
 mod function;
 mod functions;

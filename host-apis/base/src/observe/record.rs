@@ -38,6 +38,11 @@ impl Observer {
         self.functions.figures()
     }
 
+    /// The same as a JSON document.
+    pub fn functions_document(&self) -> serde_json::Value {
+        super::document::document(&self.functions())
+    }
+
     /// What users' functions say and do goes to `journal` from now on. The first one stays.
     pub fn keep_journal(&self, journal: Arc<dyn Journal>) {
         self.functions.keep_journal(journal);

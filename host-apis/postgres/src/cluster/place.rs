@@ -13,6 +13,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use isobase_base::hex;
 use isobase_base::progress::Progress;
 use isobase_base::project::state_folder;
 use sha2::{Digest, Sha256};
@@ -20,7 +21,6 @@ use uuid::Uuid;
 
 use super::ClusterError;
 use super::account::Account;
-use crate::digest::hex;
 
 /// Homes of clusters whose workdir the server's user cannot enter.
 const HOMES: &str = "/var/lib/isobase";

@@ -3,12 +3,12 @@
 use std::io;
 use std::path::Path;
 
+use isobase_base::hex;
 use isobase_base::limits::MIGRATION_FILE_BYTES_MAX;
 use isobase_base::progress::Progress;
 use sha2::{Digest, Sha256};
 
 use super::ProjectError;
-use crate::digest::hex;
 
 /// A first line of this text asks for a run outside a transaction.
 const NO_TRANSACTION: &str = "-- isobase:no-transaction";

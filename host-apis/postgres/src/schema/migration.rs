@@ -5,11 +5,11 @@
 //!   recorded without being run.
 //! - `-- superuser only: <what is lost>`: run only by a superuser; others go without.
 
+use isobase_base::hex;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
 use super::SchemaError;
-use crate::digest::hex;
 
 /// One file of `migrations/`.
 pub(super) struct Migration {

@@ -75,7 +75,6 @@ pub async fn apply(
         return Ok(SchemaApplied::default());
     }
 
-    progress.step("Preparing the database");
     lock(client).await?;
     // What is lost in a power cut is applied again; whatever a later transaction makes durable, the
     // log makes durable with all that came before.

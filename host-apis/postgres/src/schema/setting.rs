@@ -3,12 +3,12 @@
 
 use std::fmt::Write as _;
 
+use isobase_base::hex;
 use postgres_protocol::password::scram_sha_256;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
 use super::{BaseSchema, CALLER, RolePasswords};
-use crate::digest::hex;
 
 /// Row names in `isobase.settings`.
 const AUTO_EXPOSE: &str = "auto_expose_new_tables";

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use isobase_base::hex;
 use md5::Md5;
 use sha2::Sha256;
 
@@ -82,14 +83,6 @@ impl Digesting {
             Self::Sha256(digest) => hex(&sha2::Digest::finalize(digest)),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Runs `act`, and once more after the folder of `target` was made, if that was missing.

@@ -1,7 +1,7 @@
 //! One deploy: compile, boot, store, flip.
 
 use isobase_base::project::InvalidTriggers;
-use isobase_base::{Failure, FunctionSlug, Target};
+use isobase_base::{Failure, FunctionSlug, Target, hex};
 use isobase_packages::Origin;
 
 use super::{Release, ReleaseError, Releases};
@@ -150,6 +150,5 @@ fn preview_name(id: &str, version: u64) -> String {
     let seed = format!("{id}/{version}/{}", isobase_base::RequestId::generate());
     let noise: [u8; 16] = rand::random();
     let name = digest(&[seed.as_bytes(), &noise].concat());
-    let hex: String = name.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}{hex}", super::router::PREVIEW)
+    format!("{}{}", super::router::PREVIEW, hex(&name[..12]))
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use isobase_base::project::LiveTriggers;
-use isobase_base::{Access, Body, Context, Failure, FailureKind, FunctionSlug, Invoker, Target};
+use isobase_base::{Access, Body, Context, Failure, FailureKind, FunctionSlug, Invoker, Target, hex};
 use isobase_engine::{Publish, Stage};
 use tokio::sync::{Semaphore, watch};
 
@@ -281,7 +281,7 @@ impl From<&crate::store::StoredVersion> for ReleaseVersion {
         Self {
             version: stored.version,
             manifest: stored.manifest.clone(),
-            artifact_sha256: stored.artifact.iter().map(|byte| format!("{byte:02x}")).collect(),
+            artifact_sha256: hex(&stored.artifact),
             preview: stored.preview.clone(),
             created_at_ms: stored.created_at_ms,
         }

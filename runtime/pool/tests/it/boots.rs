@@ -25,6 +25,24 @@ async fn many_first_requests_share_one_boot() {
 }
 
 #[tokio::test]
+async fn workers_that_make_requests_wait_get_company_up_to_the_bound() {
+    let theatre = theatre(PoolConfig { workers_per_function_max: 2, ..config() });
+    let done = |count: usize| theatre.stage.boots_done.load(Ordering::SeqCst) == count;
+    theatre.publish("f", 1, limits(100));
+    theatre.stage.queue_delay_micros.store(900, Ordering::SeqCst);
+    for _ in 0..3 {
+        assert_eq!(theatre.answer("f", "/ok").await, "v1 w0");
+    }
+    theatre.stage.queue_delay_micros.store(1_100, Ordering::SeqCst);
+    assert_eq!(theatre.answer("f", "/ok").await, "v1 w0", "nobody waits for the other");
+    until("the second is there", || done(2)).await;
+    for _ in 0..3 {
+        theatre.answer("f", "/ok").await;
+    }
+    assert_eq!(theatre.stage.boots_begun.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
 async fn a_boot_that_fails_in_the_function_is_not_repeated_until_the_next_publication() {
     let theatre = theatre(config());
     let failure = Failure::new(FailureKind::Boot, "index.ts:1:1");

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -43,6 +43,8 @@ pub(crate) struct Stage {
     pub(crate) workers_alive: AtomicUsize,
     /// Most calls that were in one worker at the same time.
     pub(crate) crowd_max: AtomicUsize,
+    /// What each worker says of itself.
+    pub(crate) queue_delay_micros: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -122,6 +124,10 @@ impl Worker for ScriptedWorker {
 
     fn retire(&self, reason: Retirement) {
         self.stage.retired.lock().push(reason);
+    }
+
+    fn queue_delay(&self) -> Duration {
+        Duration::from_micros(self.stage.queue_delay_micros.load(Ordering::SeqCst))
     }
 
     fn memory_bytes(&self) -> u64 {
@@ -207,6 +213,7 @@ pub(crate) struct Theatre {
 /// Short enough that a test of a timeout is quick, long enough that none fires by accident.
 pub(crate) fn config() -> PoolConfig {
     PoolConfig {
+        scale_delay: Duration::from_millis(1),
         workers_per_function_max: 2,
         workers_total_max: 8,
         waiters_per_function_max: 4,
@@ -230,6 +237,7 @@ pub(crate) fn theatre(config: PoolConfig) -> Theatre {
         retired: Mutex::default(),
         workers_alive: AtomicUsize::new(0),
         crowd_max: AtomicUsize::new(0),
+        queue_delay_micros: AtomicU64::new(0),
     });
     let observer = Observer::default();
     let pool = Pool::new(vec![Arc::new(Scripted(Arc::clone(&stage)))], config, observer.clone());

@@ -11,15 +11,17 @@
 mod answer;
 mod deliveries;
 mod delivery;
+mod operator;
 mod receiver;
 mod receivers;
 mod store;
 mod webhook;
 
 pub use deliveries::Deliveries;
+pub use operator::{Replayed, WebhookAttempt, WebhookFilter, WebhookShown, WebhookState, WebhookSummary};
 pub use receiver::{Mode, NotReceiving, Receiver, ReceiverTable};
 pub use receivers::Receivers;
-pub use store::Inbox;
+pub use store::{Inbox, StoreError};
 
 /// What the database notifies when a webhook has become due.
 pub const CHANNEL: &str = "isobase_webhooks";

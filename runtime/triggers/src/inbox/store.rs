@@ -52,7 +52,7 @@ pub struct Inbox {
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StoreError {
+pub enum StoreError {
     #[error("no session: {0}")]
     Session(#[from] deadpool_postgres::PoolError),
     #[error("{0}")]
@@ -100,6 +100,10 @@ pub(super) enum Next {
 impl Inbox {
     pub fn new(sessions: Pool) -> Self {
         Self { sessions }
+    }
+
+    pub(super) fn sessions(&self) -> &Pool {
+        &self.sessions
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -37,6 +37,7 @@ impl Isolate {
             *state.borrow_mut::<Callers>() =
                 Callers::new(std::mem::take(&mut assignment.apis), function.capabilities.clone());
             let policy = assignment.network.policy(&function.capabilities.egress);
+            state.put(assignment.network.inward().clone());
             egress::apply(&mut state, &policy, assignment.network.resolver())
                 .map_err(|error| Failure::new(FailureKind::Host, error))?;
         }

@@ -9,7 +9,8 @@ mod thread;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use deno_core::{JsRuntime, RuntimeOptions, v8};
 use isobase_base::Failure;
@@ -96,7 +97,12 @@ pub(crate) struct Status {
     pub(crate) observer: FunctionObserver,
     /// A [`Retirement`] as a number, or [`WELL`].
     retirement: AtomicU8,
+    /// In microseconds, smoothed.
+    queue_delay: AtomicU32,
 }
+
+/// A single long wait moves the average by one part in so many.
+const QUEUE_DELAY_WEIGHT: u32 = 16;
 
 const WELL: u8 = u8::MAX;
 const RETIREMENTS: [Retirement; 7] = [
@@ -111,11 +117,22 @@ const RETIREMENTS: [Retirement; 7] = [
 
 impl Status {
     pub(crate) fn new(observer: FunctionObserver) -> Arc<Self> {
-        Arc::new(Self { observer, retirement: AtomicU8::new(WELL) })
+        Arc::new(Self { observer, retirement: AtomicU8::new(WELL), queue_delay: AtomicU32::new(0) })
     }
 
     pub(crate) fn retirement(&self) -> Option<Retirement> {
         RETIREMENTS.get(usize::from(self.retirement.load(Ordering::Acquire))).copied()
+    }
+
+    pub(crate) fn queue_delay(&self) -> Duration {
+        Duration::from_micros(self.queue_delay.load(Ordering::Relaxed).into())
+    }
+
+    /// A request waited so long to be taken up. Only the isolate's thread calls this.
+    pub(crate) fn note_queue_delay(&self, waited: Duration) {
+        let waited = u32::try_from(waited.as_micros()).unwrap_or(u32::MAX) / QUEUE_DELAY_WEIGHT;
+        let before = self.queue_delay.load(Ordering::Relaxed);
+        self.queue_delay.store(before - before / QUEUE_DELAY_WEIGHT + waited, Ordering::Relaxed);
     }
 
     /// The first reason stays. True for the call that set it.

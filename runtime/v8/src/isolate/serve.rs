@@ -67,7 +67,7 @@ impl Isolate {
     ) -> Poll<End> {
         let budget = self.budget(limits);
         self.turns.begin(budget);
-        let taken = self.take_commands(context, commands);
+        let taken = self.take_commands(context, commands, status);
         let ran = self.runtime.poll_event_loop(context, PollEventLoopOptions::default());
         let sharers = self.with_invocations(|invocations| invocations.len());
         let used = self.turns.end(sharers);
@@ -114,12 +114,16 @@ impl Isolate {
         &mut self,
         context: &mut Context<'_>,
         commands: &mut UnboundedReceiver<Command>,
+        status: &Status,
     ) -> Taken {
         for _ in 0..COMMANDS_PER_TURN_MAX {
             match commands.poll_recv(context) {
                 Poll::Pending => return Taken::All,
                 Poll::Ready(None) => return Taken::Closed,
-                Poll::Ready(Some(Command::Invoke(arrival))) => self.dispatch(*arrival),
+                Poll::Ready(Some(Command::Invoke(arrival))) => {
+                    status.note_queue_delay(arrival.sent.elapsed());
+                    self.dispatch(*arrival);
+                }
                 Poll::Ready(Some(Command::Cancel(id))) => self.cancel(id),
                 Poll::Ready(Some(Command::Retire(reason))) => return Taken::Retire(reason),
             }

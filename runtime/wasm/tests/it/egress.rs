@@ -132,3 +132,19 @@ async fn the_projects_own_api_is_open_by_every_name() {
     ];
     assert_eq!(fetch(network, Some(&[]), &urls).await, ["200 there"; 4]);
 }
+
+#[tokio::test]
+async fn requests_to_the_own_project_need_no_socket() {
+    // Nobody listens there.
+    let gateway = Some(SocketAddr::from(([127, 0, 0, 1], 1)));
+    let network = Network::new(Stance::Production, Surroundings { gateway, closed_ports: Vec::new() });
+    network.inward().open(Arc::new(|request| {
+        let seen = format!("inside {}, {}", request.uri(), request.headers().contains_key("traceparent"));
+        Box::pin(std::future::ready(http::Response::new(seen.into())))
+    }));
+    let urls = ["http://127.0.0.1:1/rest/v1/x".to_owned(), "http://localhost:1/".to_owned()];
+    assert_eq!(
+        fetch(network, Some(&[]), &urls).await,
+        ["200 inside http://127.0.0.1:1/rest/v1/x, true", "200 inside http://localhost:1/, true"]
+    );
+}

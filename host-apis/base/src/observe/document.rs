@@ -1,13 +1,19 @@
-//! The figures of one function as JSON: what `isobase functions stats` and dashboards read.
+//! The figures of all functions as one JSON document: what the admin port and the Management API answer,
+//! `isobase functions stats` and dashboards read.
 
 use std::time::Duration;
 
-use isobase_base::observe::{DurationsRead, FunctionFigures};
-use isobase_base::{Blame, TargetKind};
 use serde_json::{Map, Value, json};
 
+use super::{DurationsRead, FunctionFigures};
+use crate::{Blame, TargetKind};
+
+pub(super) fn document(figures: &[FunctionFigures]) -> Value {
+    json!({ "functions": figures.iter().map(function).collect::<Vec<_>>() })
+}
+
 /// Times are in milliseconds, memory in bytes. Counted since the host started.
-pub(crate) fn json(figures: &FunctionFigures) -> Value {
+fn function(figures: &FunctionFigures) -> Value {
     let failures: Map<_, _> =
         figures.failed.iter().map(|(kind, count)| (kind.reason().to_owned(), json!(count))).collect();
     let blames = [Blame::Client, Blame::Guest, Blame::Host, Blame::Upstream];
