@@ -59,9 +59,7 @@ impl Host {
         progress.step("Reading the project");
         let workdir = arguments.project.workdir.clone();
         let project = Project::load(&workdir, &process_variables()).context(BadConfig)?;
-        for warning in &project.warnings {
-            progress.note(&warning.to_string());
-        }
+        project.warnings.iter().for_each(|warning| progress.note(&warning.to_string()));
         let mode = if arguments.production { Mode::Production } else { Mode::Development };
         let keys = ProjectKeys::of(&project.settings, mode, &workdir)?;
         let observer = Observer::default();

@@ -628,6 +628,9 @@ pub const SOURCE_FOLDERS_MAX: usize = 4_096;
 /// Changes that wait to be looked at; beyond it everything is looked at.
 pub const SOURCE_CHANGES_MAX: usize = 1_024;
 
+/// Pause before a function is built again whose packages could not be fetched.
+pub const SOURCE_RETRY: Duration = Duration::from_secs(3);
+
 // ---- Packages of npm ---------------------------------------------------------------------------
 
 /// What a registry says of one package, in bytes. The largest there are list thousands of versions.

@@ -63,7 +63,7 @@ impl Supply {
                     (None, Some(remembered)) => open(Some(&remembered)).or_else(|_| open(None)),
                     (None, None) => open(None),
                 };
-                let session = session.map_err(|error| SourceFault::new(error.to_string()))?;
+                let session = session.map_err(|error| SourceFault::of_packages(&error))?;
                 Ok(Outside::Host { session: Box::new(session), scripts: &host.scripts })
             }
         }

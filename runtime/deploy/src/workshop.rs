@@ -54,6 +54,8 @@ struct Known {
     building: Option<CrateBuild>,
     /// Counts builds of a crate: an older one's end is worth nothing.
     serial: u64,
+    /// Whether the last build failed for want of a network.
+    may_pass: bool,
     /// The component that the last finished build of the crate gave.
     component: Option<Result<Bytes, SourceFault>>,
 }
@@ -122,6 +124,17 @@ impl Workshop {
         self.settle();
     }
 
+    /// Whether [`Workshop::try_again`] may change anything.
+    pub(crate) fn may_recover(&self) -> bool {
+        self.known.values().any(|known| known.may_pass)
+    }
+
+    /// Builds what failed for want of a network.
+    pub(crate) fn try_again(&mut self) {
+        self.build_where(|known| known.may_pass);
+        self.settle();
+    }
+
     /// Watches what the builds looked at, and builds again what changed before it was watched.
     fn settle(&mut self) {
         for _ in 0..ROUNDS_MAX {
@@ -178,6 +191,7 @@ impl Workshop {
         let mut names = probes.names(&self.folders.project);
         let known = self.known.entry(slug.clone()).or_default();
         known.probes = probes;
+        known.may_pass = matches!(&outcome, Err(fault) if fault.may_pass);
         let made = match outcome {
             Ok(Made::Nothing) => {
                 known.names = names;

@@ -50,6 +50,25 @@ pub enum FetchError {
     Malformed(String),
 }
 
+impl PackagesError {
+    /// Whether it may go well another time with nothing changed: somebody else could not be reached.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Registry { problem, .. } | Self::Remote { problem, .. } => problem.may_pass(),
+            Self::Settings { .. }
+            | Self::Lock { .. }
+            | Self::NoPackage { .. }
+            | Self::NoVersion { .. }
+            | Self::Unresolvable { .. }
+            | Self::Integrity { .. }
+            | Self::NoIntegrity(_)
+            | Self::Archive { .. }
+            | Self::TooMany(_)
+            | Self::Cache { .. } => false,
+        }
+    }
+}
+
 impl FetchError {
     /// Whether another attempt, or what was fetched before, is worth a try.
     pub(crate) fn may_pass(&self) -> bool {

@@ -39,6 +39,8 @@ pub(crate) struct Package {
     pub(crate) folder: String,
     /// On the real one.
     pub(crate) disk: PathBuf,
+    /// Whether it brings packages of its own in its archive.
+    pub(crate) bundles: bool,
     /// By the name that its modules use.
     pub(crate) dependencies: HashMap<String, usize>,
 }
@@ -192,11 +194,13 @@ impl<'a> Layout<'a> {
         for (id, (_, folder)) in &placed {
             let package = snapshot.package_from_id(id).expect("it was placed");
             let dependencies = package.dependencies.iter();
+            let disk = present.remove(id).expect("only what is present was placed");
             packages.push(Package {
+                bundles: disk.join("node_modules").is_dir(),
                 id: id.nv.to_string(),
                 name: id.nv.name.to_string(),
                 folder: folder.clone(),
-                disk: present.remove(id).expect("only what is present was placed"),
+                disk,
                 dependencies: dependencies
                     .filter_map(|(name, id)| Some((name.to_string(), number(id)?)))
                     .collect(),

@@ -123,7 +123,7 @@ impl Installed {
         let missing =
             || LookupError::NoDependency { package: "the function".into(), name: requirement.into() };
         let package = self.required(requirement).ok_or_else(missing)?;
-        self.in_package(package, subpath.unwrap_or_default(), asked)
+        self.in_package(package, "", subpath.unwrap_or_default(), asked)
     }
 
     /// What `specifier` means in `from`.
@@ -158,14 +158,17 @@ impl Installed {
             && json.exports.is_some()
             && folder.is_empty()
         {
-            return self.in_package(from.package, subpath, asked).map(Found::File);
+            return self.in_package(from.package, "", subpath, asked).map(Found::File);
+        }
+        if let Some(folder) = self.bundled(name, from) {
+            return self.in_package(from.package, &folder, subpath, asked).map(Found::File);
         }
         let own = package.dependencies.get(name).copied();
         let itself = (package.name == name).then_some(from.package);
         // Packages that forget to name what they need find it at the top, as in Node.
         let found = own.or(itself).or_else(|| self.by_name.get(name).copied());
         let missing = || LookupError::NoDependency { package: package.id.clone(), name: name.to_owned() };
-        self.in_package(found.ok_or_else(missing)?, subpath, asked).map(Found::File)
+        self.in_package(found.ok_or_else(missing)?, "", subpath, asked).map(Found::File)
     }
 
     fn own_import(&self, specifier: &str, from: &PackageFile, asked: Asked) -> Result<Found, LookupError> {
@@ -186,18 +189,45 @@ impl Installed {
         }
     }
 
-    /// `subpath` is empty for the package's main module.
-    fn in_package(&self, package: usize, subpath: &str, asked: Asked) -> Result<PackageFile, LookupError> {
+    /// The folder of a package that the package of `from` brings itself.
+    fn bundled(&self, name: &str, from: &PackageFile) -> Option<String> {
+        let package = &self.packages[from.package];
+        if !package.bundles {
+            return None;
+        }
+        let mut folder = from.path.as_str();
+        loop {
+            folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let inner = joined(folder, &format!("node_modules/{name}"))?;
+            if package.disk.join(&inner).is_dir() {
+                return Some(inner);
+            }
+            if folder.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// `base` is the folder of a package that another brings, else empty; `subpath` is empty for the main
+    /// module.
+    fn in_package(
+        &self,
+        package: usize,
+        base: &str,
+        subpath: &str,
+        asked: Asked,
+    ) -> Result<PackageFile, LookupError> {
         let id = || self.packages[package].id.clone();
-        let json = self.package_json(package, "").unwrap_or_default();
+        let json = self.package_json(package, base).unwrap_or_default();
         if let Some(exports) = &json.exports {
             let key = if subpath.is_empty() { ".".to_owned() } else { format!("./{subpath}") };
             let missing = || LookupError::NotExported { package: id(), subpath: key.clone() };
-            let path = exported(exports, &key, asked).ok_or_else(missing)?;
+            let path = exported(exports, &key, asked).and_then(|path| joined(base, &path));
+            let path = path.ok_or_else(missing)?;
             return self.file(package, &path, false).ok_or_else(|| self.no_file(package, &path));
         }
         let missing = || self.no_file(package, if subpath.is_empty() { "index.js" } else { subpath });
-        let path = joined("", plain(subpath)).ok_or_else(missing)?;
+        let path = joined(base, plain(subpath)).ok_or_else(missing)?;
         self.file(package, &path, subpath.is_empty() || subpath.ends_with('/')).ok_or_else(missing)
     }
 

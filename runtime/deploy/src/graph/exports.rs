@@ -28,9 +28,8 @@ pub(super) fn hand_on(modules: &mut [Module], common: &[Option<CommonExports>]) 
         names.into_iter().collect::<Vec<_>>()
     };
     let hands_on = |exports: &Option<CommonExports>| {
-        exports
-            .as_ref()
-            .is_some_and(|known| known.names.iter().any(|name| name == "default") || !known.from.is_empty())
+        let known = exports.as_ref();
+        known.is_some_and(|known| !known.from.is_empty() || known.names.iter().any(|name| name == "default"))
     };
     let gathered: Vec<_> = common
         .iter()

@@ -139,7 +139,7 @@ impl Loader<'_> {
                 wanted.retain(|wanted| Some(&wanted.reference.requirement) != error.requirement.as_ref());
                 continue;
             }
-            let fault = SourceFault::new(error.error.to_string());
+            let fault = SourceFault::of_packages(&error.error);
             let blamed = asking.iter().find(|wanted| !wanted.may_fail()).or(asking.first());
             return Err(match blamed.copied().or(wanted.first()) {
                 Some(wanted) => work.found.with_chain_of(fault.at(wanted.position.clone()), wanted.module),
@@ -191,9 +191,7 @@ fn asked(kind: ImportKind) -> Asked {
 
 fn uses_node(module: &Module) -> bool {
     matches!(module.code, Code::CommonJs { .. })
-        || module.imports.iter().any(|(written, meant)| {
-            meant.starts_with("node:") || (written.starts_with("node:") && meant == written)
-        })
+        || module.imports.values().any(|meant| meant.starts_with("node:"))
 }
 
 fn value_module(specifier: String, expression: &str) -> Module {

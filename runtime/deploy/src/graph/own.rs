@@ -290,7 +290,7 @@ impl Loader<'_> {
         number: usize,
         work: &mut Work,
     ) -> Result<Option<String>, SourceFault> {
-        let fault = |error: PackagesError| SourceFault::new(error.to_string()).at(import.position.clone());
+        let fault = |error: PackagesError| SourceFault::of_packages(&error).at(import.position.clone());
         let mut url = url;
         url.set_fragment(None);
         match &mut self.outside {

@@ -377,6 +377,17 @@ async fn a_workspace_stands_behind_the_maps_of_its_members() {
             ("f/index.js", "import c from 'classic/lib/deep/index.js'; import m from 'm'; import '@me/text'; import '@me/text/upper';\n"),
         ],
         expect![[r#"
+            file:///f/index.js script
+              @me/text -> file:///_project/libs/text/mod.ts
+              @me/text/upper -> file:///_project/libs/text/upper.ts
+              classic/lib/deep/index.js -> file:///node_modules/classic/lib/deep/index.js
+              m -> file:///node_modules/modern/more.js
+            file:///_project/libs/text/mod.ts script
+              ./upper.ts -> file:///_project/libs/text/upper.ts
+            file:///_project/libs/text/upper.ts script
+            file:///node_modules/classic/lib/deep/index.js commonjs ["deep"]
+            file:///node_modules/modern/more.js script
+            node: true
         "#]],
     )
     .await;
@@ -402,6 +413,18 @@ async fn a_save_asks_no_registry() {
     stand.write("f/index.ts", "import 'npm:modern@^1.3';\nconsole.log('newer');\n");
     stand.shows("f", "newer").await;
     assert!(!shown(&program(&stand)).contains("own.js"), "1.9.0");
+}
+
+#[tokio::test]
+async fn a_function_without_a_network_recovers() {
+    let registry = registry();
+    registry.go_down();
+    let stand = project(&[("f/index.ts", "import 'npm:modern@1';\n")]);
+    let cache = stand.path("/cache");
+    let stand = stand.open_with(|config| config.packages = Some(packages(&registry, &cache))).await;
+    assert!(stand.fault("f").contains("the answer was 503"), "{}", stand.fault("f"));
+    registry.come_back();
+    stand.shows("f", "export const modern").await;
 }
 
 #[tokio::test]

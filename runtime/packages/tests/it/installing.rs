@@ -162,6 +162,23 @@ async fn a_lock_binds_and_needs_no_registry() {
 }
 
 #[tokio::test]
+async fn packages_may_bring_others_themselves() {
+    let registry = graph();
+    registry.publish(&[
+        ("package.json", r#"{"name":"whole","version":"1.0.0","dependencies":{"inner":"1"},"bundleDependencies":["inner"]}"#),
+        ("lib/index.js", ""),
+        ("index.js", ""),
+        ("node_modules/inner/package.json", r#"{"name":"inner","version":"1.0.0","main":"main.js"}"#),
+        ("node_modules/inner/main.js", ""),
+    ]);
+    let host = host(&registry, Stance::Development);
+    let (installed, _) = install(&host, None, &["whole@1"]).await.unwrap();
+    let whole = installed.entry("whole@1", Some("lib"), Asked::Require).unwrap();
+    let Ok(Found::File(inner)) = installed.resolve("inner", &whole, Asked::Require) else { panic!("there") };
+    assert_eq!(installed.specifier(&inner), "file:///node_modules/whole/node_modules/inner/main.js");
+}
+
+#[tokio::test]
 async fn lock_files_of_older_deno_are_read() {
     let registry = graph();
     let (a, b, c) = (("a", "1.0.0"), ("b", "1.0.0"), ("@s/c", "0.1.0"));

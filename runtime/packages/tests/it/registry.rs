@@ -111,6 +111,10 @@ impl Registry {
         self.state.lock().unwrap().is_down = true;
     }
 
+    pub(crate) fn come_back(&self) {
+        self.state.lock().unwrap().is_down = false;
+    }
+
     /// What was asked for since the last call.
     pub(crate) fn asked(&self) -> Vec<String> {
         let mut asked = std::mem::take(&mut self.state.lock().unwrap().asked);
