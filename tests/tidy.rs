@@ -69,7 +69,8 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("isobase-pool", &["isobase-base", "isobase-engine"]),
-    ("isobase-deploy", &["isobase-base", "isobase-engine"]),
+    ("isobase-packages", &["isobase-base", "isobase-http"]),
+    ("isobase-deploy", &["isobase-base", "isobase-engine", "isobase-packages"]),
     (
         "isobase-management",
         &["isobase-base", "isobase-deploy", "isobase-logs", "isobase-secrets", "isobase-triggers"],
@@ -93,6 +94,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "isobase-http",
             "isobase-logs",
             "isobase-management",
+            "isobase-packages",
             "isobase-pool",
             "isobase-postgres",
             "isobase-queue",
@@ -112,6 +114,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("wasmtime", &["isobase-wasm", "isobase-bind-wasm"]),
     ("deno_core", &["isobase-v8", "isobase-bind-v8"]),
     ("deno_ast", &["isobase-deploy"]),
+    ("deno_npm", &["isobase-packages"]),
     ("anyhow", &["isobase", "isobase-tests"]),
 ];
 

@@ -27,6 +27,7 @@ pub(crate) struct Project {
     folder: TempDir,
     ports: Ports,
     flags: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy)]
@@ -114,7 +115,7 @@ impl Project {
     pub(crate) fn empty() -> Self {
         // Below /tmp, because Postgres' unprivileged user must be able to reach it.
         let folder = tempfile::Builder::new().prefix("isobase-it-").tempdir().expect("a temporary folder");
-        let project = Self { folder, ports: Ports::free(), flags: Vec::new() };
+        let project = Self { folder, ports: Ports::free(), flags: Vec::new(), variables: Vec::new() };
         project.write("supabase/config.toml", "project_id = \"test\"\n");
         project
     }
@@ -126,6 +127,12 @@ impl Project {
     /// Flags for `start`.
     pub(crate) fn with_flags(mut self, flags: &[&str]) -> Self {
         self.flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        self
+    }
+
+    /// A variable of the host's own.
+    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -153,6 +160,7 @@ impl Project {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_isobase"));
         command.args(arguments).arg("--workdir").arg(self.path()).kill_on_drop(true);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -14,10 +14,13 @@ mod limits;
 mod logs;
 mod outbound;
 mod own_calls;
+mod packages;
 mod parity;
 mod queue;
 mod realtime;
 mod receiver;
+#[path = "../../runtime/packages/tests/it/registry.rs"]
+mod registry;
 mod remote;
 mod rest;
 mod secrets;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use isobase_base::observe::Observer;
-use isobase_base::project::Project;
+use isobase_base::project::{Project, process_variables};
 use isobase_base::{Access, Capabilities, FunctionSlug, Grant, Target};
 use isobase_database::Database;
 use isobase_engine::{Artifact, Function, FunctionVersion, Limits, Publication, Publish, Reuse};
 use isobase_http::Network;
+use isobase_packages::{Packages, PackagesConfig};
 use isobase_pool::{Pool, PoolConfig};
 use isobase_queue::Queues;
 use isobase_realtime::Hub;
@@ -58,6 +59,16 @@ pub(super) async fn start_engines(
     let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;
     let wasm = WasmEngine::new(wasm).context("wasmtime did not start")?;
     Ok(Arc::new(Pool::new(vec![v8, wasm], PoolConfig::default(), observer.clone())))
+}
+
+/// What functions import from registries and URLs; fetched once for all projects of a user.
+pub(super) fn packages(network: &Network) -> Packages {
+    let config = PackagesConfig {
+        cache_folder: cache_folder(),
+        variables: process_variables(),
+        network: network.clone(),
+    };
+    Packages::new(config)
 }
 
 pub(super) fn rest() -> Target {

@@ -24,6 +24,7 @@ use isobase_engine::{Limits, Publish};
 use isobase_gateway::{Admin, Gateway, keys as gateway_keys};
 use isobase_logs::LogReader;
 use isobase_management::{Management, ManagementConfig, Rooms};
+use isobase_packages::Packages;
 use isobase_pool::Pool;
 use isobase_postgres::OwnSessions;
 use isobase_realtime::{Hub, Realtime, hand_out};
@@ -58,9 +59,7 @@ impl Host {
         progress.step("Reading the project");
         let workdir = arguments.project.workdir.clone();
         let project = Project::load(&workdir, &process_variables()).context(BadConfig)?;
-        for warning in &project.warnings {
-            progress.note(&warning.to_string());
-        }
+        project.warnings.iter().for_each(|warning| progress.note(&warning.to_string()));
         let mode = if arguments.production { Mode::Production } else { Mode::Development };
         let keys = ProjectKeys::of(&project.settings, mode, &workdir)?;
         let observer = Observer::default();
@@ -84,9 +83,10 @@ impl Host {
         progress.step("Loading the functions");
         let publish = WithSecrets::start(pool.clone(), ground.secrets.environments());
         let wake = database.subscribe("isobase_functions");
-        let releases = releases_config(&workdir, &state, mode, own_sessions.clone(), wake);
+        let packages = engines::packages(&network);
+        let releases = releases_config(&workdir, &state, mode, own_sessions.clone(), wake, packages.clone());
         let releases = Releases::open(releases, pool.clone(), publish.clone()).await?;
-        let sources = open_sources(arguments, mode, &project, &state, publish).await?;
+        let sources = open_sources(arguments, mode, &project, &state, publish, packages).await?;
         pool.prewarm(&engines::rest()).await?;
 
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
@@ -200,6 +200,7 @@ fn releases_config(
     mode: Mode,
     sessions: OwnSessions,
     wake: Option<tokio::sync::watch::Receiver<u64>>,
+    packages: Packages,
 ) -> ReleasesConfig {
     ReleasesConfig {
         sessions,
@@ -212,6 +213,7 @@ fn releases_config(
             Mode::Development => Precedence::Sources,
             Mode::Production => Precedence::Deployed,
         },
+        packages,
         check_triggers: live::check,
     }
 }
@@ -223,6 +225,7 @@ async fn open_sources(
     project: &Project,
     state: &RunState,
     publish: Arc<dyn Publish>,
+    packages: Packages,
 ) -> anyhow::Result<Option<Sources>> {
     if mode == Mode::Production {
         return Ok(None);
@@ -231,6 +234,7 @@ async fn open_sources(
     sources.environment = front::function_environment(state);
     sources.no_verify_jwt = arguments.no_verify_jwt;
     sources.env_file = arguments.env_file;
+    sources.packages = Some(packages);
     Ok(Some(Sources::open(sources, publish).await?))
 }
 

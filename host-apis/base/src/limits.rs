@@ -637,3 +637,41 @@ pub const SOURCE_CRATE_FOLDERS_MAX: usize = 1_000;
 pub const SOURCE_FOLDERS_MAX: usize = 4_096;
 /// Changes that wait to be looked at; beyond it everything is looked at.
 pub const SOURCE_CHANGES_MAX: usize = 1_024;
+
+/// Pause before a function is built again whose packages could not be fetched.
+pub const SOURCE_RETRY: Duration = Duration::from_secs(3);
+
+// ---- Packages of npm ---------------------------------------------------------------------------
+
+/// What a registry says of one package, in bytes. The largest there are list thousands of versions.
+pub const PACKAGE_METADATA_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long it is believed without asking again; a version that is wanted and not in it is asked for at once.
+pub const PACKAGE_METADATA_FRESH: Duration = Duration::from_secs(5 * 60);
+/// One package as it is sent, in bytes; it is held in memory until its hash is checked.
+pub const PACKAGE_ARCHIVE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// One package unpacked, in bytes and files. Beyond it an archive of a few kilobytes could fill the disk.
+pub const PACKAGE_UNPACKED_BYTES_MAX: u64 = 512 * 1024 * 1024;
+pub const PACKAGE_FILES_MAX: usize = 50_000;
+/// Packages of one function, those that packages depend on included.
+pub const PACKAGES_MAX: usize = 2_000;
+/// Requests to registries at once, of one build.
+pub const PACKAGE_FETCHES_MAX: usize = 16;
+/// One request to a registry or for a remote module, body included.
+pub const PACKAGE_FETCH_TIMEOUT: Duration = Duration::from_secs(120);
+/// Attempts at it, where the failure may pass, and the pause after the first; it doubles.
+pub const PACKAGE_FETCH_ATTEMPTS_MAX: usize = 3;
+pub const PACKAGE_FETCH_PAUSE: Duration = Duration::from_millis(250);
+/// Redirects followed.
+pub const PACKAGE_FETCH_REDIRECTS_MAX: usize = 10;
+/// Modules of packages in one function, by count and bytes. Beyond it a boot takes longer than it may.
+pub const PACKAGE_MODULES_MAX: usize = 20_000;
+pub const PACKAGE_MODULES_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// What packages read from beside their code, and static files, in bytes for one function; they are
+/// in the memory of every host that serves it.
+pub const PACKAGE_DATA_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Modules of packages kept in memory between builds, in bytes of their text.
+pub const PACKAGE_READ_BYTES_MAX: usize = 96 * 1024 * 1024;
+/// A lock file, in bytes.
+pub const PACKAGE_LOCK_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// An `.npmrc` or `package.json`, in bytes.
+pub const PACKAGE_SETTINGS_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -52,8 +52,13 @@ impl HttpClient {
 
     pub fn with_resolver(policy: EgressPolicy, resolver: Arc<dyn Resolve>) -> Self {
         static TLS: LazyLock<rustls::ClientConfig> = LazyLock::new(tls);
+        Self::with_tls(policy, resolver, TLS.clone())
+    }
+
+    /// For peers whose certificates others than the web's roots have signed.
+    pub fn with_tls(policy: EgressPolicy, resolver: Arc<dyn Resolve>, tls: rustls::ClientConfig) -> Self {
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(TLS.clone())
+            .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
             .enable_http2()
@@ -106,7 +111,13 @@ fn classified(error: &hyper_util::client::legacy::Error) -> SendError {
 
 /// TLS as the host speaks it to the outside: the roots that browsers trust.
 pub fn tls() -> rustls::ClientConfig {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+    tls_with(&[])
+}
+
+/// The same with roots of the operator's own.
+pub fn tls_with(more: &[rustls::pki_types::CertificateDer<'static>]) -> rustls::ClientConfig {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+    roots.add_parsable_certificates(more.iter().cloned());
     // Named, not the process's default: who installs that, and when, is not known here.
     rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -30,7 +30,7 @@ mod policy;
 mod resolve;
 
 pub use address::{closed_networks, without};
-pub use client::{ClientBody, HttpClient, SendError, tls};
+pub use client::{ClientBody, HttpClient, SendError, tls, tls_with};
 pub use inward::{GivenUp, Inward, OverBudget, OwnApi};
 pub use network::{Network, Stance};
 pub use policy::{Destination, EgressPolicy, Refusal, Surroundings};

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use isobase_base::project::{Project, state_folder};
 use isobase_engine::Limits;
+use isobase_packages::Packages;
 
 /// How to serve a project's functions from their sources.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SourcesConfig {
     pub project: Project,
     /// Where functions are: `supabase/functions` of the project.
@@ -23,6 +24,10 @@ pub struct SourcesConfig {
     /// Limits of functions that set none themselves.
     pub limits: Limits,
     pub wasm_build: WasmBuild,
+    /// Where packages come from; without it, importing one is a fault.
+    pub packages: Option<Packages>,
+    /// Which versions were chosen, by function: a save must not choose anew.
+    pub locks_folder: PathBuf,
     /// Whether to watch for changes.
     pub watch: bool,
     /// After a change, wait this long for more: editors save in several steps.
@@ -51,6 +56,8 @@ impl SourcesConfig {
                 cargo: "cargo".into(),
                 target_folder: state_folder(&project.root).join("wasm-target"),
             },
+            packages: None,
+            locks_folder: state_folder(&project.root).join("packages"),
             watch: true,
             debounce: Duration::from_millis(20),
             project,

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use isobase_base::{Failure, FailureKind};
+use isobase_packages::PackagesError;
 
 /// A source that does not build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(crate) struct SourceFault {
     /// entrypoint itself.
     pub(crate) chain: Vec<String>,
     pub(crate) hint: Option<String>,
+    /// Whether it may go away with nothing changed: a registry could not be reached.
+    pub(crate) may_pass: bool,
 }
 
 /// A place in a source file.
@@ -36,7 +39,7 @@ const LINE_CHARS_MAX: usize = 160;
 
 impl SourceFault {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), at: None, chain: Vec::new(), hint: None }
+        Self { message: message.into(), at: None, chain: Vec::new(), hint: None, may_pass: false }
     }
 
     pub(crate) fn at(mut self, position: Position) -> Self {
@@ -47,6 +50,10 @@ impl SourceFault {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    pub(crate) fn of_packages(error: &PackagesError) -> Self {
+        Self { may_pass: error.may_pass(), ..Self::new(error.to_string()) }
     }
 
     /// What requests are answered with until the next good save.

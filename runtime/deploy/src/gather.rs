@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use isobase_base::FunctionSlug;
 use isobase_base::limits::{SOURCE_COMPONENT_BYTES_MAX, SOURCE_FILE_BYTES_MAX};
 use isobase_base::project::{FunctionSettings, InvalidTriggers, Project};
+use isobase_packages::without_credentials;
 
-use crate::compile::load_script;
+use crate::compile::{ScriptSource, load_script};
 use crate::discovery::{self, Entry};
 use crate::fault::SourceFault;
 use crate::probes::Probes;
 use crate::resolve::Folders;
+use crate::static_files::static_files;
 use crate::store::{Bundle, BundleError, Manifest};
+use crate::supply::Supply;
 use crate::transpile::Scripts;
 use crate::{WasmBuild, rust_crate};
 
@@ -56,6 +59,10 @@ pub fn deployable(project: &Project) -> Vec<FunctionSlug> {
 
 /// Finds the files of `slug`, compiling it once so that faults are told here, where its sources are.
 /// A Rust crate is built, and its component sent. What starts the function goes with it.
+///
+/// Packages and remote modules are left to the server: it chooses versions, by its own settings and
+/// network, so that whoever deploys needs neither credentials of registries nor a network to them. An
+/// `.npmrc` is sent without the credentials in it.
 pub async fn gather(
     project: &Project,
     slug: &FunctionSlug,
@@ -105,29 +112,32 @@ fn gather_script(
     folders: &Folders,
 ) -> Result<Gathered, GatherError> {
     let mut probes = Probes::default();
-    load_script(entry, settings.import_map.as_deref(), folders, &mut probes, &mut Scripts::default())?;
+    let source = ScriptSource {
+        entry,
+        import_map: settings.import_map.as_deref(),
+        static_files: &settings.static_files,
+        folders,
+    };
+    load_script(source, &mut probes, &mut Scripts::default(), &Supply::Server)?;
     let mut files: Vec<PathBuf> = probes.found().map(Path::to_owned).collect();
-    for pattern in &settings.static_files {
-        files.extend(static_files(pattern, folders)?);
-    }
+    files.extend(static_files(&settings.static_files, folders)?);
     let mut bundle = Bundle::default();
     for file in files {
         let path = inside(&file, project).ok_or_else(|| outside(&file))?;
         let content = probes.read(&file, SOURCE_FILE_BYTES_MAX).map_err(|error| unreadable(&file, &error))?;
-        bundle.add(&path, content.into())?;
+        bundle.add(&path, without_secrets(&file, content).into())?;
     }
     let entrypoint = inside(entry, project).ok_or_else(|| outside(entry))?;
     let import_map = settings.import_map.as_deref().and_then(|path| inside(path, project));
     Ok(Gathered { manifest: Manifest::of(settings, entrypoint, import_map), bundle })
 }
 
-/// Files that a glob relative to `supabase/` names.
-fn static_files(pattern: &str, folders: &Folders) -> Result<Vec<PathBuf>, GatherError> {
-    let base = folders.functions.parent().unwrap_or(&folders.functions);
-    let absolute = base.join(pattern.trim_start_matches("./"));
-    let matches = glob::glob(&absolute.to_string_lossy())
-        .map_err(|error| GatherError::Source(format!("static_files: {pattern:?} is no pattern: {error}")))?;
-    Ok(matches.flatten().filter(|path| path.is_file()).collect())
+/// Credentials of registries stay on this machine.
+fn without_secrets(file: &Path, content: Vec<u8>) -> Vec<u8> {
+    if file.file_name().is_some_and(|name| name == ".npmrc") {
+        return without_credentials(&String::from_utf8_lossy(&content)).into_bytes();
+    }
+    content
 }
 
 fn folders(project: &Project) -> Folders {

@@ -1,20 +1,25 @@
 //! Import maps and the part of `deno.json` that concerns a build.
 //!
 //! `imports` and `scopes` follow the Import Maps section of the HTML standard: exact keys first,
-//! then the longest key that ends in `/`. Addresses are relative to the map's file.
+//! then the longest key that ends in `/`. Addresses are relative to the map's file. As in Deno, an entry
+//! for a package also stands for the paths in it, a workspace's entries stand behind those of its
+//! members, and where there is no map at all, the dependencies of the nearest `package.json` are one.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use deno_ast::{
     DecoratorsTranspileOption, JsxAutomaticOptions, JsxClassicOptions, JsxPrecompileOptions, JsxRuntime,
 };
-use isobase_base::limits::SOURCE_FILE_BYTES_MAX;
+use isobase_base::limits::{PACKAGE_SETTINGS_BYTES_MAX, SOURCE_FILE_BYTES_MAX};
 use serde_json::{Map, Value};
 
 use crate::fault::SourceFault;
 use crate::jsonc;
 use crate::probes::Probes;
-use crate::resolve::{absolute, is_relative};
+use crate::resolve::{Folders, absolute, is_relative};
+use crate::workspace;
 
 /// What specifiers stand for, and how sources are compiled.
 #[derive(Default)]
@@ -22,6 +27,8 @@ pub(crate) struct ImportMap {
     imports: Vec<Entry>,
     /// By folder or file that the referrer must be in, the longest first.
     scopes: Vec<(PathBuf, Vec<Entry>)>,
+    /// `npm:name@range` by name: what the nearest `package.json` depends on.
+    dependencies: BTreeMap<String, String>,
     pub(crate) compiler: CompilerOptions,
 }
 
@@ -61,7 +68,7 @@ impl ImportMap {
     pub(crate) fn find(
         named: Option<&Path>,
         entry_folder: &Path,
-        functions_folder: &Path,
+        folders: &Folders,
         probes: &mut Probes,
         show: impl Fn(&Path) -> String,
     ) -> Result<Self, SourceFault> {
@@ -74,15 +81,65 @@ impl ImportMap {
             }
             return Self::load(path, probes, &show);
         }
-        for folder in [entry_folder, functions_folder] {
+        for folder in [entry_folder, &folders.functions] {
             for name in ["deno.json", "deno.jsonc", "import_map.json"] {
                 let path = folder.join(name);
                 if probes.is_file(&path) {
-                    return Self::load(&path, probes, &show);
+                    let mut map = Self::load(&path, probes, &show)?;
+                    map.join_workspace(folder, folders, probes, &show)?;
+                    return Ok(map);
                 }
             }
         }
-        Ok(Self::default())
+        let mut map = Self::default();
+        map.join_workspace(entry_folder, folders, probes, &show)?;
+        if map.imports.is_empty() {
+            map.dependencies = dependencies(entry_folder, folders, probes, &show)?;
+        }
+        Ok(map)
+    }
+
+    /// Adds the entries of the nearest workspace above `folder`, behind its own.
+    fn join_workspace(
+        &mut self,
+        folder: &Path,
+        folders: &Folders,
+        probes: &mut Probes,
+        show: &impl Fn(&Path) -> String,
+    ) -> Result<(), SourceFault> {
+        let above = folder.ancestors().skip(1).take_while(|folder| folder.starts_with(&folders.project));
+        for folder in above {
+            for name in ["deno.json", "deno.jsonc"] {
+                let path = folder.join(name);
+                if !probes.is_file(&path) {
+                    continue;
+                }
+                let text = probes.read(&path, SOURCE_FILE_BYTES_MAX).unwrap_or_default();
+                let value = jsonc::parse(&String::from_utf8_lossy(&text)).unwrap_or_default();
+                if value.get("workspace").is_none() {
+                    continue;
+                }
+                let root = Self::load(&path, probes, show)?;
+                let members = workspace::members(value.get("workspace"), folder, probes);
+                let members =
+                    members.into_iter().map(|(key, path)| Entry { key, address: Address::File(path) });
+                let own: BTreeSet<String> = self.imports.iter().map(|entry| entry.key.clone()).collect();
+                let more = root.imports.into_iter().chain(members);
+                self.imports.extend(more.filter(|entry| !own.contains(&entry.key)));
+                self.imports.sort_by_key(|entry| Reverse(entry.key.len()));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// What the nearest `package.json` says of a bare `specifier`.
+    pub(crate) fn dependency(&self, specifier: &str) -> Option<String> {
+        let fits = |name: &str| match specifier.strip_prefix(name) {
+            Some(rest) => (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned()),
+            None => None,
+        };
+        self.dependencies.iter().find_map(|(name, address)| Some(format!("{address}{}", fits(name)?)))
     }
 
     fn load(path: &Path, probes: &mut Probes, show: &impl Fn(&Path) -> String) -> Result<Self, SourceFault> {
@@ -106,7 +163,7 @@ impl ImportMap {
             for (prefix, imports) in scopes {
                 map.scopes.push((absolute(folder, prefix), entries(imports, folder).map_err(fault)?));
             }
-            map.scopes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.as_os_str().len()));
+            map.scopes.sort_by_key(|(prefix, _)| Reverse(prefix.as_os_str().len()));
         }
         if let Some(Value::Object(options)) = file.get("compilerOptions") {
             map.compiler = CompilerOptions::read(options);
@@ -135,6 +192,13 @@ fn lookup(entries: &[Entry], specifier: &str) -> Option<Address> {
                 Address::Url(url) => Address::Url(format!("{url}{rest}")),
             });
         }
+        // Of a package, its paths too.
+        if let Address::Url(url) = address
+            && (url.starts_with("npm:") || url.starts_with("jsr:"))
+            && let Some(rest) = specifier.strip_prefix(key.as_str()).filter(|rest| rest.starts_with('/'))
+        {
+            return Some(Address::Url(format!("{url}{rest}")));
+        }
     }
     None
 }
@@ -152,8 +216,42 @@ fn entries(imports: &Value, folder: &Path) -> Result<Vec<Entry>, String> {
         };
         entries.push(Entry { key: key.clone(), address });
     }
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.key.len()));
+    entries.sort_by_key(|entry| Reverse(entry.key.len()));
     Ok(entries)
+}
+
+/// The dependencies of the nearest `package.json`, as addresses.
+fn dependencies(
+    entry_folder: &Path,
+    folders: &Folders,
+    probes: &mut Probes,
+    show: &impl Fn(&Path) -> String,
+) -> Result<BTreeMap<String, String>, SourceFault> {
+    let mut above = entry_folder.ancestors().take_while(|folder| folder.starts_with(&folders.project));
+    let Some(path) = above.find_map(|folder| {
+        let path = folder.join("package.json");
+        probes.is_file(&path).then_some(path)
+    }) else {
+        return Ok(BTreeMap::new());
+    };
+    let fault = |problem: String| SourceFault::new(format!("{}: {problem}", show(&path)));
+    let bytes = probes.read(&path, PACKAGE_SETTINGS_BYTES_MAX).map_err(|error| fault(error.to_string()))?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))?;
+    let mut found = BTreeMap::new();
+    for group in ["devDependencies", "optionalDependencies", "dependencies"] {
+        let entries = value.get(group).and_then(Value::as_object).into_iter().flatten();
+        for (name, range) in entries {
+            let range = range.as_str().unwrap_or_default();
+            let address = match range.split_once(':') {
+                None => format!("npm:{name}@{}", if range.is_empty() { "*" } else { range }),
+                Some(("npm" | "jsr", _)) => range.to_owned(),
+                // Folders, repositories, archives: the specifier stays unknown.
+                Some(_) => continue,
+            };
+            found.insert(name.clone(), address);
+        }
+    }
+    Ok(found)
 }
 
 impl CompilerOptions {
@@ -198,6 +296,7 @@ impl From<Decorators> for DecoratorsTranspileOption {
 mod tests {
     use super::{Address, ImportMap};
     use crate::probes::Probes;
+    use crate::resolve::Folders;
     use std::path::Path;
 
     fn map(text: &str) -> Result<ImportMap, String> {
@@ -208,7 +307,8 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let text = text.replace("$", &folder.to_string_lossy());
         std::fs::write(&path, text).unwrap();
-        ImportMap::find(None, &folder, &folder, &mut Probes::default(), |_| "deno.json".into())
+        let folders = Folders { project: folder.clone(), functions: folder.clone() };
+        ImportMap::find(None, &folder, &folders, &mut Probes::default(), |_| "deno.json".into())
             .map_err(|fault| fault.to_string())
     }
 
@@ -226,7 +326,8 @@ mod tests {
         for (specifier, referrer, expected) in [
             ("zod", "/f/index.ts", url("npm:zod@3")),
             ("zod", "/only/here/index.ts", file("/local.ts")),
-            ("zod/v4", "/f/index.ts", None),
+            ("zod/v4", "/f/index.ts", url("npm:zod@3/v4")),
+            ("zodiac", "/f/index.ts", None),
             ("a/exact", "/f/index.ts", file("/z.ts")),
             ("a/b/c.ts", "/f/index.ts", file("/y/c.ts")),
             ("a/c.ts", "/f/index.ts", file("/x/c.ts")),

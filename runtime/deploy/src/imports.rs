@@ -1,17 +1,17 @@
-//! The imports of a parsed module: static ones, re-exports, and `import("…")` of a literal.
+//! The imports of a parsed module: static ones, re-exports, `import("…")` and `require("…")` of a literal.
 
 use std::ops::Range;
 
 use deno_ast::swc::ast::{
-    CallExpr, Callee, ExportAll, Expr, ExprOrSpread, ImportDecl, ImportSpecifier, Lit, NamedExport,
-    ObjectLit, Prop, PropName, PropOrSpread, Str,
+    ArrowExpr, CallExpr, Callee, ExportAll, Expr, ExprOrSpread, Function, ImportDecl, ImportSpecifier, Lit,
+    MemberProp, NamedExport, ObjectLit, Prop, PropName, PropOrSpread, Str, TryStmt,
 };
 use deno_ast::swc::common::Span;
 use deno_ast::swc::ecma_visit::{Visit, VisitWith};
 use deno_ast::{ParsedSource, ProgramRef, StartSourcePos};
 
 /// One import, as written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Import {
     pub(crate) specifier: String,
     pub(crate) kind: ImportKind,
@@ -22,6 +22,9 @@ pub(crate) struct Import {
     /// Bytes from the specifier's end to the end of the attributes.
     pub(crate) attributes: Option<Range<usize>>,
     pub(crate) type_only: bool,
+    /// Inside of a `try` block or a function: the author expects that it may be missing, or asks for it
+    /// only when it is needed.
+    pub(crate) guarded: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,19 +33,39 @@ pub(crate) enum ImportKind {
     Static,
     /// Loaded when the guest gets there: it may have a fallback.
     Dynamic,
+    /// `require("…")` or `require.resolve("…")`.
+    Require,
 }
 
-pub(crate) fn imports(parsed: &ParsedSource) -> Vec<Import> {
-    let mut collector = Collector { imports: Vec::new() };
+/// What a module asks for.
+pub(crate) struct Imports {
+    pub(crate) imports: Vec<Import>,
+    /// Whether it requires something whose name is not written in it.
+    pub(crate) computed: bool,
+}
+
+/// Imports and requires; where `require` is no function, its calls are to be left out.
+pub(crate) fn all_imports(parsed: &ParsedSource) -> Imports {
+    let mut collector = Collector { imports: Vec::new(), computed: false, guards: 0 };
     match parsed.program_ref() {
         ProgramRef::Module(module) => module.visit_with(&mut collector),
         ProgramRef::Script(script) => script.visit_with(&mut collector),
     }
-    collector.imports
+    Imports { imports: collector.imports, computed: collector.computed }
+}
+
+/// The imports of an ES module.
+pub(crate) fn imports(parsed: &ParsedSource) -> Vec<Import> {
+    let mut imports = all_imports(parsed).imports;
+    imports.retain(|import| import.kind != ImportKind::Require);
+    imports
 }
 
 struct Collector {
     imports: Vec<Import>,
+    computed: bool,
+    /// Blocks of `try` and functions around what is looked at.
+    guards: usize,
 }
 
 impl Collector {
@@ -56,7 +79,15 @@ impl Collector {
             range,
             attributes,
             type_only,
+            guarded: self.guards > 0,
         });
+    }
+
+    fn require(&mut self, call: &CallExpr) {
+        match call.args.first().and_then(literal) {
+            Some(specifier) => self.add(ImportKind::Require, specifier, None, false),
+            None => self.computed = true,
+        }
     }
 }
 
@@ -80,7 +111,30 @@ impl Visit for Collector {
         self.add(ImportKind::Static, &export.src, export.with.as_deref(), export.type_only);
     }
 
+    fn visit_try_stmt(&mut self, statement: &TryStmt) {
+        self.guards += 1;
+        statement.block.visit_with(self);
+        self.guards -= 1;
+        statement.handler.visit_with(self);
+        statement.finalizer.visit_with(self);
+    }
+
+    fn visit_function(&mut self, function: &Function) {
+        self.guards += 1;
+        function.visit_children_with(self);
+        self.guards -= 1;
+    }
+
+    fn visit_arrow_expr(&mut self, function: &ArrowExpr) {
+        self.guards += 1;
+        function.visit_children_with(self);
+        self.guards -= 1;
+    }
+
     fn visit_call_expr(&mut self, call: &CallExpr) {
+        if is_require(call) {
+            self.require(call);
+        }
         if let (Callee::Import(_), Some(specifier)) = (&call.callee, call.args.first().and_then(literal)) {
             let with = call.args.get(1).and_then(|options| match &*options.expr {
                 Expr::Object(options) => Some(options),
@@ -93,6 +147,19 @@ impl Visit for Collector {
             }
         }
         call.visit_children_with(self);
+    }
+}
+
+/// `require(…)` or `require.resolve(…)`.
+fn is_require(call: &CallExpr) -> bool {
+    let Callee::Expr(callee) = &call.callee else { return false };
+    let is_name = |expression: &Expr| matches!(expression, Expr::Ident(name) if &*name.sym == "require");
+    match &**callee {
+        Expr::Member(member) => {
+            let resolves = matches!(&member.prop, MemberProp::Ident(name) if &*name.sym == "resolve");
+            resolves && is_name(&member.obj)
+        }
+        callee => is_name(callee),
     }
 }
 

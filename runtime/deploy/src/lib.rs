@@ -4,8 +4,9 @@
 //! milliseconds. On the way of one function, in order:
 //!
 //! - `discovery.rs` finds the entrypoint: a script, a WASM component, or a Rust crate;
-//! - `graph.rs` loads a script and what it imports, with `resolve.rs` and `import_map.rs` saying
-//!   what a specifier means and `transpile.rs` turning TypeScript into JavaScript;
+//! - `graph/` loads a script and what it imports, with `resolve.rs` and `import_map.rs` saying
+//!   what a specifier means and `transpile.rs` turning TypeScript into JavaScript; `supply.rs` says where
+//!   packages come from, `package_script.rs` reads their modules;
 //! - `rust_crate.rs` has cargo build a crate to a component, without holding up anything else;
 //! - `probes.rs` remembers every file looked at, existing or not, so that `watcher.rs` rebuilds
 //!   exactly the functions that a change concerns.
@@ -41,16 +42,20 @@ mod graph;
 mod import_map;
 mod imports;
 mod jsonc;
+mod package_script;
 mod probes;
 mod releases;
 mod resolve;
 mod rust_crate;
 mod secrets;
 mod sources;
+mod static_files;
 mod store;
+mod supply;
 mod transpile;
 mod watcher;
 mod workshop;
+mod workspace;
 
 pub use config::{SourcesConfig, SourcesError, WasmBuild};
 pub use form::form;

@@ -16,6 +16,14 @@ pub(crate) struct Folders {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Resolved {
     File(PathBuf),
+    /// `https:…` or `http:…`
+    Remote(Url),
+    /// `npm:…`
+    Npm(String),
+    /// `jsr:…`
+    Jsr(String),
+    /// `node:…`: Node's own.
+    Node(String),
     /// `isobase:host/…`: the engine provides it.
     Host(String),
     /// Type declarations, which are nothing at run time.
@@ -28,16 +36,34 @@ pub(crate) enum Resolved {
 /// No function can have this name.
 const PROJECT_FOLDER: &str = "_project";
 
-/// Resolves `specifier` as written in the file `referrer`.
-pub(crate) fn resolve(specifier: &str, referrer: &Path, map: &ImportMap) -> Resolved {
-    match map.lookup(specifier, referrer) {
-        Some(Address::File(path)) => file(path),
-        Some(Address::Url(url)) => external(&url, specifier),
-        None if is_relative(specifier) => {
+/// Where a specifier is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Referrer<'a> {
+    File(&'a Path),
+    Remote(&'a Url),
+}
+
+/// Resolves `specifier` as written in `referrer`.
+pub(crate) fn resolve(specifier: &str, referrer: Referrer<'_>, map: &ImportMap) -> Resolved {
+    let folder = match referrer {
+        Referrer::File(path) => path,
+        Referrer::Remote(_) => Path::new(""),
+    };
+    match (map.lookup(specifier, folder), referrer) {
+        (Some(Address::File(path)), _) => file(path),
+        (Some(Address::Url(url)), _) => external(&url, specifier),
+        (None, Referrer::File(path)) if is_relative(specifier) => {
             let written = specifier.split(['?', '#']).next().unwrap_or(specifier);
-            file(absolute(referrer.parent().unwrap_or(referrer), written))
+            file(absolute(path.parent().unwrap_or(path), written))
         }
-        None => external(specifier, specifier),
+        (None, Referrer::Remote(url)) if is_relative(specifier) => match url.join(specifier) {
+            Ok(url) => external(url.as_str(), specifier),
+            Err(_) => external(specifier, specifier),
+        },
+        (None, _) => match map.dependency(specifier) {
+            Some(url) => external(&url, specifier),
+            None => external(specifier, specifier),
+        },
     }
 }
 
@@ -50,26 +76,39 @@ fn external(url: &str, written: &str) -> Resolved {
         return Resolved::Types;
     }
     let scheme = url.split_once(':').map(|(scheme, _)| scheme);
-    let kind = match scheme {
-        Some("isobase") if url.starts_with("isobase:host/") => return Resolved::Host(url.to_owned()),
-        Some(scheme @ ("npm" | "jsr" | "node" | "http" | "https" | "data")) => format!("`{scheme}:` imports"),
-        Some("file") => {
-            return Resolved::Unsupported(
-                format!("{url:?} names a file of the machine"),
-                "import it by a relative path",
-            );
-        }
-        _ => {
-            return Resolved::Unsupported(
-                format!("{written:?} is not a path and no import map says what it stands for"),
-                "begin relative imports with ./ or ../, or add the name to imports in the function's deno.json",
-            );
-        }
-    };
-    Resolved::Unsupported(
-        format!("{kind} are not supported yet: {url:?}"),
-        "copy the module beside the function, for example into functions/_shared, and import it by its path",
-    )
+    match scheme {
+        Some("isobase") if url.starts_with("isobase:host/") => Resolved::Host(url.to_owned()),
+        Some("npm") => Resolved::Npm(url.to_owned()),
+        Some("jsr") => Resolved::Jsr(url.to_owned()),
+        Some("node") => node(url),
+        Some("http" | "https") => match Url::parse(url) {
+            Ok(url) => Resolved::Remote(url),
+            Err(_) => {
+                Resolved::Unsupported(format!("{url:?} is no URL"), "write it as a browser would show it")
+            }
+        },
+        Some("data") => Resolved::Unsupported(
+            format!("`data:` imports are not supported: {:?}", url.chars().take(40).collect::<String>()),
+            "copy the module beside the function, for example into functions/_shared, and import it by its path",
+        ),
+        Some("file") => Resolved::Unsupported(
+            format!("{url:?} names a file of the machine"),
+            "import it by a relative path",
+        ),
+        _ if isobase_packages::builtin(url).is_some() => node(url),
+        _ => Resolved::Unsupported(
+            format!("{written:?} is not a path and no import map says what it stands for"),
+            "begin relative imports with ./ or ../, or add the name to imports in the function's deno.json",
+        ),
+    }
+}
+
+/// `url` is `node:x`, or the bare name of a module of Node.
+fn node(url: &str) -> Resolved {
+    match isobase_packages::builtin(url) {
+        Some(name) => Resolved::Node(name),
+        None => Resolved::Unsupported(format!("Node has no module {url:?}"), "look at its name again"),
+    }
 }
 
 fn is_declaration(path: &str) -> bool {
@@ -111,6 +150,15 @@ impl Folders {
         Some(url.into())
     }
 
+    /// Where the function finds a file on its disk: the path of its specifier, as it is.
+    pub(crate) fn disk_path(&self, path: &Path) -> Option<String> {
+        let inside = match path.strip_prefix(&self.functions) {
+            Ok(inside) => inside.to_path_buf(),
+            Err(_) => Path::new(PROJECT_FOLDER).join(path.strip_prefix(&self.project).ok()?),
+        };
+        inside.to_str().map(|inside| format!("/{inside}"))
+    }
+
     /// What a person calls a file: relative to the project.
     pub(crate) fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.project).unwrap_or(path).display().to_string()
@@ -119,7 +167,7 @@ impl Folders {
 
 #[cfg(test)]
 mod tests {
-    use super::{Folders, Resolved, resolve};
+    use super::{Folders, Referrer, Resolved, resolve};
     use crate::import_map::ImportMap;
     use expect_test::expect;
     use std::path::Path;
@@ -139,12 +187,18 @@ mod tests {
             "isobase:other",
             "npm:zod@3",
             "node:fs",
+            "fs/promises",
+            "node:nothing",
             "https://deno.land/x/y.ts",
             "file:///etc/passwd",
             "zod",
         ] {
-            let resolved = match resolve(specifier, Path::new("/p/supabase/functions/f/index.ts"), &map) {
+            let referrer = Referrer::File(Path::new("/p/supabase/functions/f/index.ts"));
+            let resolved = match resolve(specifier, referrer, &map) {
                 Resolved::File(path) => path.display().to_string(),
+                Resolved::Remote(url) => format!("remote {url}"),
+                Resolved::Npm(text) | Resolved::Jsr(text) => format!("package {text}"),
+                Resolved::Node(name) => format!("node {name}"),
                 Resolved::Host(url) => format!("host {url}"),
                 Resolved::Types => "types".into(),
                 Resolved::Unsupported(message, _) => format!("! {message}"),
@@ -160,9 +214,11 @@ mod tests {
             https://esm.sh/x/types.d.ts?dts -> types
             isobase:host/database -> host isobase:host/database
             isobase:other -> ! "isobase:other" is not a path and no import map says what it stands for
-            npm:zod@3 -> ! `npm:` imports are not supported yet: "npm:zod@3"
-            node:fs -> ! `node:` imports are not supported yet: "node:fs"
-            https://deno.land/x/y.ts -> ! `https:` imports are not supported yet: "https://deno.land/x/y.ts"
+            npm:zod@3 -> package npm:zod@3
+            node:fs -> node node:fs
+            fs/promises -> node node:fs/promises
+            node:nothing -> ! Node has no module "node:nothing"
+            https://deno.land/x/y.ts -> remote https://deno.land/x/y.ts
             file:///etc/passwd -> ! "file:///etc/passwd" names a file of the machine
             zod -> ! "zod" is not a path and no import map says what it stands for
         "#]]

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use isobase_base::FunctionSlug;
-use isobase_base::limits::SOURCE_CHANGES_MAX;
+use isobase_base::limits::{SOURCE_CHANGES_MAX, SOURCE_RETRY};
 use isobase_base::task::{self, TaskKind};
 use isobase_engine::Publish;
 use parking_lot::Mutex;
@@ -76,9 +77,22 @@ async fn run(
     mut workshop: Workshop,
     mut changes: mpsc::Receiver<Change>,
     overflowed: Arc<AtomicBool>,
-    debounce: std::time::Duration,
+    debounce: Duration,
 ) {
-    while let Some(first) = changes.recv().await {
+    loop {
+        let patience = if workshop.may_recover() { SOURCE_RETRY } else { Duration::MAX };
+        let first = match tokio::time::timeout(patience, changes.recv()).await {
+            Ok(Some(first)) => first,
+            Ok(None) => return,
+            Err(_) => {
+                workshop = blocking(move || {
+                    workshop.try_again();
+                    workshop
+                })
+                .await;
+                continue;
+            }
+        };
         let mut batch = vec![first];
         // A fixed time, not one that each event extends: a busy folder must not starve a save.
         let until = tokio::time::Instant::now() + debounce;

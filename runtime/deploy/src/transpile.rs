@@ -14,13 +14,23 @@ use isobase_base::limits::SOURCE_MODULES_MAX;
 
 use crate::fault::{Position, SourceFault};
 use crate::import_map::CompilerOptions;
-use crate::imports::{Import, ImportKind, imports};
+use crate::imports::{Import, ImportKind, all_imports, imports};
 
 /// A module ready for the engine, its imports not yet resolved.
 pub(crate) struct Script {
     pub(crate) code: Arc<str>,
     pub(crate) source_map: Option<Arc<[u8]>>,
     pub(crate) imports: Vec<ScriptImport>,
+    /// What is known of a CommonJS module; `None` of an ES module.
+    pub(crate) common: Option<CommonExports>,
+}
+
+/// What others find in a CommonJS module, as far as reading it tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CommonExports {
+    pub(crate) names: Vec<String>,
+    /// Specifiers of modules whose names it hands on.
+    pub(crate) from: Vec<String>,
 }
 
 /// An import that is left after types are gone.
@@ -32,6 +42,8 @@ pub(crate) struct ScriptImport {
     pub(crate) media: Option<String>,
     /// Where it stands in the source.
     pub(crate) position: Position,
+    /// Whether it may be missing until it is asked for.
+    pub(crate) guarded: bool,
 }
 
 /// Compiled files, so that a save compiles only what was saved. One entry per file and options.
@@ -42,7 +54,9 @@ pub(crate) struct Scripts {
 
 /// A file to compile.
 pub(crate) struct Source<'a> {
+    /// Tells it from others.
     pub(crate) path: &'a Path,
+    pub(crate) media_type: MediaType,
     /// Its URL inside the isolate.
     pub(crate) specifier: &'a str,
     /// Its name for people.
@@ -63,6 +77,7 @@ impl Scripts {
         };
         let mut hasher = DefaultHasher::new();
         options.hash(&mut hasher);
+        source.media_type.as_ts_extension().hash(&mut hasher);
         let key = (source.path.to_path_buf(), hasher.finish());
         if let Some((text, script)) = self.by_file.get(&key)
             && **text == *source.text
@@ -80,41 +95,95 @@ impl Scripts {
 }
 
 fn compile(source: Source<'_>, options: &TranspileOptions) -> Result<Script, SourceFault> {
-    let Source { path, specifier, shown, text } = source;
-    let media_type = MediaType::from_path(path);
+    if matches!(source.media_type, MediaType::Cjs | MediaType::Cts) {
+        return compile_common(source, options);
+    }
+    let Source { media_type, specifier, shown, text, .. } = source;
     let parsed = parse(specifier, Arc::clone(&text), media_type)
         .map_err(|error| syntax_fault(shown, &text, &error))?;
     let written = imports(&parsed);
     if matches!(media_type, MediaType::JavaScript | MediaType::Mjs) {
         let code = without_attributes(&text, &written);
-        return Ok(Script { code, source_map: None, imports: kept(&written, &written, shown, &text) });
+        let imports = kept(&written, &written, shown, &text);
+        return Ok(Script { code, source_map: None, imports, common: None });
     }
-    let emit = EmitOptions { source_map: SourceMapOption::Separate, ..EmitOptions::default() };
-    let emitted = parsed
-        .transpile(options, &TranspileModuleOptions::default(), &emit)
-        .map_err(|error| transpile_fault(shown, &text, &error))?
-        .into_source();
-    let code: Arc<str> = emitted.text.into();
+    let (code, source_map) = emitted(parsed, options, shown, &text)?;
     // Types are gone only now, so what is imported is read from the result.
     let result = parse(specifier, Arc::clone(&code), MediaType::JavaScript)
         .map_err(|error| SourceFault::new(format!("{shown}: the compiled code does not parse: {error}")))?;
     let left = imports(&result);
     Ok(Script {
         code: without_attributes(&code, &left),
-        source_map: emitted.source_map.map(|map| map.into_bytes().into()),
+        source_map,
         imports: kept(&left, &written, shown, &text),
+        common: None,
     })
 }
 
-fn parse(specifier: &str, text: Arc<str>, media_type: MediaType) -> Result<ParsedSource, ParseDiagnostic> {
-    deno_ast::parse_module(ParseParams {
+/// CommonJS: `.cjs`, `.cts`, and `.js` where a `package.json` says so.
+fn compile_common(source: Source<'_>, options: &TranspileOptions) -> Result<Script, SourceFault> {
+    let Source { media_type, specifier, shown, text, .. } = source;
+    let fault = |error: ParseDiagnostic| syntax_fault(shown, &text, &error);
+    let (code, source_map) = if media_type == MediaType::Cts {
+        let parsed = parse(specifier, Arc::clone(&text), media_type).map_err(fault)?;
+        emitted(parsed, options, shown, &text)?
+    } else {
+        (Arc::clone(&text), None)
+    };
+    let parsed = parse_any(specifier, Arc::clone(&code), MediaType::Cjs).map_err(fault)?;
+    let left = all_imports(&parsed).imports;
+    let common = Some(common_exports(&parsed));
+    Ok(Script { imports: kept(&left, &left, shown, &code), code, source_map, common })
+}
+
+pub(crate) fn common_exports(parsed: &ParsedSource) -> CommonExports {
+    let found = parsed.analyze_cjs();
+    CommonExports { names: found.exports, from: found.reexports }
+}
+
+type Emitted = (Arc<str>, Option<Arc<[u8]>>);
+
+fn emitted(
+    parsed: ParsedSource,
+    options: &TranspileOptions,
+    shown: &str,
+    text: &str,
+) -> Result<Emitted, SourceFault> {
+    let emit = EmitOptions { source_map: SourceMapOption::Separate, ..EmitOptions::default() };
+    let emitted = parsed
+        .transpile(options, &TranspileModuleOptions::default(), &emit)
+        .map_err(|error| transpile_fault(shown, text, &error))?
+        .into_source();
+    Ok((emitted.text.into(), emitted.source_map.map(|map| map.into_bytes().into())))
+}
+
+/// A file that may be a module or a script.
+pub(crate) fn parse_any(
+    specifier: &str,
+    text: Arc<str>,
+    media_type: MediaType,
+) -> Result<ParsedSource, ParseDiagnostic> {
+    deno_ast::parse_program(parameters(specifier, text, media_type))
+}
+
+/// An ES module.
+pub(crate) fn parse(
+    specifier: &str,
+    text: Arc<str>,
+    media_type: MediaType,
+) -> Result<ParsedSource, ParseDiagnostic> {
+    deno_ast::parse_module(parameters(specifier, text, media_type))
+}
+
+fn parameters(specifier: &str, text: Arc<str>, media_type: MediaType) -> ParseParams {
+    ParseParams {
         specifier: ModuleSpecifier::parse(specifier).expect("specifiers are made from URLs"),
         text,
         media_type,
         capture_tokens: false,
         scope_analysis: false,
         maybe_syntax: None,
-    })
+    }
 }
 
 /// The imports `left` in the code, each with its place among those `written` in the source. An
@@ -131,13 +200,14 @@ fn kept(left: &[Import], written: &[Import], shown: &str, text: &str) -> Vec<Scr
             kind: import.kind,
             media: import.media.clone(),
             position: Position::of(shown.to_owned(), text, place(import)),
+            guarded: import.guarded,
         })
         .collect()
 }
 
 /// Blanks out import attributes: every module reaches the engine as JavaScript, JSON included, and
 /// would not be accepted as anything else. Columns stay as they are.
-fn without_attributes(code: &Arc<str>, imports: &[Import]) -> Arc<str> {
+pub(crate) fn without_attributes(code: &Arc<str>, imports: &[Import]) -> Arc<str> {
     let ranges: Vec<_> = imports.iter().filter_map(|import| import.attributes.clone()).collect();
     if ranges.is_empty() {
         return Arc::clone(code);
@@ -153,7 +223,7 @@ fn without_attributes(code: &Arc<str>, imports: &[Import]) -> Arc<str> {
     blanked.into()
 }
 
-fn syntax_fault(shown: &str, text: &str, error: &ParseDiagnostic) -> SourceFault {
+pub(crate) fn syntax_fault(shown: &str, text: &str, error: &ParseDiagnostic) -> SourceFault {
     let range = error.range().as_byte_range(StartSourcePos::START_SOURCE_POS);
     let position = Position::of(shown.to_owned(), text, range);
     SourceFault::new(error.kind().msg().into_owned()).at(position)

@@ -12,17 +12,20 @@ use isobase_base::limits::SOURCE_COMPONENT_BYTES_MAX;
 use isobase_base::project::{FunctionSettings, ProjectError};
 use isobase_base::{Access, FunctionSlug, Target};
 use isobase_engine::{Absent, Artifact, Publish, Reuse};
+use isobase_packages::Origin;
 use parking_lot::Mutex;
 
 use crate::SourcesConfig;
-use crate::compile::{crashed, load_script};
+use crate::compile::{ScriptSource, crashed, load_script};
 use crate::discovery::{self, Entry};
 use crate::fault::SourceFault;
 use crate::function::{Build, Ready};
+use crate::package_script::PackageScripts;
 use crate::probes::{Names, Probes, concerns, join_names};
 use crate::resolve::Folders;
 use crate::rust_crate::{self, CrateBuild, CrateBuilds};
 use crate::sources::SourceStatus;
+use crate::supply::{HostSupply, Supply};
 use crate::transpile::Scripts;
 use crate::watcher::{Change, Watcher};
 
@@ -35,6 +38,7 @@ pub(crate) struct Workshop {
     /// Variables of all functions.
     environment: BTreeMap<String, String>,
     scripts: Scripts,
+    package_scripts: PackageScripts,
     known: BTreeMap<FunctionSlug, Known>,
     /// Outlives `known`: a function that comes back counts on.
     versions: BTreeMap<FunctionSlug, u64>,
@@ -50,6 +54,8 @@ struct Known {
     building: Option<CrateBuild>,
     /// Counts builds of a crate: an older one's end is worth nothing.
     serial: u64,
+    /// Whether the last build failed for want of a network.
+    may_pass: bool,
     /// The component that the last finished build of the crate gave.
     component: Option<Result<Bytes, SourceFault>>,
 }
@@ -72,8 +78,20 @@ impl Workshop {
             functions: absolute(&config.functions_folder),
         };
         let environment = functions_environment(&config)?;
-        let (scripts, known, versions) = Default::default();
-        Ok(Self { config, folders, publish, crates, watcher, environment, scripts, known, versions, status })
+        let (scripts, package_scripts, known, versions) = Default::default();
+        Ok(Self {
+            config,
+            folders,
+            publish,
+            crates,
+            watcher,
+            environment,
+            scripts,
+            package_scripts,
+            known,
+            versions,
+            status,
+        })
     }
 
     /// Builds and publishes all functions, and starts to watch.
@@ -103,6 +121,17 @@ impl Workshop {
             self.discover();
         }
         self.build_where(|known| settings || hit(&known.names));
+        self.settle();
+    }
+
+    /// Whether [`Workshop::try_again`] may change anything.
+    pub(crate) fn may_recover(&self) -> bool {
+        self.known.values().any(|known| known.may_pass)
+    }
+
+    /// Builds what failed for want of a network.
+    pub(crate) fn try_again(&mut self) {
+        self.build_where(|known| known.may_pass);
         self.settle();
     }
 
@@ -162,6 +191,7 @@ impl Workshop {
         let mut names = probes.names(&self.folders.project);
         let known = self.known.entry(slug.clone()).or_default();
         known.probes = probes;
+        known.may_pass = matches!(&outcome, Err(fault) if fault.may_pass);
         let made = match outcome {
             Ok(Made::Nothing) => {
                 known.names = names;
@@ -201,7 +231,7 @@ impl Workshop {
         }
         match discovery::entry(slug, settings, declared, &self.folders, probes)? {
             None => Ok(Made::Nothing),
-            Some(Entry::Script(path)) => self.load_script(&path, settings, probes).map(Made::Artifact),
+            Some(Entry::Script(path)) => self.load_script(slug, &path, settings, probes).map(Made::Artifact),
             Some(Entry::Component(path)) => {
                 let read = probes.read(&path, SOURCE_COMPONENT_BYTES_MAX);
                 let fault = |error| SourceFault::new(format!("{}: {error}", self.folders.shown(&path)));
@@ -213,11 +243,37 @@ impl Workshop {
 
     fn load_script(
         &mut self,
-        path: &Path,
+        slug: &FunctionSlug,
+        entry: &Path,
         settings: &FunctionSettings,
         probes: &mut Probes,
     ) -> Result<Artifact, SourceFault> {
-        load_script(path, settings.import_map.as_deref(), &self.folders, probes, &mut self.scripts)
+        let lock_file = self.config.locks_folder.join(format!("{slug}.lock"));
+        let remembered = std::fs::read_to_string(&lock_file).ok();
+        let supply = match &self.config.packages {
+            Some(packages) => Supply::Host(HostSupply {
+                packages: packages.clone(),
+                scripts: self.package_scripts.clone(),
+                origin: Origin::Local,
+                remembered: remembered.clone(),
+            }),
+            None => Supply::Nowhere,
+        };
+        let source = ScriptSource {
+            entry,
+            import_map: settings.import_map.as_deref(),
+            static_files: &settings.static_files,
+            folders: &self.folders,
+        };
+        let compiled = load_script(source, probes, &mut self.scripts, &supply)?;
+        if let Some(lock) = compiled.lock.filter(|lock| Some(lock) != remembered.as_ref()) {
+            let written = std::fs::create_dir_all(&self.config.locks_folder)
+                .and_then(|()| std::fs::write(&lock_file, lock));
+            if let Err(error) = written {
+                tracing::warn!(function = %slug, %error, "the versions of its packages are not remembered");
+            }
+        }
+        Ok(compiled.artifact)
     }
 
     /// The end of a crate's build.

@@ -7,6 +7,7 @@ use deadpool_postgres::Pool;
 use isobase_base::FunctionSlug;
 use isobase_base::project::{FunctionTriggers, InvalidTriggers};
 use isobase_engine::Limits;
+use isobase_packages::Packages;
 use tokio::sync::watch;
 
 use super::Precedence;
@@ -27,6 +28,8 @@ pub struct ReleasesConfig {
     pub project_ref: String,
     pub limits: Limits,
     pub precedence: Precedence,
+    /// Where packages of what is deployed come from.
+    pub packages: Packages,
     pub check_triggers: CheckTriggers,
 }
 

@@ -2,10 +2,12 @@
 
 use isobase_base::project::InvalidTriggers;
 use isobase_base::{Failure, FunctionSlug, Target, hex};
+use isobase_packages::Origin;
 
 use super::{Release, ReleaseError, Releases};
-use crate::compile::compile;
+use crate::compile::{Compiled, compile};
 use crate::store::{Bundle, Manifest, NewVersion, Reservation, StoreError, digest, encode};
+use crate::supply::{HostSupply, Supply};
 
 /// What a client sends of a function.
 #[derive(Clone, Debug)]
@@ -64,10 +66,19 @@ impl Releases {
         if !names_verify_jwt {
             manifest.verify_jwt = verify_jwt.unwrap_or(true);
         }
+        let supply = Supply::Host(HostSupply {
+            packages: inner.config.packages.clone(),
+            scripts: inner.package_scripts.clone(),
+            origin: Origin::Uploaded,
+            remembered: self.remembered(&slug).await,
+        });
         let (builds, work) = (inner.config.builds_folder.clone(), (bundle, manifest));
         let compiled = tokio::task::spawn_blocking(move || {
-            let (bundle, manifest) = work;
-            let artifact = compile(&bundle, &manifest, &builds)?;
+            let (mut bundle, manifest) = work;
+            let Compiled { artifact, lock } = compile(&bundle, &manifest, &builds, &supply)?;
+            if let Some(lock) = lock {
+                keep_lock(&mut bundle, &manifest, lock);
+            }
             let (encoded, sources) = (encode(&artifact), bundle.encode());
             Ok((artifact, encoded, sources, manifest))
         })
@@ -102,6 +113,35 @@ impl Releases {
         let release = self.get(&slug).await?;
         tracing::info!(function = %slug, version, live = goes_live, "function deployed");
         Ok((release, version))
+    }
+}
+
+impl Releases {
+    /// The lock file of the newest version: the next one keeps its packages as long as what it asks for
+    /// lets it.
+    async fn remembered(&self, slug: &FunctionSlug) -> Option<String> {
+        let stored = self.stored(slug).await.ok()?;
+        let newest = stored.versions.last()?;
+        let sources = self.inner.ledger.content(&newest.sources).await.ok()?;
+        let bundle = Bundle::decode(&sources).ok()?;
+        let lock = bundle.file(&lock_path(&newest.manifest))?;
+        String::from_utf8(lock.content.to_vec()).ok()
+    }
+}
+
+/// Beside the entrypoint, where Deno would look for it too.
+fn lock_path(manifest: &Manifest) -> String {
+    match manifest.entrypoint_path.rsplit_once('/') {
+        Some((folder, _)) => format!("{folder}/deno.lock"),
+        None => "deno.lock".to_owned(),
+    }
+}
+
+/// Stores `lock` among the sources, where they have none of their own.
+fn keep_lock(bundle: &mut Bundle, manifest: &Manifest, lock: String) {
+    let has_own = bundle.files.iter().any(|file| file.path.ends_with("deno.lock"));
+    if !has_own && let Err(error) = bundle.add(&lock_path(manifest), lock.into()) {
+        tracing::warn!(%error, "the versions of a function's packages are not remembered");
     }
 }
 

@@ -25,6 +25,7 @@ pub use deploy::{DeployError, Upload};
 pub use router::Precedence;
 pub use traffic::{Share, Traffic};
 
+use crate::package_script::PackageScripts;
 use crate::store::{Bundle, Ledger, StoreError, StoredFunction};
 use router::{Route, Router};
 use sync::Shown;
@@ -48,6 +49,8 @@ pub(crate) struct Inner {
     /// What the pool was told. Held while that changes.
     shown: tokio::sync::Mutex<Shown>,
     builds: Semaphore,
+    /// Modules of packages as read for the last deploys.
+    package_scripts: PackageScripts,
 }
 
 /// A deployed function, for whoever manages it.

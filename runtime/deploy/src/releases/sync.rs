@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use super::router::{Line, PREVIEW, Preview, Router, Table};
 use super::{Inner, Releases, ReleasesConfig};
 use crate::function::Ready;
+use crate::package_script::PackageScripts;
 use crate::store::{Digest, Ledger, Manifest, StoreError, StoredFunction, StoredVersion, decode};
 
 /// What the pool was told of.
@@ -46,6 +47,7 @@ impl Releases {
             triggers: watch::Sender::default(),
             shown: tokio::sync::Mutex::default(),
             builds: Semaphore::new(DEPLOY_BUILDS_MAX),
+            package_scripts: PackageScripts::default(),
             config,
         });
         inner.follow_all(Boots::AtFirstRequest).await?;

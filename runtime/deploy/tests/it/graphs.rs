@@ -221,14 +221,13 @@ async fn unsupported_imports_show_the_spot_and_the_way() {
             ("_shared/b.ts", "import { z } from \"npm:zod@3\";\nexport const b = () => z;\n"),
         ],
         expect![[r#"
-            `npm:` imports are not supported yet: "npm:zod@3"
+            "npm:zod@3": this host was started without packages
               at supabase/functions/_shared/b.ts:1:19
               |
             1 | import { z } from "npm:zod@3";
               |                   ^^^^^^^^^^^
               imported by supabase/functions/_shared/a.ts
               imported by supabase/functions/f/index.ts
-              hint: copy the module beside the function, for example into functions/_shared, and import it by its path
         "#]],
     )
     .await;

@@ -2,6 +2,11 @@
 
 mod crates;
 mod graphs;
+mod packages;
+mod real_packages;
+#[path = "../../../packages/tests/it/registry.rs"]
+mod registry;
+mod remote;
 mod secrets;
 mod settings;
 mod stand;
