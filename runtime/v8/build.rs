@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -23,6 +24,8 @@ const CRATES: [&str; 7] =
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=../../Cargo.lock");
+    println!("cargo:rerun-if-changed=src");
+    println!("cargo:rustc-env=ISOBASE_V8_SOURCES={:016x}", digest());
     let lock = fs::read_to_string(workspace().join("Cargo.lock")).expect("the workspace has a lock file");
     let mut table = String::from("pub(crate) static PLATFORM: &[(&str, &str)] = &[\n");
     let mut files = BTreeMap::new();
@@ -43,6 +46,16 @@ fn main() {
     table.push_str("];\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("platform.rs");
     fs::write(out, table).expect("OUT_DIR is writable");
+}
+
+/// Of this crate's sources and of the versions it is built with: what a startup image is made of.
+fn digest() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    fs::read(workspace().join("Cargo.lock")).expect("the workspace has a lock file").hash(&mut hasher);
+    for (path, file) in files_below(Path::new("src")) {
+        (path, fs::read(file).expect("a listed file is there")).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 fn workspace() -> PathBuf {
@@ -101,6 +114,12 @@ fn scripts_in(folder: &Path) -> Vec<PathBuf> {
 
 /// All scripts at any depth, by their path below `folder`.
 fn polyfills(folder: &Path) -> BTreeMap<String, PathBuf> {
+    let mut found = files_below(folder);
+    found.retain(|_, path| is_script(path));
+    found
+}
+
+fn files_below(folder: &Path) -> BTreeMap<String, PathBuf> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {
@@ -108,7 +127,7 @@ fn polyfills(folder: &Path) -> BTreeMap<String, PathBuf> {
         for path in entries.map(|entry| entry.expect("the folder stays readable").path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else if is_script(&path) {
+            } else {
                 let name = path.strip_prefix(folder).expect("it is below").to_string_lossy().into_owned();
                 found.insert(name, path);
             }

@@ -64,7 +64,12 @@ impl ModuleLoader for FunctionLoader {
             Code::Json(text) => (ModuleType::JavaScript, format!("export default {text};").into()),
             Code::Wasm(bytes) => {
                 let code = ModuleSourceCode::Bytes(bytes.to_vec().into_boxed_slice().into());
-                return ModuleLoadResponse::Sync(Ok(ModuleSource::new(ModuleType::Wasm, code, specifier, None)));
+                return ModuleLoadResponse::Sync(Ok(ModuleSource::new(
+                    ModuleType::Wasm,
+                    code,
+                    specifier,
+                    None,
+                )));
             }
         };
         let code = ModuleSourceCode::String(code);

@@ -91,6 +91,10 @@ fn container(
         net,
         read: UnaryPermission::allow_all(),
         write: UnaryPermission::allow_all(),
+        // The web's root certificates are no secret of the host.
+        sys: SysDescriptor::parse("ca".to_owned())
+            .map(|kind| Permissions::new_unary(Some(vec![kind]), None, false))
+            .expect("the kind is known"),
         ..Permissions::none_without_prompt()
     };
     PermissionsContainer::new(Arc::new(Parser { policy, disk }), permissions)
@@ -146,7 +150,7 @@ impl PermissionDescriptorParser for Parser {
     }
 
     fn parse_sys_descriptor(&self, text: &str) -> Result<SysDescriptor, SysDescriptorParseError> {
-        Err(SysDescriptorParseError::InvalidKind(text.to_owned()))
+        SysDescriptor::parse(text.to_owned())
     }
 
     fn parse_allow_run_descriptor(
@@ -164,10 +168,7 @@ impl PermissionDescriptorParser for Parser {
         Err(no_list())
     }
 
-    fn parse_path_query<'a>(
-        &self,
-        path: Cow<'a, Path>,
-    ) -> Result<PathQueryDescriptor<'a>, PathResolveError> {
+    fn parse_path_query<'a>(&self, path: Cow<'a, Path>) -> Result<PathQueryDescriptor<'a>, PathResolveError> {
         if path.as_os_str().is_empty() {
             return Err(PathResolveError::EmptyPath);
         }

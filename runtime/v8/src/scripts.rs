@@ -16,13 +16,24 @@ use deno_core::{ExtensionFileSource, ExtensionFileSourceCode, ModuleSpecifier};
 use crate::{extensions, sources};
 
 /// What is changed in Node's modules: in which, what, and to what.
-const CHANGES: [(&str, &str, &str); 4] = [
+const CHANGES: [(&str, &str, &str); 6] = [
     ("_process/process.ts", "__NODE_VERSION__", deno_node::NODE_VERSION),
+    // Files have no modes; one that a file is written with is no reason to fail.
+    ("fs.ts", "await Deno.chmod(pathOrRid as string, mode);", ""),
+    ("fs.ts", "Deno.chmodSync(pathOrRid as string, mode);", ""),
     // To the function's log; the host's standard error is not the function's.
-    ("process.ts", "core.print(`${format(...new SafeArrayIterator(args))}\\n`, true)", "internals.log(3, format(...new SafeArrayIterator(args)))"),
+    (
+        "process.ts",
+        "core.print(`${format(...new SafeArrayIterator(args))}\\n`, true)",
+        "internals.log(3, format(...new SafeArrayIterator(args)))",
+    ),
     // V8 believes what it is given as its own compiled code.
     ("vm.js", "      cachedData,\n      produceCachedData,", "      undefined,\n      false,"),
-    ("vm.js", "    cachedData,\n    produceCachedData,\n    parsingContext,\n    contextExtensions", "    undefined,\n    false,\n    parsingContext,\n    contextExtensions"),
+    (
+        "vm.js",
+        "    cachedData,\n    produceCachedData,\n    parsingContext,\n    contextExtensions",
+        "    undefined,\n    false,\n    parsingContext,\n    contextExtensions",
+    ),
 ];
 
 /// A table that is searched by specifier, sorted.
@@ -57,8 +68,8 @@ pub(crate) fn text_of(file: &ExtensionFileSource) -> Result<Cow<'static, str>, S
     if let Some(text) = sources::text(file.specifier) {
         return Ok(Cow::Borrowed(text));
     }
-    let path = path_among_polyfills(file)
-        .ok_or_else(|| format!("the script {} is not embedded", file.specifier))?;
+    let path =
+        path_among_polyfills(file).ok_or_else(|| format!("the script {} is not embedded", file.specifier))?;
     let text = sources::node(path).ok_or_else(|| format!("the polyfill {path} is not embedded"))?;
     let mut text = Cow::Borrowed(text);
     for (_, from, to) in CHANGES.iter().filter(|(of, ..)| *of == path) {
@@ -136,7 +147,11 @@ pub(crate) fn unpack(packed: Box<[u8]>) -> Option<Scripts> {
         let (specifier, after) = after.split_at_checked(specifier_length)?;
         let (text, after) = after.split_at_checked(text_length)?;
         let entry = (ascii(specifier)?, ascii(text)?);
-        if *kind == Kind::Classic as u8 { classic.push(entry) } else { modules.push(entry) }
+        if *kind == Kind::Classic as u8 {
+            classic.push(entry)
+        } else {
+            modules.push(entry)
+        }
         rest = after;
     }
     classic.sort_unstable();
@@ -161,7 +176,8 @@ mod tests {
     fn every_script_is_there_and_sorted() {
         let scripts = unpack(make().unwrap().into_boxed_slice()).unwrap();
         assert!(scripts.classic.is_sorted() && scripts.modules.is_sorted());
-        let holds = |name: &str| scripts.modules.binary_search_by_key(&name, |(specifier, _)| specifier).is_ok();
+        let holds =
+            |name: &str| scripts.modules.binary_search_by_key(&name, |(specifier, _)| specifier).is_ok();
         assert!(holds("node:fs") && holds("node:process") && holds("node:module"));
         assert!(!scripts.classic.iter().any(|(_, text)| text.contains("__NODE_VERSION__")));
     }

@@ -71,6 +71,7 @@ fn build_id() -> String {
         hash.update(text.as_bytes());
     };
     add(env!("CARGO_PKG_VERSION"));
+    add(env!("ISOBASE_V8_SOURCES"));
     add(v8::V8::get_version());
     add(platform::FLAGS);
     add(if cfg!(debug_assertions) { "debug" } else { "release" });
@@ -145,7 +146,21 @@ fn create() -> Result<Box<[u8]>, SnapshotError> {
     runtime
         .execute_script("ext:isobase_runtime/bootstrap.js", sources::BOOTSTRAP)
         .map_err(|error| SnapshotError::Evaluate(error.to_string()))?;
+    add_vm_context(&mut runtime)?;
     Ok(runtime.snapshot())
+}
+
+/// What `node:vm` makes contexts from. Without one it would take the first context there is: the
+/// platform's own.
+fn add_vm_context(runtime: &mut JsRuntimeForSnapshot) -> Result<(), SnapshotError> {
+    let mode = || deno_node::ContextInitMode::ForSnapshot;
+    v8::scope!(scope, runtime.v8_isolate());
+    let template = deno_node::init_global_template(scope, mode());
+    let context = deno_node::create_v8_context(scope, template, mode(), std::ptr::null_mut());
+    if scope.add_context(context) == deno_node::VM_CONTEXT_INDEX {
+        return Ok(());
+    }
+    Err(SnapshotError::Evaluate("the context of node:vm is not where it is looked for".to_owned()))
 }
 
 #[cfg(test)]

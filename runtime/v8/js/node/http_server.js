@@ -64,6 +64,8 @@ class Connection extends Duplex {
   _httpMessage = null;
   _paused = false;
   encrypted = false;
+  /** For servers of node:http2, which choose by it; they serve HTTP/1 too if told to. */
+  alpnProtocol = "http/1.1";
   connecting = false;
   remotePort = 0;
   localAddress = "127.0.0.1";

@@ -77,7 +77,9 @@ impl OpenFile {
 
     fn truncate(&self, length: u64) -> FsResult<()> {
         match &self.content {
-            Content::Written(written) if self.options.write || self.options.append => Ok(written.truncate(length)?),
+            Content::Written(written) if self.options.write || self.options.append => {
+                Ok(written.truncate(length)?)
+            }
             _ => Err(Fault::NotOpenForThat.into()),
         }
     }

@@ -59,7 +59,11 @@ impl Isolate {
         let main = v8::String::new(scope, main.as_str()).unwrap_or_else(|| v8::String::empty(scope));
         let needs_node = v8::Boolean::new(scope, needs_node);
         let receiver = v8::undefined(scope).into();
-        v8::Local::new(scope, configure).call(scope, receiver, &[environment.into(), main.into(), needs_node.into()]);
+        v8::Local::new(scope, configure).call(
+            scope,
+            receiver,
+            &[environment.into(), main.into(), needs_node.into()],
+        );
     }
 
     async fn evaluate(&mut self, main: &ModuleSpecifier) -> Result<(), Failure> {

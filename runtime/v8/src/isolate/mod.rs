@@ -158,11 +158,7 @@ pub(crate) struct Isolate {
 
 impl Isolate {
     /// On the isolate's own thread, inside its tokio runtime.
-    fn create(
-        image: Image,
-        memory: Arc<MemoryMeter>,
-        heap_bytes_max: usize,
-    ) -> Result<Self, String> {
+    fn create(image: Image, memory: Arc<MemoryMeter>, heap_bytes_max: usize) -> Result<Self, String> {
         let loader = Rc::new(FunctionLoader::new());
         let disk = Disk::new(&memory);
         let mut runtime = JsRuntime::try_new(RuntimeOptions {

@@ -11,9 +11,9 @@ mod resolve;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deno_core::Extension;
-use deno_fs::FileSystemRc;
 use ::deno_io::FdTable;
+use deno_core::{Extension, Resource};
+use deno_fs::FileSystemRc;
 use node_resolver::errors::{PackageFolderResolveError, PackageFolderResolveErrorKind, PackageNotFoundError};
 use node_resolver::{InNpmPackageChecker, NpmPackageFolderResolver, UrlOrPathRef};
 
@@ -26,7 +26,13 @@ pub(crate) use resolve::{FACADE, SharedModules};
 deno_core::extension!(
     deno_io,
     lazy_loaded_js = ["ext:deno_io/12_io.js" = "js/node/io.js"],
-    state = |state| state.put(FdTable::new()),
+    state = |state| {
+        state.put(FdTable::new());
+        // Node's modules take the number of the first resource, zero, for none.
+        for _ in 0..3 {
+            state.resource_table.add(Standard);
+        }
+    },
 );
 
 deno_core::extension!(deno_os, lazy_loaded_js = ["ext:deno_os/30_os.js" = "js/node/os.js"]);
@@ -81,6 +87,11 @@ pub(crate) fn extensions(disk: &Arc<Disk>) -> Vec<Extension> {
         isobase_node::init(),
     ]
 }
+
+/// Where a process has its input, output and errors.
+struct Standard;
+
+impl Resource for Standard {}
 
 /// A parameter of `deno_node` and no more: no value of it is made, since it is given no services, and the
 /// operations that would ask for one are refused.

@@ -123,19 +123,7 @@ pub(super) fn op_isobase_commonjs_compile<'s>(
 ) -> Option<v8::Local<'s, v8::Function>> {
     let name = v8::String::new(scope, specifier)?;
     let text = v8::String::new(scope, text)?;
-    let origin = v8::ScriptOrigin::new(
-        scope,
-        name.into(),
-        0,
-        0,
-        false,
-        -1,
-        None,
-        false,
-        false,
-        false,
-        None,
-    );
+    let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, false, None);
     let parameters = ["exports", "require", "module", "__filename", "__dirname"];
     let mut names = Vec::with_capacity(parameters.len());
     for parameter in parameters {

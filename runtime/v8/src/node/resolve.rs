@@ -82,9 +82,10 @@ impl ProgramModules {
             return self.file_or_folder(base.join(specifier).ok()?.as_str());
         }
         let folders = base.path().match_indices('/').map(|(at, _)| &base.path()[..at]);
-        folders.rev().filter(|folder| !folder.ends_with("/node_modules")).find_map(|folder| {
-            self.file_or_folder(&format!("file://{folder}/node_modules/{specifier}"))
-        })
+        folders
+            .rev()
+            .filter(|folder| !folder.ends_with("/node_modules"))
+            .find_map(|folder| self.file_or_folder(&format!("file://{folder}/node_modules/{specifier}")))
     }
 
     fn file_or_folder(&self, url: &str) -> Option<String> {

@@ -7,8 +7,10 @@ use crate::support::{FunctionBuilder, function, outcome_code, outcome_of};
 
 fn commonjs(specifier: &str, text: &str, exports: &[&str], imports: &[(&str, &str)]) -> Module {
     let mut module = Module::script(specifier, "");
-    module.code =
-        Code::CommonJs { text: text.into(), exports: exports.iter().map(|name| (*name).to_owned()).collect() };
+    module.code = Code::CommonJs {
+        text: text.into(),
+        exports: exports.iter().map(|name| (*name).to_owned()).collect(),
+    };
     module.imports = imports.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
     module
 }
@@ -23,7 +25,12 @@ fn json(specifier: &str, text: &str) -> Module {
 fn with_package(imports: &str, body: &str, text: &str, exports: &[&str]) -> FunctionBuilder {
     function("commonjs", &outcome_code(imports, body))
         .resolving("p", "file:///node_modules/p/index.js")
-        .module(commonjs("file:///node_modules/p/index.js", text, exports, &[("q", "file:///node_modules/q/q.js")]))
+        .module(commonjs(
+            "file:///node_modules/p/index.js",
+            text,
+            exports,
+            &[("q", "file:///node_modules/q/q.js")],
+        ))
         .module(commonjs(
             "file:///node_modules/q/q.js",
             "exports.name = 'q'; exports.seen = require('../p/index.js').early; exports.dir = __dirname;",
@@ -31,7 +38,10 @@ fn with_package(imports: &str, body: &str, text: &str, exports: &[&str]) -> Func
             &[],
         ))
         .module(json("file:///node_modules/p/data.json", r#"{"value":7}"#))
-        .module(Module::script("file:///node_modules/p/module.mjs", "export const late = 'esm'; export default 1;"))
+        .module(Module::script(
+            "file:///node_modules/p/module.mjs",
+            "export const late = 'esm'; export default 1;",
+        ))
         .module(Module::script("file:///node_modules/p/waits.mjs", "await 0; export const late = 'esm';"))
 }
 
@@ -44,7 +54,14 @@ async fn exports_have_names() {
     let text = "exports.one = 1; exports['a b'] = 2; exports.delete = 3; exports.__esModule = true; exports.default = 'd';";
     let exports = ["one", "a b", "delete", "default", "__esModule"];
     let imports = "import p, { one, 'a b' as two, delete as three, 'module.exports' as all } from 'p';";
-    check(imports, "return [p === all, p.one, one, two, three, p.default].join();", text, &exports, "true,1,1,2,3,d").await;
+    check(
+        imports,
+        "return [p === all, p.one, one, two, three, p.default].join();",
+        text,
+        &exports,
+        "true,1,1,2,3,d",
+    )
+    .await;
     check("import p from 'p';", "return p();", "module.exports = () => 'called';", &[], "called").await;
     check("import p from 'p';", "return String(p);", "module.exports = null;", &["x"], "null").await;
 }
@@ -52,7 +69,14 @@ async fn exports_have_names() {
 #[tokio::test]
 async fn a_cycle_sees_what_is_there() {
     let text = "exports.early = 'e'; exports.q = require('q'); exports.late = 'l';";
-    check("import p from 'p';", "return [p.q.seen, p.q.dir, p.late].join();", text, &[], "e,/node_modules/q,l").await;
+    check(
+        "import p from 'p';",
+        "return [p.q.seen, p.q.dir, p.late].join();",
+        text,
+        &[],
+        "e,/node_modules/q,l",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -77,14 +101,22 @@ async fn requires_can_be_computed() {
 #[tokio::test]
 async fn modules_are_sloppy_unless_they_say_otherwise() {
     let text = "exports.sloppy = (function () { return typeof this; })(); undeclared = 5; exports.old = 010;";
-    check("import p from 'p';", "return [p.sloppy, undeclared, p.old].join();", text, &[], "object,5,8").await;
+    check("import p from 'p';", "return [p.sloppy, undeclared, p.old].join();", text, &[], "object,5,8")
+        .await;
 }
 
 #[tokio::test]
 async fn es_modules_can_be_required_unless_they_wait() {
     let text = "exports.late = require('./module.mjs').late; exports.es = require('./module.mjs').__esModule;
         try { require('./waits.mjs'); } catch (error) { exports.code = error.code; }";
-    check("import p from 'p';", "return [p.late, p.es, p.code].join();", text, &[], "esm,true,ERR_REQUIRE_ASYNC_MODULE").await;
+    check(
+        "import p from 'p';",
+        "return [p.late, p.es, p.code].join();",
+        text,
+        &[],
+        "esm,true,ERR_REQUIRE_ASYNC_MODULE",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -97,7 +129,8 @@ async fn what_is_missing_is_named() {
 
 #[tokio::test]
 async fn a_module_that_throws_is_tried_again_and_named_in_the_stack() {
-    let text = "globalThis.tries = (globalThis.tries ?? 0) + 1;\nthrow new Error('broken ' + globalThis.tries);";
+    let text =
+        "globalThis.tries = (globalThis.tries ?? 0) + 1;\nthrow new Error('broken ' + globalThis.tries);";
     let body = "const { createRequire } = await import('node:module'); const require = createRequire('file:///node_modules/p/x.js');
         const told = []; for (let i = 0; i < 2; i++) try { require('./index.js'); } catch (error) { told.push(error.message, error.stack.includes('/node_modules/p/index.js:2')); }
         return told.join();";
@@ -112,7 +145,8 @@ async fn a_function_can_be_commonjs_itself() {
         &[],
         &[],
     );
-    let builder = function("main", "import 'p';").resolving("p", "file:///node_modules/p/index.js").module(main);
+    let builder =
+        function("main", "import 'p';").resolving("p", "file:///node_modules/p/index.js").module(main);
     assert_eq!(outcome_of(builder).await, "false,/node_modules/p/index.js");
 }
 

@@ -72,15 +72,22 @@ async fn a_functions_own_files_are_beside_it() {
         for (const attempt of [() => Deno.writeTextFile('/own/data/a.txt', 'x'), () => Deno.remove('/own/data/a.txt'), () => Deno.truncate('/own/data/a.txt', 1)]) {
             told.push(await attempt().then(() => 'done', (error) => error.name));
         } return told.join();";
-    let builder = function("own", &outcome_code("", body)).file("/own/data/a.txt", "given").file("/own/b.txt", "");
+    let builder =
+        function("own", &outcome_code("", body)).file("/own/data/a.txt", "given").file("/own/b.txt", "");
     let expected = "given,given,given,/own,b.txt+data,PermissionDenied,PermissionDenied,PermissionDenied";
     assert_eq!(outcome_of(builder).await, expected);
 }
 
 #[tokio::test]
 async fn nobody_else_sees_a_functions_tmp() {
-    let write = function("private", &outcome_code("", "await Deno.writeTextFile('/tmp/secret', 's'); return 'kept';"));
+    let write = function(
+        "private",
+        &outcome_code("", "await Deno.writeTextFile('/tmp/secret', 's'); return 'kept';"),
+    );
     assert_eq!(outcome_of(write).await, "kept");
-    let read = function("private", &outcome_code("", "return await Deno.readTextFile('/tmp/secret').catch((error) => error.name);"));
+    let read = function(
+        "private",
+        &outcome_code("", "return await Deno.readTextFile('/tmp/secret').catch((error) => error.name);"),
+    );
     assert_eq!(outcome_of(read).await, "NotFound");
 }
