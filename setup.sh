@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a build or a test run needs and is not there yet. Safe to run again.
-#   ./setup.sh run    what `make run` needs: a C compiler, Postgres 15 or newer, the WASM target, the V8 archive
+#   ./setup.sh run    what `make run` needs: a C compiler and libclang, Postgres 15 or newer, the WASM target, the V8 archive
 #   ./setup.sh test   the above and Node.js with the clients that the end-to-end tests drive
 #   ./setup.sh bench  the above and the peers that `make bench` compares with
 set -euo pipefail
@@ -22,10 +22,18 @@ postgres_found() {
         || { has pg_config && [ -x "$(pg_config --bindir)/postgres" ]; }
 }
 
+# A build script reads C headers with it; the library of C++ tools beside it is another one.
+libclang_found() {
+    local where=(/usr/lib /usr/local/lib)
+    [ -n "${LIBCLANG_PATH:-}" ] \
+        || [ -n "$(find "${where[@]}" \( -name 'libclang.so*' -o -name 'libclang-[0-9]*.so*' \) -print -quit 2>/dev/null)" ]
+}
+
 has cargo || fail "cargo was not found. Install Rust with rustup, open a new shell, and run this again."
 need_package cc build-essential
 need_package curl curl
 postgres_found || apt_missing+=(postgresql)
+libclang_found || apt_missing+=(libclang-dev)
 if [ "$want" != run ]; then
     need_package node nodejs npm
     need_package git git
