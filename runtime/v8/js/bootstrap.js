@@ -12,6 +12,7 @@ const { op_isobase_log, op_isobase_v8_version, op_set_format_exception_callback 
 /** No more of a line is copied into the host, which cuts it to its own bound in bytes. */
 const LINE_LENGTH_MAX = 10_000;
 
+core.setBuildInfo("x86_64-unknown-linux-gnu"); // Node's modules ask.
 delete Intl.v8BreakIterator; // Not a standard.
 
 // Before anything takes the operation of fetch.
@@ -22,7 +23,7 @@ const performance = core.loadExtScript("ext:deno_web/15_performance.js");
 const { Window } = core.loadExtScript("ext:deno_web/04_global_interfaces.js");
 core.loadExtScript("ext:isobase_runtime/errors.js");
 const serve = core.loadExtScript("ext:isobase_runtime/serve.js");
-const { globals } = core.loadExtScript("ext:isobase_runtime/globals.js");
+const { globals, nodeGlobals } = core.loadExtScript("ext:isobase_runtime/globals.js");
 const { Deno, version } = core.loadExtScript("ext:isobase_runtime/deno.js");
 const { setEnvironment } = core.loadExtScript("ext:isobase_runtime/environment.js");
 const { setUserAgent } = core.loadExtScript("ext:isobase_runtime/navigator.js");
@@ -98,10 +99,20 @@ function trimNewline(text) {
   return text.length > 0 && text[text.length - 1] === "\n" ? StringPrototypeSlice(text, 0, -1) : text;
 }
 
-/** Gives the isolate its function's variables. */
-function configure(environment, mainModule) {
+/** Gives the isolate its function's variables, and Node's modules what they ask about their process. */
+function configure(environment, mainModule, needsNode) {
   setEnvironment(environment);
   Deno.mainModule = mainModule;
+  internals.__nodeBootstrapArgs = {
+    __proto__: null,
+    argv0: "isobase",
+    denoArgs: Deno.args,
+    denoVersion: version,
+    nodeDebug: environment.NODE_DEBUG,
+    runningOnMainThread: true,
+    usesLocalNodeModulesDir: false,
+  };
+  if (needsNode) core.defineGlobalProperties(globalThis, nodeGlobals);
 }
 
 const LIFECYCLE = ["load", "beforeunload", "drain", "unload"];

@@ -1,16 +1,18 @@
-// The Deno namespace, as far as an edge function has use for it. There is no file system, no
-// process and no listening socket; `Deno.serve` registers the function's handler.
+// The Deno namespace, as far as an edge function has use for it. The file system is the function's own;
+// there is no process and no listening socket; `Deno.serve` registers the function's handler.
 (function () {
 const { core, primordials } = __bootstrap;
-const { ObjectFreeze, PromiseReject, SafeArrayIterator, SymbolFor } = primordials;
+const { ObjectDefineProperty, ObjectFreeze, PromiseReject, SafeArrayIterator, SymbolFor } = primordials;
 
 const load = core.loadExtScript;
 const consoleModule = load("ext:deno_web/01_console.js");
 const { env } = load("ext:isobase_runtime/environment.js");
 const { errors } = load("ext:isobase_runtime/errors.js");
 const { serve } = load("ext:isobase_runtime/serve.js");
+const files = () => load("ext:deno_fs/30_fs.js");
 const httpClient = () => load("ext:deno_fetch/22_http_client.js");
 const net = () => load("ext:deno_net/01_net.js");
+const standard = () => load("ext:deno_io/12_io.js");
 const tls = () => load("ext:deno_net/02_tls.js");
 
 /** The runtime's own versions; filled in when an isolate starts. */
@@ -36,6 +38,21 @@ const Deno = {
   pid: 1,
   serve,
   version,
+  consoleSize: () => ({ columns: 80, rows: 24 }),
+  execPath: () => "/bin/isobase",
+  gid: () => 0,
+  hostname: () => "localhost",
+  loadavg: () => [0, 0, 0],
+  networkInterfaces: () => [],
+  osRelease: () => "",
+  osUptime: () => load("ext:deno_os/30_os.js").osUptime(),
+  ppid: 0,
+  systemMemoryInfo() {
+    const { heapTotal, heapUsed } = core.memoryUsage();
+    const free = heapTotal - heapUsed;
+    return { total: heapTotal, free, available: free, buffers: 0, cached: 0, swapTotal: 0, swapFree: 0 };
+  },
+  uid: () => 0,
   // Asking is fine, ending the process is not: a function ends when its request does.
   exit() {},
   addSignalListener() {},
@@ -53,6 +70,41 @@ Deno.upgradeWebSocket = (request, options) => {
   return load("ext:isobase_runtime/websocket.js").upgradeWebSocket(request, options);
 };
 
+/** Names whose values are made when one of them is first read. */
+function whenRead(loader, ...names) {
+  for (const name of new SafeArrayIterator(names)) {
+    const define = (value) => {
+      ObjectDefineProperty(Deno, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+      return value;
+    };
+    ObjectDefineProperty(Deno, name, {
+      __proto__: null,
+      get: () => define(loader()[name]),
+      set: define,
+      enumerable: true,
+      configurable: true,
+    });
+  }
+}
+
+for (const name of new SafeArrayIterator(["Command", "kill", "listen", "listenDatagram", "listenTls", "watchFs"])) {
+  Deno[name] = function () {
+    throw new errors.NotSupported(`Deno.${name} is not available to a function`);
+  };
+}
+
+lazily(
+  files,
+  "chdir", "chmod", "chmodSync", "chown", "chownSync", "copyFile", "copyFileSync", "create", "createSync", "cwd",
+  "link", "linkSync", "lstat", "lstatSync", "makeTempDir", "makeTempDirSync", "makeTempFile",
+  "makeTempFileSync", "mkdir", "mkdirSync", "open", "openSync", "readDir", "readDirSync", "readFile",
+  "readFileSync", "readLink", "readLinkSync", "readTextFile", "readTextFileSync", "realPath", "realPathSync",
+  "remove", "removeSync", "rename", "renameSync", "stat", "statSync", "symlink", "symlinkSync", "truncate",
+  "truncateSync", "umask", "utime", "utimeSync", "writeFile", "writeFileSync", "writeTextFile",
+  "writeTextFileSync",
+);
+whenRead(files, "FsFile");
+whenRead(standard, "SeekMode", "stderr", "stdin", "stdout");
 lazily(net, "resolveDns");
 lazily(tls, "connectTls", "startTls");
 

@@ -2,7 +2,7 @@
 // evaluated while the snapshot is written; the rest loads at first use.
 (function () {
 const { core, primordials } = __bootstrap;
-const { SafeArrayIterator, TypeError } = primordials;
+const { ObjectFreeze, SafeArrayIterator, TypeError } = primordials;
 
 const load = core.loadExtScript;
 const abortSignal = load("ext:deno_web/03_abort_signal.js");
@@ -26,12 +26,17 @@ const urlPattern = load("ext:deno_web/01_urlpattern.js");
 const webidl = load("ext:deno_webidl/00_webidl.js");
 const { Navigator, navigator } = load("ext:isobase_runtime/navigator.js");
 
+const ai = () => load("ext:isobase_runtime/ai.js");
+const caches = () => load("ext:isobase_runtime/caches.js");
 const broadcastChannel = () => load("ext:deno_web/01_broadcast_channel.js");
 const compression = () => load("ext:deno_web/14_compression.js");
 const eventSource = () => load("ext:deno_fetch/27_eventsource.js");
 const fileReader = () => load("ext:deno_web/10_filereader.js");
 const geometry = () => load("ext:deno_web/17_geometry.js");
 const imageData = () => load("ext:deno_web/16_image_data.js");
+const nodeBuffer = core.createLazyLoader("node:buffer");
+const nodeProcess = core.createLazyLoader("node:process");
+const nodeTimers = core.createLazyLoader("node:timers");
 const webSocket = core.createLazyLoader("ext:deno_websocket/01_websocket.js");
 
 const globals = {
@@ -42,6 +47,7 @@ const globals = {
   clearTimeout: core.propWritable(timers.clearTimeout),
   crypto: core.propGetterOnly(() => crypto.crypto),
   fetch: core.propWritable(fetching.fetch),
+  global: core.propWritable(globalThis),
   navigator: core.propGetterOnly(() => navigator),
   performance: core.propWritable(performance.performance),
   reportError: core.propWritable(event.reportError),
@@ -97,7 +103,12 @@ expose(
 expose(url, "URL", "URLSearchParams");
 expose(urlPattern, "URLPattern");
 expose({ Navigator }, "Navigator");
+globals.Supabase = core.propNonEnumerableLazyLoaded(
+  ({ Session }) => ObjectFreeze({ __proto__: null, ai: ObjectFreeze({ __proto__: null, Session }) }),
+  ai,
+);
 exposeLazily(broadcastChannel, "BroadcastChannel");
+exposeLazily(caches, "caches");
 exposeLazily(compression, "CompressionStream", "DecompressionStream");
 exposeLazily(eventSource, "EventSource");
 exposeLazily(fileReader, "FileReader");
@@ -108,5 +119,26 @@ exposeLazily(
 exposeLazily(imageData, "ImageData");
 exposeLazily(webSocket, "WebSocket");
 
-return { globals };
+// Node's, which every package may use without importing them. Deno shows them to all code too.
+for (
+  const { 0: name, 1: loader, 2: key } of new SafeArrayIterator([
+    ["Buffer", nodeBuffer, "Buffer"],
+    ["clearImmediate", nodeTimers, "clearImmediate"],
+    ["process", nodeProcess, "default"],
+    ["setImmediate", nodeTimers, "setImmediate"],
+  ])
+) {
+  globals[name] = core.propNonEnumerableLazyLoaded((module) => module[key], loader);
+}
+
+/** For functions with packages: timers are objects there, with `unref()`, that are numbers where one is asked. */
+const nodeGlobals = {
+  __proto__: null,
+  clearInterval: core.propWritableLazyLoaded((module) => module.clearInterval, nodeTimers),
+  clearTimeout: core.propWritableLazyLoaded((module) => module.clearTimeout, nodeTimers),
+  setInterval: core.propWritableLazyLoaded((module) => module.setInterval, nodeTimers),
+  setTimeout: core.propWritableLazyLoaded((module) => module.setTimeout, nodeTimers),
+};
+
+return { globals, nodeGlobals };
 })();

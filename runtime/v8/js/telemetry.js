@@ -15,11 +15,18 @@ const noopSpan = ObjectFreeze({
   end() {},
 });
 
-internals.__telemetry = {
+const otelState = ObjectFreeze({
   __proto__: null,
   TRACING_ENABLED: false,
   METRICS_ENABLED: false,
   PROPAGATORS: ArrayPrototypeSlice([]),
+});
+
+internals.__telemetry = {
+  ...otelState,
+  __proto__: null,
+  otelState,
+  SPAN_KEY: Symbol("span"),
   ContextManager: { __proto__: null, active: () => undefined },
   DID_NOT_ENTER,
   builtinTracer: () => ({ __proto__: null, startSpan: () => noopSpan }),

@@ -22,6 +22,7 @@ use http::Uri;
 use hyper_util::client::legacy::connect::dns::Name;
 use isobase_http::{Destination, EgressPolicy, Resolve};
 
+use crate::files::Disk;
 use crate::permissions;
 
 thread_local! {
@@ -41,7 +42,8 @@ pub(crate) fn apply(
         Resolver::custom(Arc::new(PolicyResolver { policy: policy.clone(), resolver: resolver.clone() }));
     options.request_builder_hook = Some(judge);
     let is_open = policy.closed().is_empty();
-    state.put(permissions::under(policy));
+    let disk = state.borrow::<Arc<Disk>>().clone();
+    state.put(permissions::under(policy, &disk));
     if !is_open {
         // Its addresses were judged with their names, by the resolver, so that it may be sent where
         // permissions alone would have to refuse. Otherwise the client is made by the first fetch.

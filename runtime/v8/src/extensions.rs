@@ -8,8 +8,9 @@ use deno_tls::RootCertStoreProvider;
 use deno_tls::rustls::RootCertStore;
 
 use crate::blobs::CountedBlobs;
+use crate::files::Disk;
 use crate::memory::MemoryMeter;
-use crate::{ops, sources};
+use crate::{node, ops, sources};
 
 deno_core::extension!(
     deno_telemetry,
@@ -49,6 +50,8 @@ deno_core::extension!(
     ],
     lazy_loaded_js = [
         dir "js",
+        "ext:isobase_runtime/ai.js" = "ai.js",
+        "ext:isobase_runtime/caches.js" = "caches.js",
         "ext:isobase_runtime/deno.js" = "deno.js",
         "ext:isobase_runtime/environment.js" = "environment.js",
         "ext:isobase_runtime/errors.js" = "errors.js",
@@ -62,9 +65,9 @@ deno_core::extension!(
 );
 
 /// For an isolate that starts from the snapshot: operations and state, no sources.
-pub(crate) fn for_isolate(memory: &Arc<MemoryMeter>) -> Vec<Extension> {
+pub(crate) fn for_isolate(memory: &Arc<MemoryMeter>, disk: &Arc<Disk>) -> Vec<Extension> {
     let certificates: Arc<dyn RootCertStoreProvider> = Arc::new(SharedCertificates);
-    vec![
+    let mut extensions = vec![
         deno_telemetry::init(),
         deno_webidl::deno_webidl::init(),
         deno_web::deno_web::init(
@@ -80,30 +83,34 @@ pub(crate) fn for_isolate(memory: &Arc<MemoryMeter>) -> Vec<Extension> {
             ..Default::default()
         }),
         deno_websocket::deno_websocket::init(),
-        deno_net::deno_net::init(Some(certificates), None),
+        node::restrict_network(deno_net::deno_net::init(Some(certificates), None)),
         deno_tls::deno_tls::init(),
         isobase_bind_v8::isobase_host::init(),
         isobase_runtime::init(),
-    ]
-}
-
-/// For writing the snapshot: the same extensions, with the text of their scripts.
-pub(crate) fn for_snapshot() -> Vec<Extension> {
-    let mut extensions = for_isolate(&MemoryMeter::new(u64::MAX));
-    for extension in &mut extensions {
-        extension.lazy_loaded_js_files = embedded(&extension.lazy_loaded_js_files);
-        extension.lazy_loaded_esm_files = embedded(&extension.lazy_loaded_esm_files);
-    }
+    ];
+    extensions.extend(node::extensions(disk));
     extensions
 }
 
-fn embedded(files: &[ExtensionFileSource]) -> Cow<'static, [ExtensionFileSource]> {
-    let with_text = files.iter().map(|file| {
-        let text = sources::text(file.specifier)
-            .unwrap_or_else(|| panic!("the script {} is not embedded", file.specifier));
-        ExtensionFileSource::new_computed(file.specifier, Arc::from(text))
-    });
-    with_text.collect()
+/// The same, of no isolate.
+pub(crate) fn for_listing() -> Vec<Extension> {
+    let memory = MemoryMeter::new(u64::MAX);
+    for_isolate(&memory, &Disk::new(&memory))
+}
+
+/// For writing the snapshot: the same extensions, with the text of the scripts that are evaluated for it.
+/// Node's modules are not.
+pub(crate) fn for_snapshot() -> Vec<Extension> {
+    let mut extensions = for_listing();
+    for extension in &mut extensions {
+        extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);
+        let with_text = extension.lazy_loaded_js_files.iter().filter_map(|file| {
+            let text = sources::text(file.specifier)?;
+            Some(ExtensionFileSource::new_computed(file.specifier, Arc::from(text)))
+        });
+        extension.lazy_loaded_js_files = with_text.collect();
+    }
+    extensions
 }
 
 /// `User-Agent` of outgoing requests and `navigator.userAgent`.

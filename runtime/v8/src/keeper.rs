@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::isolate::{self, Idle};
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{Image, SnapshotError};
 use crate::{V8EngineError, platform, snapshot};
 
 /// Quiet time after which freed memory of ended isolates goes back to the system.
@@ -84,7 +84,7 @@ impl Keeper {
 }
 
 fn keep(inbox: &mpsc::Receiver<Order>) {
-    let mut image = None;
+    let mut image: Option<Image> = None;
     let mut freed = false;
     loop {
         // A timeout only while there is memory to give back; else the thread sleeps.
@@ -107,7 +107,7 @@ fn keep(inbox: &mpsc::Receiver<Order>) {
     }
 }
 
-fn make(image: Option<&'static [u8]>, memory_bytes_max: u64, slot: Slot, deliver: Delivery) {
+fn make(image: Option<Image>, memory_bytes_max: u64, slot: Slot, deliver: Delivery) {
     let Some(image) = image else { return deliver(Err("the snapshot is not loaded".to_owned())) };
     if let Err(error) = isolate::spawn(image, memory_bytes_max, slot, deliver) {
         tracing::error!(%error, "no thread for an isolate; raise the limit on threads or lower the load");

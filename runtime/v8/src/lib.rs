@@ -9,7 +9,9 @@
 //! `js/serve.js`) → operations read the request and send the response (`ops/`). Limits live in
 //! `cpu.rs` and `memory.rs`.
 //!
-//! This crate knows no server, no pool and no TypeScript: it is given plain modules.
+//! Node's modules are in `node/`, the files that a function sees in `files/`.
+//!
+//! This crate knows no server and no pool, and of functions no TypeScript: it is given plain modules.
 //!
 //! ```no_run
 //! use isobase_v8::{V8Config, V8Engine};
@@ -32,21 +34,25 @@
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 mod blobs;
+mod compiled;
 mod cpu;
 mod egress;
 mod ender;
 mod engine;
 mod extensions;
+mod files;
 mod guest_log;
 mod invocation;
 mod isolate;
 mod keeper;
 mod loader;
 mod memory;
+mod node;
 mod ops;
 mod permissions;
 mod platform;
 mod script_error;
+mod scripts;
 mod shelf;
 mod snapshot;
 mod sources;

@@ -1,50 +1,45 @@
 //! Modules of the function, all at hand before it starts: nothing is fetched or read from disk.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::pin::Pin;
 
 use deno_core::{
     ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleResolveResponse,
     ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
+    SourceCodeCacheInfo,
 };
 use deno_error::JsErrorBox;
-use isobase_engine::{Code, Module, Program};
+use isobase_engine::Code;
 
-/// The scheme of the host's own modules, `isobase:host/database` and its like.
-const HOST_SCHEME: &str = "isobase:";
+use crate::compiled::CompiledScripts;
+use crate::node::{FACADE, SharedModules};
 
-/// Serves the modules of one function; empty until the isolate is given one.
-#[derive(Default)]
+/// Modules that are part of the runtime.
+const INTERNAL_SCHEME: &str = "ext:";
+
+/// Serves the modules of one function; none until the isolate is given one.
 pub(crate) struct FunctionLoader {
-    modules: RefCell<HashMap<String, Module>>,
+    pub(crate) modules: SharedModules,
+    compiled: &'static CompiledScripts,
 }
 
 impl FunctionLoader {
-    pub(crate) fn fill(&self, program: &Program) {
-        let by_specifier = program.modules.iter().map(|module| (module.specifier.clone(), module.clone()));
-        *self.modules.borrow_mut() = by_specifier.collect();
-    }
-
-    fn find(&self, specifier: &str, referrer: &str) -> Option<String> {
-        let modules = self.modules.borrow();
-        if let Some(resolved) = modules.get(referrer).and_then(|module| module.imports.get(specifier)) {
-            return Some(resolved.clone());
-        }
-        let absolute = deno_core::resolve_import(specifier, referrer).ok()?;
-        modules.contains_key(absolute.as_str()).then(|| absolute.to_string())
+    pub(crate) fn new() -> Self {
+        Self { modules: SharedModules::default(), compiled: CompiledScripts::of_process() }
     }
 }
 
 impl ModuleLoader for FunctionLoader {
     fn resolve(&self, specifier: &str, referrer: &str, _kind: ResolutionKind) -> ModuleResolveResponse {
-        let resolved = if specifier.starts_with(HOST_SCHEME) {
+        // Of the platform's own modules among each other; a function's are not let through to them.
+        let resolved = if specifier.starts_with(INTERNAL_SCHEME) {
             specifier.to_owned()
         } else {
             let missing = || {
                 JsErrorBox::type_error(format!("cannot find module \"{specifier}\" imported from {referrer}"))
             };
-            self.find(specifier, referrer).ok_or_else(missing)?
+            self.modules.import(specifier, referrer).ok_or_else(missing)?
         };
         ModuleSpecifier::parse(&resolved).map_err(JsErrorBox::from_err)
     }
@@ -55,25 +50,48 @@ impl ModuleLoader for FunctionLoader {
         _referrer: Option<&ModuleLoadReferrer>,
         options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
-        let Some(module) = self.modules.borrow().get(specifier.as_str()).cloned() else {
+        let Some(code) = self.modules.with(specifier.as_str(), |module| module.code.clone()) else {
             let text = format!("there is no module \"{specifier}\"");
             return ModuleLoadResponse::Sync(Err(JsErrorBox::type_error(text)));
         };
-        let kind = match options.requested_module_type {
-            RequestedModuleType::Json => ModuleType::Json,
-            _ => ModuleType::JavaScript,
+        let wants_json = matches!(options.requested_module_type, RequestedModuleType::Json);
+        let (kind, code) = match code {
+            Code::Script(text) | Code::Json(text) if wants_json => (ModuleType::Json, text.into()),
+            Code::Script(text) => (ModuleType::JavaScript, text.into()),
+            Code::CommonJs { exports, .. } => {
+                (ModuleType::JavaScript, commonjs_facade(specifier.as_str(), &exports).into())
+            }
+            Code::Json(text) => (ModuleType::JavaScript, format!("export default {text};").into()),
+            Code::Wasm(bytes) => {
+                let code = ModuleSourceCode::Bytes(bytes.to_vec().into_boxed_slice().into());
+                return ModuleLoadResponse::Sync(Ok(ModuleSource::new(
+                    ModuleType::Wasm,
+                    code,
+                    specifier,
+                    None,
+                )));
+            }
         };
-        let Code::Script(code) = module.code else {
-            let text = format!("\"{specifier}\" is no ES module");
-            return ModuleLoadResponse::Sync(Err(JsErrorBox::type_error(text)));
-        };
-        let code = ModuleSourceCode::String(code.into());
+        let code = ModuleSourceCode::String(code);
         ModuleLoadResponse::Sync(Ok(ModuleSource::new(kind, code, specifier, None)))
     }
 
+    fn get_code_cache(&self, specifier: &ModuleSpecifier, source: &str) -> Option<SourceCodeCacheInfo> {
+        self.compiled.look_up(specifier.as_str(), source)
+    }
+
+    fn code_cache_ready(
+        &self,
+        specifier: ModuleSpecifier,
+        hash: u64,
+        code: &[u8],
+    ) -> Pin<Box<dyn Future<Output = ()>>> {
+        self.compiled.keep(specifier.as_str(), hash, code);
+        Box::pin(std::future::ready(()))
+    }
+
     fn get_source_map(&self, file_name: &str) -> Option<Cow<'_, [u8]>> {
-        let modules = self.modules.borrow();
-        let map = modules.get(file_name)?.source_map.as_ref()?;
+        let map = self.modules.with(file_name, |module| module.source_map.clone())??;
         Some(Cow::Owned(map.to_vec()))
     }
 
@@ -83,15 +101,33 @@ impl ModuleLoader for FunctionLoader {
     }
 
     fn get_source_mapped_source_line(&self, file_name: &str, line_number: usize) -> Option<String> {
-        let modules = self.modules.borrow();
-        let mapped = modules.values().find_map(|module| {
+        let mapped = self.modules.find_map(|module| {
             let map: SourceMapText<'_> = serde_json::from_slice(module.source_map.as_deref()?).ok()?;
             let index =
                 map.sources.iter().position(|source| is_same_file(source, &module.specifier, file_name))?;
             map.contents.get(index)?.as_deref()?.lines().nth(line_number).map(str::to_owned)
         });
-        mapped.or_else(|| modules.get(file_name)?.code.text()?.lines().nth(line_number).map(str::to_owned))
+        let line = |text: &str| text.lines().nth(line_number).map(str::to_owned);
+        mapped.or_else(|| self.modules.with(file_name, |module| line(module.code.text()?))?)
     }
+}
+
+/// The ES module that stands for the CommonJS module `specifier`: its exports by name, as far as reading it
+/// told them, and `module.exports` as the default, as in Node.
+fn commonjs_facade(specifier: &str, exports: &[String]) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut code = format!(
+        "import {{ loadSpecifier, pick }} from \"{FACADE}\";\nconst $ = loadSpecifier({});\n\
+         export {{ $ as default, $ as \"module.exports\" }};\n",
+        quoted(specifier)
+    );
+    let named = exports.iter().filter(|name| !matches!(name.as_str(), "default" | "module.exports"));
+    for (at, name) in named.enumerate() {
+        let name = quoted(name);
+        // Writing to a string cannot fail.
+        let _ = writeln!(code, "const ${at} = pick($, {name});\nexport {{ ${at} as {name} }};");
+    }
+    code
 }
 
 /// The part of a source map (version 3) that holds the original text.

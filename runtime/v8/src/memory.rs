@@ -18,7 +18,7 @@ use crate::ender::Ender;
 const REFUSED_LOOKS_MAX: u32 = 3;
 
 /// What an isolate holds and may hold, in bytes. Shared with the watchdog and the worker.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct MemoryMeter {
     limit: AtomicU64,
     /// V8's heap as of the last garbage collection.
@@ -90,6 +90,17 @@ impl MemoryMeter {
         if held > self.limit.load(Ordering::Relaxed) {
             self.exceeded.store(true, Ordering::Release);
         }
+    }
+
+    /// Counts bytes if they fit; that they do not is the caller's to tell.
+    pub(crate) fn try_take(&self, bytes: u64) -> bool {
+        let held =
+            self.buffers.fetch_add(bytes, Ordering::Relaxed) + bytes + self.heap.load(Ordering::Relaxed);
+        let fits = held <= self.limit.load(Ordering::Relaxed);
+        if !fits {
+            self.release(bytes);
+        }
+        fits
     }
 
     pub(crate) fn release(&self, bytes: u64) {

@@ -1,10 +1,15 @@
-//! What a function may do through the platform: use the network, as its egress policy lets it. Nothing
-//! else has an API here, and should an extension ask anyway, it is refused.
+//! What a function may do through the platform: use the network, as its egress policy lets it, and the
+//! files that [`crate::files`] shows it. Nothing else has an API here, and should an extension ask anyway,
+//! it is refused.
+//!
+//! Every path is let through, since none leads to the host's disk: there is no other file system in an
+//! isolate, and operations that would go past it are refused ([`crate::node::judged`]). Nor does a look
+//! at a path touch that disk: it is not canonicalised.
 
 use std::borrow::Cow;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use deno_core::url::Url;
@@ -20,17 +25,19 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use isobase_base::EgressPlace;
 use isobase_http::EgressPolicy;
 
+use crate::files::Disk;
+
 /// A name that every policy allows and nobody has: what URLs are checked as that the policy itself has
 /// judged.
 const JUDGED: &str = "judged.isobase.invalid";
 
 /// The permissions of an isolate that has no function yet.
-pub(crate) fn network_only() -> PermissionsContainer {
-    container(UnaryPermission::allow_all(), None)
+pub(crate) fn of_none(disk: &Arc<Disk>) -> PermissionsContainer {
+    container(UnaryPermission::allow_all(), None, Some(disk.clone()))
 }
 
 /// The permissions of a function under `policy`.
-pub(crate) fn under(policy: &EgressPolicy) -> PermissionsContainer {
+pub(crate) fn under(policy: &EgressPolicy, disk: &Arc<Disk>) -> PermissionsContainer {
     let mut denied = own_ports(policy);
     denied.extend(policy.closed().into_iter().map(|network| NetDescriptor(Host::IpSubnet(network), None)));
     let allowed = policy.listed().map(|entries| {
@@ -44,12 +51,12 @@ pub(crate) fn under(policy: &EgressPolicy) -> PermissionsContainer {
         });
         listed.chain([judged()]).collect()
     });
-    container(unary(allowed, denied), Some(policy.clone()))
+    container(unary(allowed, denied), Some(policy.clone()), Some(disk.clone()))
 }
 
 /// For a client whose destinations are judged elsewhere: everything but the host's own ports.
 pub(crate) fn own_ports_closed(policy: &EgressPolicy) -> PermissionsContainer {
-    container(unary(None, own_ports(policy)), None)
+    container(unary(None, own_ports(policy)), None, None)
 }
 
 /// `None` allows everything that is not denied.
@@ -75,28 +82,42 @@ fn judged() -> NetDescriptor {
     NetDescriptor::parse_for_query(JUDGED).expect("a name")
 }
 
-fn container(net: UnaryPermission<NetDescriptor>, policy: Option<EgressPolicy>) -> PermissionsContainer {
-    let permissions = Permissions { net, ..Permissions::none_without_prompt() };
-    PermissionsContainer::new(Arc::new(NetworkParser { policy }), permissions)
-}
-
-/// Understands names of hosts. Paths and programs have no meaning inside a function.
-#[derive(Debug)]
-struct NetworkParser {
+fn container(
+    net: UnaryPermission<NetDescriptor>,
     policy: Option<EgressPolicy>,
+    disk: Option<Arc<Disk>>,
+) -> PermissionsContainer {
+    let permissions = Permissions {
+        net,
+        read: UnaryPermission::allow_all(),
+        write: UnaryPermission::allow_all(),
+        // The web's root certificates are no secret of the host.
+        sys: SysDescriptor::parse("ca".to_owned())
+            .map(|kind| Permissions::new_unary(Some(vec![kind]), None, false))
+            .expect("the kind is known"),
+        ..Permissions::none_without_prompt()
+    };
+    PermissionsContainer::new(Arc::new(Parser { policy, disk }), permissions)
 }
 
-fn no_files() -> PathResolveError {
-    PathResolveError::NotFound(io::Error::new(io::ErrorKind::Unsupported, "a function has no file system"))
+/// Understands names of hosts and takes paths as they are. Programs have no meaning inside a function.
+#[derive(Debug)]
+struct Parser {
+    policy: Option<EgressPolicy>,
+    disk: Option<Arc<Disk>>,
 }
 
-impl PermissionDescriptorParser for NetworkParser {
+fn no_list() -> PathResolveError {
+    PathResolveError::NotFound(io::Error::new(io::ErrorKind::Unsupported, "a function has no list of paths"))
+}
+
+impl PermissionDescriptorParser for Parser {
     fn parse_read_descriptor(&self, _text: &str) -> Result<ReadDescriptor, PathResolveError> {
-        Err(no_files())
+        Err(no_list())
     }
 
     fn parse_write_descriptor(&self, _text: &str) -> Result<WriteDescriptor, PathResolveError> {
-        Err(no_files())
+        Err(no_list())
     }
 
     fn parse_net_descriptor(&self, text: &str) -> Result<NetDescriptor, NetDescriptorParseError> {
@@ -129,7 +150,7 @@ impl PermissionDescriptorParser for NetworkParser {
     }
 
     fn parse_sys_descriptor(&self, text: &str) -> Result<SysDescriptor, SysDescriptorParseError> {
-        Err(SysDescriptorParseError::InvalidKind(text.to_owned()))
+        SysDescriptor::parse(text.to_owned())
     }
 
     fn parse_allow_run_descriptor(
@@ -140,25 +161,27 @@ impl PermissionDescriptorParser for NetworkParser {
     }
 
     fn parse_deny_run_descriptor(&self, _text: &str) -> Result<DenyRunDescriptor, PathResolveError> {
-        Err(no_files())
+        Err(no_list())
     }
 
     fn parse_ffi_descriptor(&self, _text: &str) -> Result<FfiDescriptor, PathResolveError> {
-        Err(no_files())
+        Err(no_list())
     }
 
-    fn parse_path_query<'a>(
-        &self,
-        _path: Cow<'a, Path>,
-    ) -> Result<PathQueryDescriptor<'a>, PathResolveError> {
-        Err(no_files())
+    fn parse_path_query<'a>(&self, path: Cow<'a, Path>) -> Result<PathQueryDescriptor<'a>, PathResolveError> {
+        if path.as_os_str().is_empty() {
+            return Err(PathResolveError::EmptyPath);
+        }
+        let disk = self.disk.as_ref().ok_or_else(no_list)?;
+        let path = PathBuf::from(disk.absolute(&path));
+        Ok(PathQueryDescriptor::new_known_absolute(Cow::Owned(path)))
     }
 
     fn parse_special_file_descriptor<'a>(
         &self,
-        _path: PathQueryDescriptor<'a>,
+        path: PathQueryDescriptor<'a>,
     ) -> Result<SpecialFilePathQueryDescriptor<'a>, PathResolveError> {
-        Err(no_files())
+        Ok(SpecialFilePathQueryDescriptor::from_path_query_no_canonicalize(path))
     }
 
     fn parse_net_query(&self, text: &str) -> Result<NetDescriptor, NetDescriptorParseError> {

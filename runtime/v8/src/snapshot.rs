@@ -1,4 +1,5 @@
-//! The startup snapshot: the evaluated platform as a memory image.
+//! The startup image: the evaluated platform as a snapshot of memory, and beside it the scripts that are
+//! evaluated when they are first touched.
 //!
 //! An isolate that starts from it skips parsing and running about a megabyte of JavaScript. The
 //! binary writes its own snapshot the first time it runs and keeps it in the cache folder under a
@@ -13,9 +14,12 @@ use deno_core::{JsRuntimeForSnapshot, RuntimeOptions, v8};
 use isobase_base::{hex, limits};
 use sha2::{Digest, Sha256};
 
+use crate::scripts::{self, Scripts};
 use crate::{extensions, platform, sources};
 
 const CHECKSUM_BYTES: usize = 32;
+const SNAPSHOT: &str = ".snapshot";
+const SCRIPTS: &str = ".scripts";
 
 /// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -26,18 +30,37 @@ pub enum SnapshotError {
     Evaluate(String),
 }
 
-/// The snapshot for this build, from `cache_dir` if a whole one is there, else made and kept there.
+/// What isolates start from. Lives as long as the process: isolates refer to it.
+#[derive(Clone, Copy)]
+pub(crate) struct Image {
+    pub(crate) snapshot: &'static [u8],
+    pub(crate) scripts: Scripts,
+}
+
+/// The image for this build, from `cache_dir` if a whole one is there, else made and kept there.
 ///
-/// V8 must be initialised. The image lives as long as the process: isolates refer to it.
-pub(crate) fn ensure(cache_dir: &Path) -> Result<&'static [u8], SnapshotError> {
-    let path = cache_dir.join(format!("v8-{}.snapshot", build_id()));
-    if let Some(image) = read(&path) {
-        return Ok(Box::leak(image));
+/// V8 must be initialised.
+pub(crate) fn ensure(cache_dir: &Path) -> Result<Image, SnapshotError> {
+    let id = build_id();
+    let snapshot = part(&cache_dir.join(format!("v8-{id}{SNAPSHOT}")), create)?;
+    let made = || scripts::make().map(Vec::into_boxed_slice).map_err(SnapshotError::Evaluate);
+    let packed = part(&cache_dir.join(format!("v8-{id}{SCRIPTS}")), made)?;
+    let scripts = scripts::unpack(packed)
+        .ok_or_else(|| SnapshotError::Evaluate("the file of scripts cannot be read".to_owned()))?;
+    Ok(Image { snapshot: Box::leak(snapshot), scripts })
+}
+
+fn part(
+    path: &Path,
+    make: impl FnOnce() -> Result<Box<[u8]>, SnapshotError>,
+) -> Result<Box<[u8]>, SnapshotError> {
+    if let Some(kept) = read(path) {
+        return Ok(kept);
     }
-    let image = create()?;
-    write(&path, &image).map_err(|source| SnapshotError::Write { path: path.clone(), source })?;
-    forget_oldest(cache_dir);
-    Ok(Box::leak(image))
+    let made = make()?;
+    write(path, &made).map_err(|source| SnapshotError::Write { path: path.to_owned(), source })?;
+    forget_oldest(path);
+    Ok(made)
 }
 
 /// Covers all that the image depends on: V8, its flags, the operations' order and the scripts.
@@ -48,14 +71,15 @@ fn build_id() -> String {
         hash.update(text.as_bytes());
     };
     add(env!("CARGO_PKG_VERSION"));
+    add(env!("ISOBASE_V8_SOURCES"));
     add(v8::V8::get_version());
     add(platform::FLAGS);
     add(if cfg!(debug_assertions) { "debug" } else { "release" });
-    for extension in extensions::for_snapshot() {
+    for extension in extensions::for_listing() {
         add(extension.name);
         extension.ops.iter().for_each(|op| add(op.name));
     }
-    for (specifier, text) in sources::PLATFORM.iter().chain(sources::OWN).chain(isobase_bind_v8::SCRIPTS) {
+    for (specifier, text) in sources::all() {
         add(specifier);
         add(text);
     }
@@ -69,7 +93,7 @@ fn read(path: &Path) -> Option<Box<[u8]>> {
     let at = file.len().checked_sub(CHECKSUM_BYTES)?;
     let checksum = file.split_off(at);
     if Sha256::digest(&file)[..] != checksum[..] {
-        tracing::warn!(path = %path.display(), "the startup snapshot is damaged and will be written again");
+        tracing::warn!(path = %path.display(), "a part of the startup image is damaged and will be written again");
         return None;
     }
     Some(file.into_boxed_slice())
@@ -94,10 +118,11 @@ fn write(path: &Path, image: &[u8]) -> std::io::Result<()> {
     written
 }
 
-/// Removes images of builds that are gone. Whatever cannot be read or removed is left alone.
-fn forget_oldest(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let images = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().ends_with(".snapshot"));
+/// Removes what builds that are gone left of the kind of `path`. Whatever cannot be read or removed is left
+/// alone.
+fn forget_oldest(path: &Path) {
+    let Some(Ok(entries)) = path.parent().map(fs::read_dir) else { return };
+    let images = entries.flatten().filter(|entry| entry.path().extension() == path.extension());
     let mut images: Vec<_> =
         images.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
     images.sort_unstable_by(|one, other| other.cmp(one));
@@ -121,7 +146,21 @@ fn create() -> Result<Box<[u8]>, SnapshotError> {
     runtime
         .execute_script("ext:isobase_runtime/bootstrap.js", sources::BOOTSTRAP)
         .map_err(|error| SnapshotError::Evaluate(error.to_string()))?;
+    add_vm_context(&mut runtime)?;
     Ok(runtime.snapshot())
+}
+
+/// What `node:vm` makes contexts from. Without one it would take the first context there is: the
+/// platform's own.
+fn add_vm_context(runtime: &mut JsRuntimeForSnapshot) -> Result<(), SnapshotError> {
+    let mode = || deno_node::ContextInitMode::ForSnapshot;
+    v8::scope!(scope, runtime.v8_isolate());
+    let template = deno_node::init_global_template(scope, mode());
+    let context = deno_node::create_v8_context(scope, template, mode(), std::ptr::null_mut());
+    if scope.add_context(context) == deno_node::VM_CONTEXT_INDEX {
+        return Ok(());
+    }
+    Err(SnapshotError::Evaluate("the context of node:vm is not where it is looked for".to_owned()))
 }
 
 #[cfg(test)]

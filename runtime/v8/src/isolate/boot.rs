@@ -12,6 +12,7 @@ use isobase_engine::{Artifact, Function};
 use super::{Assignment, Isolate};
 use crate::egress;
 use crate::guest_log::GuestLog;
+use crate::node;
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::script_error;
 
@@ -27,7 +28,8 @@ impl Isolate {
         };
         let main = ModuleSpecifier::parse(&main.specifier)
             .map_err(|error| boot_failure(format!("{}: {error}", main.specifier)))?;
-        self.loader.fill(program);
+        self.loader.modules.fill(program);
+        self.disk.fill(program, &node::path_of(main.as_str()));
         {
             let state = self.runtime.op_state();
             let mut state = state.borrow_mut();
@@ -41,11 +43,11 @@ impl Isolate {
             egress::apply(&mut state, &policy, assignment.network.resolver())
                 .map_err(|error| Failure::new(FailureKind::Host, error))?;
         }
-        self.configure(&function, &main);
+        self.configure(&function, &main, program.needs_node);
         self.evaluate(&main).await
     }
 
-    fn configure(&mut self, function: &Function, main: &ModuleSpecifier) {
+    fn configure(&mut self, function: &Function, main: &ModuleSpecifier, needs_node: bool) {
         let configure = self.hooks.configure.clone();
         deno_core::scope!(scope, self.runtime);
         let environment = v8::Object::new(scope);
@@ -55,8 +57,13 @@ impl Isolate {
             }
         }
         let main = v8::String::new(scope, main.as_str()).unwrap_or_else(|| v8::String::empty(scope));
+        let needs_node = v8::Boolean::new(scope, needs_node);
         let receiver = v8::undefined(scope).into();
-        v8::Local::new(scope, configure).call(scope, receiver, &[environment.into(), main.into()]);
+        v8::Local::new(scope, configure).call(
+            scope,
+            receiver,
+            &[environment.into(), main.into(), needs_node.into()],
+        );
     }
 
     async fn evaluate(&mut self, main: &ModuleSpecifier) -> Result<(), Failure> {

@@ -24,11 +24,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::cpu::{CpuMeter, Turns};
 use crate::ender::Ender;
 use crate::extensions;
+use crate::files::Disk;
 use crate::invocation::{Arrival, InvocationId, Invocations};
 use crate::loader::FunctionLoader;
 use crate::memory::{self, MemoryMeter};
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::permissions;
+use crate::snapshot::Image;
 use hooks::Hooks;
 use leaving::Leaving;
 
@@ -149,24 +151,22 @@ pub(crate) struct Isolate {
     hooks: Hooks,
     turns: Turns,
     loader: Rc<FunctionLoader>,
+    disk: Arc<Disk>,
     leaving: Leaving,
     memory: Arc<MemoryMeter>,
 }
 
 impl Isolate {
     /// On the isolate's own thread, inside its tokio runtime.
-    fn create(
-        snapshot: &'static [u8],
-        memory: Arc<MemoryMeter>,
-        heap_bytes_max: usize,
-    ) -> Result<Self, String> {
-        let loader = Rc::new(FunctionLoader::default());
+    fn create(image: Image, memory: Arc<MemoryMeter>, heap_bytes_max: usize) -> Result<Self, String> {
+        let loader = Rc::new(FunctionLoader::new());
+        let disk = Disk::new(&memory);
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(loader.clone()),
-            extensions: extensions::for_isolate(&memory),
-            startup_snapshot: Some(snapshot),
-            residual_lazy_js_sources: crate::sources::all(),
-            residual_lazy_esm_sources: crate::sources::all(),
+            extensions: extensions::for_isolate(&memory, &disk),
+            startup_snapshot: Some(image.snapshot),
+            residual_lazy_js_sources: image.scripts.classic,
+            residual_lazy_esm_sources: image.scripts.modules,
             skip_op_registration: true,
             create_params: Some(memory::create_params(&memory, heap_bytes_max)),
             ..Default::default()
@@ -177,7 +177,7 @@ impl Isolate {
         let turns = Turns::new(CpuMeter::of_this_thread(ender, memory.clone()));
         let hooks = Hooks::take(&mut runtime);
         let leaving = Leaving::default();
-        let mut isolate = Self { runtime, hooks, turns, loader, leaving, memory };
+        let mut isolate = Self { runtime, hooks, turns, loader, disk, leaving, memory };
         isolate.put_state();
         isolate.start();
         memory::note_heap(isolate.runtime.v8_isolate(), &isolate.memory);
@@ -187,11 +187,13 @@ impl Isolate {
     fn put_state(&mut self) {
         let state = self.runtime.op_state();
         let mut state = state.borrow_mut();
-        state.put(permissions::network_only());
+        state.put(permissions::of_none(&self.disk));
+        state.put(self.disk.clone());
         state.put(Arc::new(deno_features::FeatureChecker::default()));
         state.put(Invocations::new(self.turns.clock(), self.memory.clone()));
         state.put(Callers::default());
         state.put(HandlerRegistered::default());
+        state.put(self.loader.modules.clone());
     }
 
     fn start(&mut self) {

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::{Assignment, Isolate};
 use crate::keeper::Slot;
 use crate::memory::MemoryMeter;
+use crate::snapshot::Image;
 
 /// How long calls that block may go on after their isolate has ended.
 const BLOCKING_END: Duration = Duration::from_millis(100);
@@ -31,7 +32,7 @@ impl Idle {
 /// Starts a thread and creates an isolate on it; `ready` gets it, or why there is none. Only
 /// threads descended from the one that initialised V8 may call this.
 pub(crate) fn spawn(
-    snapshot: &'static [u8],
+    image: Image,
     memory_bytes_max: u64,
     slot: Slot,
     ready: impl FnOnce(Result<Idle, String>) + Send + 'static,
@@ -47,7 +48,7 @@ pub(crate) fn spawn(
             Ok(reactor) => reactor,
             Err(error) => return ready(Err(format!("cannot start an isolate's reactor: {error}"))),
         };
-        reactor.block_on(live(snapshot, memory_bytes_max, ready));
+        reactor.block_on(live(image, memory_bytes_max, ready));
         reactor.shutdown_timeout(BLOCKING_END);
     };
     std::thread::Builder::new()
@@ -58,10 +59,10 @@ pub(crate) fn spawn(
 }
 
 /// An isolate's life.
-async fn live(snapshot: &'static [u8], memory_bytes_max: u64, ready: impl FnOnce(Result<Idle, String>)) {
+async fn live(image: Image, memory_bytes_max: u64, ready: impl FnOnce(Result<Idle, String>)) {
     let memory = MemoryMeter::new(memory_bytes_max);
     let heap_bytes_max = usize::try_from(memory_bytes_max).unwrap_or(usize::MAX);
-    let mut isolate = match Isolate::create(snapshot, memory.clone(), heap_bytes_max) {
+    let mut isolate = match Isolate::create(image, memory.clone(), heap_bytes_max) {
         Ok(isolate) => isolate,
         Err(why) => return ready(Err(why)),
     };

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use crate::support::{context, function, get, read};
 
 /// A server that answers every connection with `answer` and tells what it was asked.
-async fn server(answer: &'static str) -> (u16, tokio::sync::mpsc::UnboundedReceiver<String>) {
+pub(crate) async fn server(answer: &'static str) -> (u16, tokio::sync::mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (asked, questions) = tokio::sync::mpsc::unbounded_channel();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use isobase_base::observe::{Journal, JournalEntry, JournalEvent, Observer};
 use isobase_base::{
@@ -88,6 +89,8 @@ pub(crate) struct FunctionBuilder {
     source_map: Option<&'static str>,
     imports: BTreeMap<String, String>,
     others: Vec<Module>,
+    files: BTreeMap<String, Bytes>,
+    needs_node: bool,
     environment: BTreeMap<String, String>,
     limits: Limits,
     database: bool,
@@ -100,6 +103,8 @@ pub(crate) fn function(slug: &'static str, code: &str) -> FunctionBuilder {
         source_map: None,
         imports: BTreeMap::new(),
         others: Vec::new(),
+        files: BTreeMap::new(),
+        needs_node: false,
         environment: BTreeMap::new(),
         limits: Limits::default(),
         database: false,
@@ -138,6 +143,26 @@ impl FunctionBuilder {
         self
     }
 
+    pub(crate) fn module(mut self, module: Module) -> Self {
+        self.others.push(module);
+        self
+    }
+
+    pub(crate) fn resolving(mut self, written: &str, specifier: &str) -> Self {
+        self.imports.insert(written.to_owned(), specifier.to_owned());
+        self
+    }
+
+    pub(crate) fn file(mut self, path: &str, text: &'static str) -> Self {
+        self.files.insert(path.to_owned(), Bytes::from_static(text.as_bytes()));
+        self
+    }
+
+    pub(crate) fn needs_node(mut self) -> Self {
+        self.needs_node = true;
+        self
+    }
+
     pub(crate) fn with_database(mut self) -> Self {
         self.database = true;
         self
@@ -154,7 +179,11 @@ impl FunctionBuilder {
         Arc::new(Function {
             target: Target::user(FunctionSlug::parse(self.slug).unwrap()),
             version: FunctionVersion(1),
-            artifact: Artifact::Program(Arc::new(Program { modules, ..Program::default() })),
+            artifact: Artifact::Program(Arc::new(Program {
+                modules,
+                files: self.files,
+                needs_node: self.needs_node,
+            })),
             limits: self.limits,
             capabilities: Capabilities::all(Grant::Caller),
             environment: self.environment,
@@ -207,6 +236,41 @@ pub(crate) async fn answer(slug: &'static str, code: &str) -> String {
         Ok(worker) => read(worker.invoke(get("/"), context()).await).await,
         Err(failure) => failure.to_string(),
     }
+}
+
+/// What `body`, the body of an async function behind `imports`, returns: its text, or its error.
+pub(crate) async fn outcome(slug: &'static str, imports: &str, body: &str) -> String {
+    outcome_of(function(slug, &outcome_code(imports, body))).await
+}
+
+pub(crate) fn outcome_code(imports: &str, body: &str) -> String {
+    format!(
+        "{imports}\nasync function body(request) {{ {body} }}\n
+        Deno.serve(async (request) => {{
+            try {{ return new Response(String(await body(request))); }}
+            catch (error) {{ return new Response(`threw ${{error?.stack ?? error}} ${{error?.code ?? ''}}`); }}
+        }});"
+    )
+}
+
+pub(crate) async fn outcome_of(builder: FunctionBuilder) -> String {
+    let told = match builder.boot().await {
+        Ok(worker) => read(worker.invoke(get("/"), context()).await).await,
+        Err(failure) => failure.to_string(),
+    };
+    told.strip_prefix("200 ").map(str::to_owned).unwrap_or(told)
+}
+
+/// Runs each `(name, imports, body)` and compares what it returns with the fourth; tells all that differ.
+pub(crate) async fn check_table(slug: &'static str, table: &[(&str, &str, &str, &str)]) {
+    let mut wrong = String::new();
+    for (name, imports, body, expected) in table {
+        let told = outcome(slug, imports, body).await;
+        if told != *expected {
+            wrong.push_str(&format!("{name}: expected {expected}\n{told}\n\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 /// Waits until `holds`, for at most ten seconds.
