@@ -2,7 +2,7 @@
 
 use isobase_base::project::InvalidTriggers;
 use isobase_base::{Failure, FunctionSlug, Target, hex};
-use isobase_packages::Origin;
+use isobase_packages::{Origin, without_credentials};
 
 use super::{Release, ReleaseError, Releases};
 use crate::compile::{Compiled, compile};
@@ -79,6 +79,7 @@ impl Releases {
             if let Some(lock) = lock {
                 keep_lock(&mut bundle, &manifest, lock);
             }
+            drop_credentials(&mut bundle);
             let (encoded, sources) = (encode(&artifact), bundle.encode());
             Ok((artifact, encoded, sources, manifest))
         })
@@ -142,6 +143,13 @@ fn keep_lock(bundle: &mut Bundle, manifest: &Manifest, lock: String) {
     let has_own = bundle.files.iter().any(|file| file.path.ends_with("deno.lock"));
     if !has_own && let Err(error) = bundle.add(&lock_path(manifest), lock.into()) {
         tracing::warn!(%error, "the versions of a function's packages are not remembered");
+    }
+}
+
+/// What other clients send may have credentials of registries in it. They are used once, and never stored.
+fn drop_credentials(bundle: &mut Bundle) {
+    for file in bundle.files.iter_mut().filter(|file| file.path.ends_with(".npmrc")) {
+        file.content = without_credentials(&String::from_utf8_lossy(&file.content)).into();
     }
 }
 
