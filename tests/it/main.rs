@@ -17,6 +17,7 @@ mod own_calls;
 mod packages;
 mod parity;
 mod queue;
+mod real_packages;
 mod realtime;
 mod receiver;
 #[path = "../../runtime/packages/tests/it/registry.rs"]

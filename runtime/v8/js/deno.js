@@ -8,6 +8,7 @@ const load = core.loadExtScript;
 const consoleModule = load("ext:deno_web/01_console.js");
 const { env } = load("ext:isobase_runtime/environment.js");
 const { errors } = load("ext:isobase_runtime/errors.js");
+const { PermissionStatus, permissions } = load("ext:isobase_runtime/permissions.js");
 const { serve } = load("ext:isobase_runtime/serve.js");
 const files = () => load("ext:deno_fs/30_fs.js");
 const httpClient = () => load("ext:deno_fetch/22_http_client.js");
@@ -35,6 +36,8 @@ const Deno = {
   mainModule: "",
   memoryUsage: () => core.memoryUsage(),
   noColor: true,
+  PermissionStatus,
+  permissions,
   pid: 1,
   serve,
   version,

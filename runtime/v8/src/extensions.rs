@@ -58,6 +58,7 @@ deno_core::extension!(
         "ext:isobase_runtime/globals.js" = "globals.js",
         "ext:isobase_runtime/navigator.js" = "navigator.js",
         "ext:isobase_runtime/own_fetch.js" = "own_fetch.js",
+        "ext:isobase_runtime/permissions.js" = "permissions.js",
         "ext:isobase_runtime/queue.js" = "queue.js",
         "ext:isobase_runtime/serve.js" = "serve.js",
         "ext:isobase_runtime/websocket.js" = "websocket.js",

@@ -22,6 +22,7 @@ pub(crate) static OWN: &[(&str, &str)] = &[
     ("ext:isobase_runtime/globals.js", include_str!("../js/globals.js")),
     ("ext:isobase_runtime/navigator.js", include_str!("../js/navigator.js")),
     ("ext:isobase_runtime/own_fetch.js", include_str!("../js/own_fetch.js")),
+    ("ext:isobase_runtime/permissions.js", include_str!("../js/permissions.js")),
     ("ext:isobase_runtime/queue.js", include_str!("../js/queue.js")),
     ("ext:isobase_runtime/serve.js", include_str!("../js/serve.js")),
     ("ext:isobase_runtime/websocket.js", include_str!("../js/websocket.js")),

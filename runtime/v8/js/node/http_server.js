@@ -4,6 +4,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
+import { setImmediate } from "node:timers";
 
 const { serve } = core.loadExtScript("ext:isobase_runtime/serve.js");
 const { Response } = core.loadExtScript("ext:deno_fetch/23_response.js");
@@ -109,19 +110,26 @@ class Connection extends Duplex {
     if (reader === null) return;
     try {
       const { done, value } = await reader.read();
-      if (done) {
-        this.#reader = null;
-        if (this.#isChunked) this.push(Buffer.from("0\r\n\r\n", "latin1"));
-      } else if (!this.#isChunked) {
-        this.push(Buffer.from(value));
-      } else if (value.byteLength > 0) {
-        const size = Buffer.from(`${value.byteLength.toString(16)}\r\n`, "latin1");
-        this.push(Buffer.concat([size, value, Buffer.from("\r\n", "latin1")]));
-      } else {
-        this._read();
-      }
+      // A handler that loads a module lets promises go on before it returns, and Node's parser cannot be
+      // given more bytes while it works on some.
+      setImmediate(() => this.#take(done, value));
     } catch (error) {
       this.destroy(error);
+    }
+  }
+
+  #take(done, value) {
+    if (this.destroyed) return;
+    if (done) {
+      this.#reader = null;
+      if (this.#isChunked) this.push(Buffer.from("0\r\n\r\n", "latin1"));
+    } else if (!this.#isChunked) {
+      this.push(Buffer.from(value));
+    } else if (value.byteLength > 0) {
+      const size = Buffer.from(`${value.byteLength.toString(16)}\r\n`, "latin1");
+      this.push(Buffer.concat([size, value, Buffer.from("\r\n", "latin1")]));
+    } else {
+      this._read();
     }
   }
 

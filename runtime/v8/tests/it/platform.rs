@@ -17,7 +17,7 @@ const GLOBALS: &str = "AbortController AbortSignal Blob BroadcastChannel ByteLen
 
 /// Members of `Deno`.
 const DENO: &str = "args build connect connectTls createHttpClient customInspect env errors exit inspect mainModule \
-    memoryUsage resolveDns serve startTls upgradeWebSocket version";
+    memoryUsage permissions resolveDns serve startTls upgradeWebSocket version";
 
 /// What must not be reachable: the host's inside.
 const ABSENT: &str = "__bootstrap __isobase bootstrap Deno.core Deno.internal Deno.run";
