@@ -77,6 +77,37 @@ async fn a_deployed_function_keeps_its_packages() {
 }
 
 #[tokio::test]
+async fn commonjs_packages_run_with_their_files() {
+    let registry = registry();
+    registry
+        .publish(&[
+            ("package.json", r#"{"name":"classic","version":"1.0.0","main":"lib","dependencies":{"answer":"1.0"}}"#),
+            ("lib/index.js", "const path = require('path'); const fs = require('node:fs');\nexports.name = path.basename(__filename);\nexports.table = fs.readFileSync(path.join(__dirname, '../table.txt'), 'utf8').trim();\nexports.version = require('../package.json').version;\nexports.plugin = (name) => require('./plugins/' + name);\nexports.missing = () => { try { return require('not-there'); } catch (error) { return error.code; } };\n"),
+            ("lib/plugins/a.js", "module.exports = 'plugin ' + module.id.slice(-4);\n"),
+            ("table.txt", "from a file\n"),
+        ])
+        .publish(&[
+            ("package.json", r#"{"name":"reexport","version":"1.0.0","dependencies":{"classic":"*"}}"#),
+            ("index.js", "module.exports = require('classic');\n"),
+        ]);
+    let project = project(&registry);
+    project.function(
+        "hello",
+        "import classic, { name, version } from 'npm:reexport';\nimport { Buffer } from 'node:buffer';\n\
+         Deno.serve(() => Response.json([name, version, classic.table, classic.plugin('a'), classic.missing(), Buffer.from('x').toString('hex')]));\n",
+    );
+    let app = project.start().await;
+    let answer = app.call("GET", URL).send().await;
+    let text = answer.text();
+    assert_eq!(
+        text,
+        r#"["index.js","1.0.0","from a file","plugin a.js","MODULE_NOT_FOUND","78"]"#,
+        "{}",
+        app.project.log()
+    );
+}
+
+#[tokio::test]
 async fn a_save_without_a_network_keeps_its_packages() {
     let registry = registry();
     let app = project(&registry).start().await;
