@@ -24,7 +24,7 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    pub(super) fn new(path: PathBuf, content: Content, options: OpenOptions) -> Rc<dyn File> {
+    pub(super) fn of(path: PathBuf, content: Content, options: OpenOptions) -> Rc<dyn File> {
         Rc::new(Self { path, content, position: Cell::new(0), options })
     }
 

@@ -44,7 +44,7 @@ impl IsolateFiles {
             Content::Written(written) if options.truncate => written.truncate(0)?,
             _ => {}
         }
-        Ok(OpenFile::new(path.into(), content, options))
+        Ok(OpenFile::of(path.into(), content, options))
     }
 
     fn stat(&self, path: &Path) -> FsResult<FsStat> {

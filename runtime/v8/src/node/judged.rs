@@ -453,8 +453,11 @@ pub(super) const REFUSED: &[&str] = &[
     "op_worker_threads_filename",
 ];
 
+/// Makes an operation of ours.
+type Ours = fn() -> OpDecl;
+
 /// Answered by operations of ours, which tell nothing of the host.
-pub(super) const REPLACED: &[(&str, fn() -> OpDecl)] = &[
+pub(super) const REPLACED: &[(&str, Ours)] = &[
     ("op_cpus", ops::op_isobase_node_cpus),
     ("op_getegid", ops::op_isobase_node_zero),
     ("op_geteuid", ops::op_isobase_node_zero),
