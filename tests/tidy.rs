@@ -113,7 +113,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const OUTSIDE: &[(&str, &[&str])] = &[
     ("wasmtime", &["isobase-wasm", "isobase-bind-wasm"]),
     ("deno_core", &["isobase-v8", "isobase-bind-v8"]),
-    ("deno_ast", &["isobase-deploy"]),
+    ("deno_ast", &["isobase-deploy", "isobase-v8"]),
     ("deno_npm", &["isobase-packages"]),
     ("anyhow", &["isobase", "isobase-tests"]),
 ];

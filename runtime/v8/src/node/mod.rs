@@ -5,6 +5,7 @@
 
 mod commonjs;
 pub(crate) mod judged;
+mod operations;
 mod ops;
 mod resolve;
 
