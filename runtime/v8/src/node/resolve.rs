@@ -15,7 +15,10 @@ pub(crate) const FACADE: &str = "node:_commonjs";
 /// What `require("./x")` may leave out.
 const EXTENSIONS: [&str; 4] = [".js", ".json", ".cjs", ".mjs"];
 
-/// All that a function may load; empty until the isolate is given one. Nothing is read from any disk.
+/// Where packages are on a function's disk.
+const PACKAGES: &str = "/node_modules/";
+
+/// All that a function may load; empty until the isolate is given one. Nothing is read from the host's disk.
 #[derive(Default)]
 pub(crate) struct ProgramModules {
     program: RefCell<Arc<Program>>,
@@ -34,8 +37,24 @@ impl ProgramModules {
     }
 
     pub(crate) fn with<T>(&self, specifier: &str, look: impl FnOnce(&Module) -> T) -> Option<T> {
-        let at = *self.places.borrow().get(specifier)?;
-        self.program.borrow().modules.get(at).map(look)
+        let place = self.places.borrow().get(specifier).copied();
+        match place {
+            Some(at) => self.program.borrow().modules.get(at).map(look),
+            None => self.on_disk(specifier).as_ref().map(look),
+        }
+    }
+
+    /// A file beside a package's modules that one of them may ask for by a name it computes.
+    fn on_disk(&self, specifier: &str) -> Option<Module> {
+        let path = super::path_of(specifier);
+        let content = self.program.borrow().files.get(&path).filter(|_| path.starts_with(PACKAGES))?.clone();
+        let text = || std::str::from_utf8(&content).ok().map(Arc::from);
+        let code = match path.rsplit_once('.')?.1 {
+            "js" | "cjs" => Code::CommonJs { text: text()?, exports: Vec::new() },
+            "json" => Code::Json(text()?),
+            _ => return None,
+        };
+        Some(Module { code, ..Module::script(specifier, "") })
     }
 
     pub(crate) fn find_map<T>(&self, look: impl FnMut(&Module) -> Option<T>) -> Option<T> {
@@ -43,7 +62,7 @@ impl ProgramModules {
     }
 
     fn holds(&self, specifier: &str) -> bool {
-        self.places.borrow().contains_key(specifier)
+        self.places.borrow().contains_key(specifier) || self.on_disk(specifier).is_some()
     }
 
     fn declared(&self, specifier: &str, referrer: &str) -> Option<String> {
