@@ -4,7 +4,7 @@
 //! other addresses come out of sources that somebody sent, so they obey the egress rule of functions.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, HeaderMap, LOCATION};
@@ -21,10 +21,16 @@ use url::Url;
 use crate::error::FetchError;
 
 pub(crate) struct Client {
-    own: HttpClient,
-    guests: HttpClient,
+    /// Made for the first request: reading the system's certificates takes a while, and most starts of a
+    /// host fetch nothing.
+    clients: LazyLock<Clients, Box<dyn FnOnce() -> Clients + Send>>,
     /// Origins that the operator's settings name.
     trusted: BTreeSet<String>,
+}
+
+struct Clients {
+    own: HttpClient,
+    guests: HttpClient,
 }
 
 /// What was answered.
@@ -37,14 +43,17 @@ pub(crate) struct Fetched {
 
 impl Client {
     pub(crate) fn new(
-        network: &Network,
-        roots: &[CertificateDer<'static>],
+        network: Network,
+        roots: impl FnOnce() -> Vec<CertificateDer<'static>> + Send + 'static,
         trusted: BTreeSet<String>,
     ) -> Self {
-        let tls = isobase_http::tls_with(roots);
-        let client = |policy| HttpClient::with_tls(policy, Arc::clone(network.resolver()), tls.clone());
-        let open = EgressPolicy::development(Surroundings::default(), &Egress::Host);
-        Self { own: client(open), guests: client(network.policy(&Egress::Host)), trusted }
+        let make = move || {
+            let tls = isobase_http::tls_with(&roots());
+            let client = |policy| HttpClient::with_tls(policy, Arc::clone(network.resolver()), tls.clone());
+            let open = EgressPolicy::development(Surroundings::default(), &Egress::Host);
+            Clients { own: client(open), guests: client(network.policy(&Egress::Host)) }
+        };
+        Self { clients: LazyLock::new(Box::new(make)), trusted }
     }
 
     /// The body behind `url`. `credentials` go to its origin only.
@@ -87,7 +96,7 @@ impl Client {
             if let Some(credentials) = credentials.filter(|_| at.origin() == url.origin()) {
                 request.headers_mut().insert(AUTHORIZATION, credentials.clone());
             }
-            let client = if self.is_trusted(&at) { &self.own } else { &self.guests };
+            let client = if self.is_trusted(&at) { &self.clients.own } else { &self.clients.guests };
             let response =
                 client.send(request).await.map_err(|problem| FetchError::Send(problem.to_string()))?;
             let (head, body) = response.into_parts();

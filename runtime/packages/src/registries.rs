@@ -46,7 +46,8 @@ pub(crate) struct HostSettings {
     variables: Variables,
     /// The user's `.npmrc`, then what variables say.
     files: Vec<NpmRc>,
-    pub(crate) roots: Vec<CertificateDer<'static>>,
+    /// Those beside the system's that the host is to trust.
+    pub(crate) certificate_files: Vec<String>,
 }
 
 /// The registries of one build.
@@ -73,7 +74,7 @@ impl sys_traits::BaseEnvVar for Names<'_> {
 }
 
 impl HostSettings {
-    /// Reads the user's `.npmrc`, and certificates that the host is to trust.
+    /// Reads the user's `.npmrc`.
     pub(crate) fn read(variables: &Variables) -> Self {
         let mut variables = variables.clone();
         let mut lines = String::new();
@@ -89,10 +90,9 @@ impl HostSettings {
         }
         let named = variables.get("NPM_CONFIG_USERCONFIG").cloned();
         let user = named.or_else(|| variables.get("HOME").map(|home| format!("{home}/.npmrc")));
-        let mut text = user.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-        let certificates = certificates(&variables, &text);
+        let text = user.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        let certificate_files = certificate_files(&variables, &text);
         let mut files = Vec::new();
-        text = std::mem::take(&mut text);
         for text in [lines, text] {
             match NpmRc::parse(&Names { variables: &variables, origin: Origin::Local }, &text) {
                 Ok(parsed) => files.push(parsed),
@@ -100,7 +100,7 @@ impl HostSettings {
                 Err(_) => tracing::warn!("the user's .npmrc cannot be read and is left out"),
             }
         }
-        Self { variables, files, roots: certificates }
+        Self { variables, files, certificate_files }
     }
 
     /// Origins that the host's own settings name.
@@ -220,16 +220,21 @@ fn header(config: &Arc<RegistryConfig>) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// The system's roots, and those of `NODE_EXTRA_CA_CERTS` and npm's `cafile`.
-fn certificates(variables: &Variables, npmrc: &str) -> Vec<CertificateDer<'static>> {
-    let mut roots = rustls_native_certs::load_native_certs().unwrap_or_default();
+/// Those of `NODE_EXTRA_CA_CERTS` and npm's `cafile`.
+fn certificate_files(variables: &Variables, npmrc: &str) -> Vec<String> {
     let cafile = npmrc.lines().find_map(|line| {
         let (key, value) = line.split_once('=')?;
         (key.trim() == "cafile").then(|| value.trim().trim_matches('"').to_owned())
     });
     let named = ["NODE_EXTRA_CA_CERTS", "NPM_CONFIG_CAFILE"].map(|name| variables.get(name).cloned());
-    for file in named.into_iter().chain([cafile]).flatten() {
-        match CertificateDer::pem_file_iter(&file) {
+    named.into_iter().chain([cafile]).flatten().collect()
+}
+
+/// The system's roots, and those in `files`.
+pub(crate) fn roots(files: &[String]) -> Vec<CertificateDer<'static>> {
+    let mut roots = rustls_native_certs::load_native_certs().unwrap_or_default();
+    for file in files {
+        match CertificateDer::pem_file_iter(file) {
             Ok(found) => roots.extend(found.flatten()),
             Err(_) => tracing::warn!(%file, "certificates cannot be read"),
         }

@@ -20,7 +20,7 @@ use crate::fetch::fetch_all;
 use crate::installed::Installed;
 use crate::lock::{Lock, LockFile};
 use crate::packuments::Packuments;
-use crate::registries::{HostSettings, Origin, Registries, SettingsFile};
+use crate::registries::{HostSettings, Origin, Registries, SettingsFile, roots};
 use crate::remote::{self, Remote};
 use crate::solve::{Unmet, solve};
 use crate::store::Store;
@@ -92,7 +92,8 @@ impl Packages {
     /// Must be called inside a tokio runtime.
     pub fn new(config: PackagesConfig) -> Self {
         let settings = HostSettings::read(&config.variables);
-        let client = Client::new(&config.network, &settings.roots, settings.trusted());
+        let certificate_files = settings.certificate_files.clone();
+        let client = Client::new(config.network, move || roots(&certificate_files), settings.trusted());
         let store = Store::new(&config.cache_folder.join("packages"));
         let inner = Inner { settings, client: Arc::new(client), store, runtime: Handle::current() };
         Self { inner: Arc::new(inner) }
