@@ -75,7 +75,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "isobase-management",
         &["isobase-base", "isobase-deploy", "isobase-logs", "isobase-secrets", "isobase-triggers"],
     ),
-    ("isobase-triggers", &["isobase-base", "isobase-webhook"]),
+    ("isobase-triggers", &["isobase-base", "isobase-queue", "isobase-webhook"]),
     ("isobase-gateway", &["isobase-base"]),
     ("isobase-sdk", &["isobase-webhook"]),
     ("isobase-rest", &["isobase-sdk"]),

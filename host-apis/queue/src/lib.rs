@@ -35,4 +35,6 @@ mod sql;
 pub use door::QueueDoor;
 pub use isobase_database::{Error, Identity};
 pub use message::{Message, Metrics, Outgoing};
+pub use name::QueueName;
 pub use queues::Queues;
+pub use sql::read as read_statement;

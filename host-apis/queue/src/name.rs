@@ -5,10 +5,12 @@ use isobase_database::Error;
 
 /// pgmq's rules: its tables are in lower case whatever the queue is called.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct QueueName(String);
+pub struct QueueName(String);
 
 impl QueueName {
-    pub(crate) fn parse(name: &str) -> Result<Self, Error> {
+    /// # Errors
+    /// Where pgmq would refuse the name too.
+    pub fn parse(name: &str) -> Result<Self, Error> {
         let is_forbidden = name.contains(['$', ';', '\'', '\0']) || name.contains("--");
         if name.is_empty() || name.len() > QUEUE_NAME_BYTES_MAX || is_forbidden {
             let shown: String = name.chars().take(64).collect();
@@ -20,11 +22,12 @@ impl QueueName {
     }
 
     /// As SQL writes it.
-    pub(crate) fn table(&self) -> String {
+    pub fn table(&self) -> String {
         self.with_prefix('q')
     }
 
-    pub(crate) fn archive(&self) -> String {
+    /// The table of what is kept and no longer read.
+    pub fn archive(&self) -> String {
         self.with_prefix('a')
     }
 

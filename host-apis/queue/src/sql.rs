@@ -14,8 +14,9 @@ pub(crate) fn insert(queue: &QueueName) -> String {
     )
 }
 
-/// `$1`: seconds to hide what is read. `$2`: how many.
-pub(crate) fn read(queue: &QueueName) -> String {
+/// Hides visible messages and gives id, how often it was read, when it was sent, headers and message of each,
+/// the oldest first. `$1`: seconds to hide what is read. `$2`: how many.
+pub fn read(queue: &QueueName) -> String {
     format!(
         "with due as materialized ( \
            select msg_id from {table} where vt <= clock_timestamp() \

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Client, Pool};
 use isobase_base::limits::QUEUE_FAILURE_BYTES_MAX;
+use isobase_queue::QueueName;
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 use tokio_postgres::Row;
@@ -73,13 +74,13 @@ pub(super) struct QueueTable {
 
 impl QueueTable {
     pub(super) fn new(sessions: Pool, queue: &str, dead_letter_queue: Option<&str>) -> Self {
-        let table = table('q', queue);
+        let table = named(queue).table();
         let fenced = "from unnest($1::int8[], $2::int4[], $3::float8[]) as given (id, attempts, seconds) \
             where queue.msg_id = given.id and queue.read_ct = given.attempts";
         let later = "clock_timestamp() + make_interval(secs => given.seconds)";
-        let archive = bury(&table, &self::table('a', queue), true);
+        let archive = bury(&table, &named(queue).archive(), true);
         Self {
-            claim: claim(&table),
+            claim: isobase_queue::read_statement(&named(queue)),
             next_due: format!("select extract(epoch from min(vt) - clock_timestamp())::float8 from {table}"),
             acknowledge: format!("delete from {table} where msg_id = any ($1)"),
             hide: format!("update {table} as queue set vt = {later} {fenced}"),
@@ -87,7 +88,7 @@ impl QueueTable {
                 "update {table} as queue set vt = {later}, read_ct = queue.read_ct - 1 {fenced}"
             ),
             bury: dead_letter_queue
-                .map_or_else(|| archive.clone(), |dead| bury(&table, &self::table('q', dead), false)),
+                .map_or_else(|| archive.clone(), |dead| bury(&table, &named(dead).table(), false)),
             archive,
             sessions,
             queue: queue.to_owned(),
@@ -196,7 +197,7 @@ pub(super) async fn ensure(sessions: &Pool, queue: &str) -> Result<(), QueueErro
     transaction.batch_execute("reset role").await?;
     let is_woken = "select exists (select from pg_trigger where tgrelid = $1::text::regclass \
         and tgname = 'isobase_wake_consumers')";
-    let table = table('q', queue);
+    let table = named(queue).table();
     if !transaction.query_one(is_woken, &[&table]).await?.get::<_, bool>(0) {
         transaction.batch_execute(&wake_up(&table)).await?;
     }
@@ -204,26 +205,8 @@ pub(super) async fn ensure(sessions: &Pool, queue: &str) -> Result<(), QueueErro
     Ok(())
 }
 
-fn table(prefix: char, queue: &str) -> String {
-    format!("pgmq.\"{prefix}_{}\"", queue.to_lowercase().replace('"', "\"\""))
-}
-
-fn claim(table: &str) -> String {
-    format!(
-        "with due as materialized ( \
-           select msg_id from {table} where vt <= clock_timestamp() \
-           order by msg_id limit $2 for update skip locked \
-         ), taken as ( \
-           update {table} as queue \
-           set vt = clock_timestamp() + make_interval(secs => $1), read_ct = queue.read_ct + 1 \
-           from due where queue.msg_id = due.msg_id \
-           returning queue.msg_id, queue.read_ct, queue.enqueued_at, queue.headers, queue.message \
-         ) \
-         select msg_id, read_ct, \
-           to_char(enqueued_at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
-           headers::text, coalesce(message, 'null')::text \
-         from taken order by msg_id"
-    )
+fn named(queue: &str) -> QueueName {
+    QueueName::parse(queue).expect("what settings call a queue, pgmq takes")
 }
 
 /// `$1` ids, `$2` attempts, `$3` reasons, `$4` the queue. `keeps_id` for the archive, whose rows keep
