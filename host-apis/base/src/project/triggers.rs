@@ -1,21 +1,15 @@
 //! What starts a function besides requests, in the form that travels with a deployed version.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::queue::is_queue_name;
+use super::queue;
 use super::section::variable_named_by;
 use super::{FunctionSchedule, QueueSettings, Settings, WebhookSettings};
 use crate::FunctionSlug;
-use crate::limits::{
-    CRON_RETRIES_MAX, QUEUE_BATCH_SETTING_MAX, QUEUE_BATCH_WAIT_SETTING_MAX, QUEUE_CONCURRENCY_SETTING_MAX,
-    QUEUE_CONSUMERS_MAX, QUEUE_RETRIES_SETTING_MAX, QUEUE_RETRY_DELAY_MAX, QUEUE_VISIBILITY_SETTING_MAX,
-    WEBHOOK_TOLERANCE_SETTING_MAX,
-};
+use crate::limits::{CRON_RETRIES_MAX, QUEUE_CONSUMERS_MAX, WEBHOOK_TOLERANCE_SETTING_MAX};
 
 /// Schedules, queues and the sender of webhooks that one function declares.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,8 +70,9 @@ impl FunctionTriggers {
         if self.queues.len() > QUEUE_CONSUMERS_MAX {
             return Err(invalid("queues".into(), &format!("at most {QUEUE_CONSUMERS_MAX}")));
         }
-        for (name, queue) in &self.queues {
-            check_queue(name, queue, slug).map_err(|problem| invalid(format!("queues.{name}"), &problem))?;
+        for (name, settings) in &self.queues {
+            queue::check(name, settings, slug)
+                .map_err(|problem| invalid(format!("queues.{name}"), &problem))?;
         }
         match &self.webhook {
             Some(webhook) => check_webhook(webhook),
@@ -95,35 +90,6 @@ impl WebhookSettings {
 
 fn invalid(key: String, problem: &str) -> InvalidTriggers {
     InvalidTriggers { key, problem: problem.into() }
-}
-
-fn check_queue(name: &str, queue: &QueueSettings, slug: &FunctionSlug) -> Result<(), String> {
-    if !is_queue_name(name) || queue.dead_letter_queue.as_ref().is_some_and(|name| !is_queue_name(name)) {
-        return Err(
-            "a queue's name has at most 47 lower-case letters, digits, underscores and hyphens".into()
-        );
-    }
-    if queue.function != *slug {
-        return Err(format!("names the function {}, and is declared by {slug}", queue.function));
-    }
-    let (second, zero) = (Duration::from_secs(1), Duration::ZERO);
-    within("max_batch_size", queue.max_batch_size as u64, 1..=QUEUE_BATCH_SETTING_MAX)?;
-    within("max_concurrency", queue.max_concurrency as u64, 1..=QUEUE_CONCURRENCY_SETTING_MAX)?;
-    within("max_retries", queue.max_retries.into(), 0..=QUEUE_RETRIES_SETTING_MAX)?;
-    within("max_batch_timeout", queue.max_batch_timeout, zero..=QUEUE_BATCH_WAIT_SETTING_MAX)?;
-    within("visibility_timeout", queue.visibility_timeout, second..=QUEUE_VISIBILITY_SETTING_MAX)?;
-    within("retry_backoff", queue.retry_backoff, Duration::from_millis(1)..=QUEUE_RETRY_DELAY_MAX)
-}
-
-fn within<T: PartialOrd + std::fmt::Debug>(
-    key: &str,
-    value: T,
-    range: RangeInclusive<T>,
-) -> Result<(), String> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    Err(format!("{key} is {value:?}, expected {:?} to {:?}", range.start(), range.end()))
 }
 
 /// A secret itself must not lie in a manifest, which is stored and listed in the clear.
