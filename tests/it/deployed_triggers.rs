@@ -68,8 +68,7 @@ impl App {
     async fn webhook(&self, body: &str) -> Answer {
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length is a key");
         mac.update(body.as_bytes());
-        let signature: String =
-            mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let signature = isobase_base::hex(&mac.finalize().into_bytes());
         let call = self.call("POST", "/functions/v1/work?by=webhook").header("x-github-delivery", body);
         call.header("x-hub-signature-256", &format!("sha256={signature}")).text(body).send().await
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::hex::{hex, push_hex};
 use crate::random;
 
 /// The trace a request belongs to: a caller's, continued, or a new one.
@@ -44,9 +45,7 @@ impl TraceContext {
 
     /// 32 lower-case hex digits.
     pub fn trace_id(&self) -> String {
-        let mut text = String::with_capacity(2 * self.trace_id.len());
-        push_hex(&mut text, &self.trace_id);
-        text
+        hex(&self.trace_id)
     }
 }
 
@@ -65,14 +64,6 @@ impl fmt::Display for TraceContext {
 
 /// Of version 00.
 const TRACEPARENT_BYTES: usize = 55;
-
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-}
 
 /// Lower-case hex only, as the recommendation demands.
 fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
