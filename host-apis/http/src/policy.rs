@@ -7,10 +7,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use http::Uri;
 use ipnet::IpNet;
 use isobase_base::{Egress, EgressEntry, EgressPlace};
 
 use crate::address::{closed_networks, is_public, without};
+use crate::connect::host_and_port;
 
 /// Names that programs written for Supabase's containers know the project's API by.
 const GATEWAY_NAMES: [&str; 2] = ["kong", "api.supabase.internal"];
@@ -122,6 +124,12 @@ impl EgressPolicy {
             return Err(Refusal::NotListed { host: host.into(), port });
         }
         Ok(Destination::Name(name, port))
+    }
+
+    /// Whether `uri` is of the project's own API, which speaks plain HTTP.
+    pub fn is_gateway(&self, uri: &Uri) -> bool {
+        let place = host_and_port(uri).filter(|_| uri.scheme_str() == Some("http"));
+        place.is_some_and(|(host, port)| matches!(self.check_host(host, port), Ok(Destination::Gateway(_))))
     }
 
     /// Judges one address that `name`, which passed [`EgressPolicy::check_host`], resolved to.

@@ -57,11 +57,7 @@ pub(crate) fn apply(
 
 /// Whether `uri` is of the project's own API, in the policy of this thread's isolate.
 pub(crate) fn is_own(uri: &Uri) -> bool {
-    let Some(host) = uri.host().filter(|_| uri.scheme_str() == Some("http")) else { return false };
-    POLICY.with_borrow(|policy| {
-        let destination = policy.as_ref().map(|policy| policy.check_host(host, port(uri)));
-        matches!(destination, Some(Ok(Destination::Gateway(_))))
-    })
+    POLICY.with_borrow(|policy| policy.as_ref().is_some_and(|policy| policy.is_gateway(uri)))
 }
 
 /// Lets a request of `fetch` pass, sends it to the project's API, or says why not.

@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use isobase_base::TraceContext;
-use isobase_http::{Destination, HttpClient, Inward, Refusal, SendError};
+use isobase_http::{HttpClient, Inward, Refusal, SendError};
 use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
@@ -42,7 +42,7 @@ impl WasiHttpHooks for Outbound {
         let (inward, trace) = (self.inward.clone(), self.trace);
         Box::new(async move {
             let sending = async {
-                if inward.is_open() && is_own(&client, request.uri()) {
+                if inward.is_open() && client.policy().is_gateway(request.uri()) {
                     return send_inward(&inward, &trace, request).await;
                 }
                 let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
@@ -58,13 +58,6 @@ impl WasiHttpHooks for Outbound {
             Ok((response, Box::new(std::future::ready(Ok(()))) as _))
         })
     }
-}
-
-/// Whether `uri` is of the project's own API.
-fn is_own(client: &HttpClient, uri: &http::Uri) -> bool {
-    let Some(host) = uri.host().filter(|_| uri.scheme_str() == Some("http")) else { return false };
-    let destination = client.policy().check_host(host, uri.port_u16().unwrap_or(80));
-    matches!(destination, Ok(Destination::Gateway(_)))
 }
 
 async fn send_inward(
