@@ -20,16 +20,26 @@ pub(super) enum QueueError {
     Statement(#[from] tokio_postgres::Error),
 }
 
-/// Distinct hosts by stepping through the index, then the first due rows of each that has room, as long
-/// as their bodies fit.
-const CLAIM: &str = "
+/// A statement over `hosts`: the distinct ones, found by stepping through the index.
+macro_rules! over_hosts {
+    ($rest:literal) => {
+        concat!(
+            "
 with recursive hosts (host) as (
   (select queue.host from net.http_request_queue as queue order by queue.host limit 1)
   union all
   select (select queue.host from net.http_request_queue as queue
           where queue.host > hosts.host order by queue.host limit 1)
   from hosts where hosts.host is not null
-),
+)",
+            $rest
+        )
+    };
+}
+
+/// The first due rows of each host that has room, as long as their bodies fit.
+const CLAIM: &str = over_hosts!(
+    ",
 rooms as materialized (
   select hosts.host, coalesce(known.free, $2) as free
   from hosts left join unnest($3::text[], $4::int[]) as known (host, free) on known.host = hosts.host
@@ -55,23 +65,19 @@ set state = 'sending', leased_by = $5,
     next_attempt_at = now() + queue.timeout_milliseconds * interval '1 ms' + $6 * interval '1 s'
 from due where queue.id = due.id
 returning queue.id, queue.method::text, queue.url, queue.host, queue.headers, queue.body,
-  queue.timeout_milliseconds, queue.options, queue.attempts";
+  queue.timeout_milliseconds, queue.options, queue.attempts"
+);
 
 /// Seconds until something is due at a host that has room.
-const DUE: &str = "
-with recursive hosts (host) as (
-  (select queue.host from net.http_request_queue as queue order by queue.host limit 1)
-  union all
-  select (select queue.host from net.http_request_queue as queue
-          where queue.host > hosts.host order by queue.host limit 1)
-  from hosts where hosts.host is not null
-)
+const DUE: &str = over_hosts!(
+    "
 select extract(epoch from min(first.next_attempt_at) - now())::float8
 from hosts, lateral (
   select queue.next_attempt_at from net.http_request_queue as queue
   where queue.host = hosts.host order by queue.next_attempt_at limit 1
 ) as first
-where hosts.host is not null and hosts.host <> all ($1::text[])";
+where hosts.host is not null and hosts.host <> all ($1::text[])"
+);
 
 /// Leases of workers that are gone.
 const REVIVE: &str = "
