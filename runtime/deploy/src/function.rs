@@ -55,19 +55,19 @@ fn limits(own: &FunctionLimits, default: &Limits) -> Limits {
     }
 }
 
+impl Ready {
+    /// As `version` of `target`.
+    pub(crate) fn function(self, target: Target, version: u64) -> Arc<Function> {
+        let Self { artifact, limits, capabilities, environment } = self;
+        let version = FunctionVersion(version);
+        Arc::new(Function { target, version, artifact, limits, capabilities, environment })
+    }
+}
+
 impl Build {
     pub(crate) fn publication(&self, slug: &FunctionSlug, version: u64) -> Publication {
         let target = Target::user(slug.clone());
-        let function = self.outcome.clone().map(|ready| {
-            Arc::new(Function {
-                target: target.clone(),
-                version: FunctionVersion(version),
-                artifact: ready.artifact,
-                limits: ready.limits,
-                capabilities: ready.capabilities,
-                environment: ready.environment,
-            })
-        });
+        let function = self.outcome.clone().map(|ready| ready.function(target.clone(), version));
         Publication { target, access: self.access, function }
     }
 

@@ -270,10 +270,10 @@ impl Loader<'_> {
     /// on the registry that JSR has for npm's clients.
     fn jsr_on_npm(&self, url: &str, import: &ScriptImport) -> Result<String, SourceFault> {
         let rest = url.trim_start_matches("jsr:").trim_start_matches('/');
-        if rest.starts_with("@supabase/") || !matches!(self.outside, Outside::Host { .. }) {
-            return Ok(format!("npm:{rest}"));
-        }
-        let Outside::Host { session, .. } = &self.outside else { return Ok(format!("npm:{rest}")) };
+        let session = match &self.outside {
+            Outside::Host { session, .. } if !rest.starts_with("@supabase/") => session,
+            _ => return Ok(format!("npm:{rest}")),
+        };
         let named = rest.strip_prefix('@').and_then(|rest| rest.split_once('/'));
         match named {
             Some((scope, name)) if session.has_jsr() => Ok(format!("npm:{JSR_SCOPE}/{scope}__{name}")),

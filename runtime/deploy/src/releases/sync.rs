@@ -7,7 +7,7 @@ use std::time::Instant;
 use isobase_base::limits::{DEPLOY_BUILDS_MAX, DEPLOY_LINGER, DEPLOY_SYNC_RETRY};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{Access, Failure, FailureKind, FunctionSlug, Target};
-use isobase_engine::{Artifact, Function, FunctionVersion, Publication, Publish, Stage};
+use isobase_engine::{Artifact, Publication, Publish, Stage};
 use tokio::sync::{Semaphore, watch};
 
 use super::router::{Line, PREVIEW, Preview, Router, Table};
@@ -211,20 +211,9 @@ impl Inner {
         let deployment = format!("{}_{id}_{version}", self.config.project_ref);
         environment.insert("DENO_DEPLOYMENT_ID".into(), deployment);
         let ready = Ready::new(artifact, &settings, &self.config.limits, &BTreeMap::new(), &environment);
-        let function = Function {
-            target: target.clone(),
-            version: FunctionVersion(version),
-            artifact: ready.artifact,
-            limits: ready.limits,
-            capabilities: ready.capabilities,
-            environment: ready.environment,
-        };
+        let function = Ok(ready.function(target.clone(), version));
         let access = Access { verify_jwt: manifest.verify_jwt };
-        self.publish.publish(Publication {
-            target: target.clone(),
-            access,
-            function: Ok(Arc::new(function)),
-        });
+        self.publish.publish(Publication { target: target.clone(), access, function });
     }
 
     /// Takes versions from the pool that nothing has pointed to for a while. Those that were live a
