@@ -47,12 +47,13 @@ impl ProgramModules {
     /// A file beside a package's modules that one of them may ask for by a name it computes.
     fn on_disk(&self, specifier: &str) -> Option<Module> {
         let path = super::path_of(specifier);
-        let content = self.program.borrow().files.get(&path).filter(|_| path.starts_with(PACKAGES))?.clone();
-        let text = || std::str::from_utf8(&content).ok().map(Arc::from);
-        let code = match path.rsplit_once('.')?.1 {
-            "js" | "cjs" => Code::CommonJs { text: text()?, exports: Vec::new() },
-            "json" => Code::Json(text()?),
-            _ => return None,
+        let program = self.program.borrow();
+        let content = program.files.get(&path).filter(|_| is_code(&path))?;
+        let text = Arc::from(std::str::from_utf8(content).ok()?);
+        let code = if path.ends_with(".json") {
+            Code::Json(text)
+        } else {
+            Code::CommonJs { text, exports: Vec::new() }
         };
         Some(Module { code, ..Module::script(specifier, "") })
     }
@@ -62,7 +63,9 @@ impl ProgramModules {
     }
 
     fn holds(&self, specifier: &str) -> bool {
-        self.places.borrow().contains_key(specifier) || self.on_disk(specifier).is_some()
+        let path = super::path_of(specifier);
+        self.places.borrow().contains_key(specifier)
+            || is_code(&path) && self.program.borrow().files.contains_key(&path)
     }
 
     fn declared(&self, specifier: &str, referrer: &str) -> Option<String> {
@@ -128,6 +131,11 @@ impl ProgramModules {
         main.and_then(|main| self.file(&main).or_else(|| self.file(&format!("{main}/index"))))
             .or_else(|| self.file(&format!("{url}/index")))
     }
+}
+
+/// Whether a file of a function's disk may be a module, as far as its name tells.
+fn is_code(path: &str) -> bool {
+    path.starts_with(PACKAGES) && [".js", ".cjs", ".json"].iter().any(|end| path.ends_with(end))
 }
 
 fn main_of(package: &str) -> Option<String> {
