@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use std::pin::Pin;
 
 use deno_core::{
-    ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleResolveResponse,
+    ModuleCodeString, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleResolveResponse,
     ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
     SourceCodeCacheInfo,
 };
 use deno_error::JsErrorBox;
 use isobase_engine::Code;
 
-use crate::compiled::CompiledScripts;
+use crate::compiled::{CompiledModules, CompiledScripts};
 use crate::node::{FACADE, SharedModules};
 
 /// Modules that are part of the runtime.
@@ -27,6 +27,21 @@ pub(crate) struct FunctionLoader {
 impl FunctionLoader {
     pub(crate) fn new() -> Self {
         Self { modules: SharedModules::default(), compiled: CompiledScripts::of_process() }
+    }
+
+    /// An ES module of the function, with what V8 has kept of it.
+    fn script(&self, specifier: &ModuleSpecifier) -> Result<ModuleSource, JsErrorBox> {
+        let missing = || JsErrorBox::type_error(format!("there is no module \"{specifier}\""));
+        let text = self.modules.text(specifier.as_str()).ok_or_else(missing)?;
+        let code = CompiledModules::of_process().look_up(&text.shared);
+        let data = code.map(|code| Cow::Owned(code.to_vec()));
+        let source = match text.lasting {
+            Some(lasting) => ModuleCodeString::from_static(lasting),
+            None => text.shared.into(),
+        };
+        let source = ModuleSourceCode::String(source);
+        let compiled = SourceCodeCacheInfo { hash: 0, data };
+        Ok(ModuleSource::new(ModuleType::JavaScript, source, specifier, Some(compiled)))
     }
 }
 
@@ -57,7 +72,7 @@ impl ModuleLoader for FunctionLoader {
         let wants_json = matches!(options.requested_module_type, RequestedModuleType::Json);
         let (kind, code) = match code {
             Code::Script(text) | Code::Json(text) if wants_json => (ModuleType::Json, text.into()),
-            Code::Script(text) => (ModuleType::JavaScript, text.into()),
+            Code::Script(_) => return ModuleLoadResponse::Sync(self.script(specifier)),
             Code::CommonJs { exports, .. } => {
                 (ModuleType::JavaScript, commonjs_facade(specifier.as_str(), &exports).into())
             }
@@ -76,6 +91,7 @@ impl ModuleLoader for FunctionLoader {
         ModuleLoadResponse::Sync(Ok(ModuleSource::new(kind, code, specifier, None)))
     }
 
+    /// Of the platform's scripts; functions' modules come with theirs.
     fn get_code_cache(&self, specifier: &ModuleSpecifier, source: &str) -> Option<SourceCodeCacheInfo> {
         self.compiled.look_up(specifier.as_str(), source)
     }
@@ -86,7 +102,10 @@ impl ModuleLoader for FunctionLoader {
         hash: u64,
         code: &[u8],
     ) -> Pin<Box<dyn Future<Output = ()>>> {
-        self.compiled.keep(specifier.as_str(), hash, code);
+        match self.modules.text(specifier.as_str()) {
+            Some(text) => CompiledModules::of_process().keep(&text.shared, code),
+            None => self.compiled.keep(specifier.as_str(), hash, code),
+        }
         Box::pin(std::future::ready(()))
     }
 

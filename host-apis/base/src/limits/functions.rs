@@ -66,6 +66,9 @@ pub const V8_RESPONSE_CHUNKS_WAITING_MAX: usize = 4;
 /// Compiled code of Node's modules and the web platform that isolates share, in bytes together. What comes
 /// beyond it is compiled by each isolate again.
 pub const V8_CODE_CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Compiled code of functions' modules that isolates share, in bytes together. What comes beyond it is
+/// compiled by each isolate again.
+pub const V8_MODULE_CODE_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// A file in `/tmp` grows by doubling, and by no more than this at once, in bytes.
 pub const V8_FILE_GROWTH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Startup images kept in the cache folder, of this build and those before it.

@@ -12,7 +12,7 @@ use isobase_engine::{Artifact, Function};
 use super::{Assignment, Isolate};
 use crate::egress;
 use crate::guest_log::GuestLog;
-use crate::node;
+use crate::node::{self, CompiledHere};
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::script_error;
 
@@ -45,6 +45,18 @@ impl Isolate {
         }
         self.configure(&function, &main, program.needs_node);
         self.evaluate(&main).await
+    }
+
+    /// Keeps what this isolate compiled of its function for those after it.
+    pub(super) fn keep_compiled(&mut self) {
+        let compiled = self.runtime.op_state().borrow_mut().borrow_mut::<CompiledHere>().take();
+        if compiled.is_empty() {
+            return;
+        }
+        deno_core::scope!(scope, self.runtime);
+        for (text, function) in compiled {
+            node::keep_compiled(v8::Local::new(scope, function), &text);
+        }
     }
 
     fn configure(&mut self, function: &Function, main: &ModuleSpecifier, needs_node: bool) {

@@ -28,6 +28,7 @@ use crate::files::Disk;
 use crate::invocation::{Arrival, InvocationId, Invocations};
 use crate::loader::FunctionLoader;
 use crate::memory::{self, MemoryMeter};
+use crate::node::CompiledHere;
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::permissions;
 use crate::snapshot::Image;
@@ -145,7 +146,7 @@ impl Status {
 }
 
 /// The isolate and what it needs around it. Fields are dropped in order: the runtime first, since
-/// V8 keeps a pointer to the memory meter.
+/// V8 keeps a pointer to the memory meter and to the texts of the loader's modules.
 pub(crate) struct Isolate {
     runtime: JsRuntime,
     hooks: Hooks,
@@ -192,6 +193,7 @@ impl Isolate {
         state.put(Arc::new(deno_features::FeatureChecker::default()));
         state.put(Invocations::new(self.turns.clock(), self.memory.clone()));
         state.put(Callers::default());
+        state.put(CompiledHere::default());
         state.put(HandlerRegistered::default());
         state.put(self.loader.modules.clone());
     }

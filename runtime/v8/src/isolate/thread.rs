@@ -76,6 +76,7 @@ async fn live(image: Image, memory_bytes_max: u64, ready: impl FnOnce(Result<Idl
     let serves = booted.is_ok();
     let Assignment { function, commands, status, alive, booted: tell, .. } = assignment;
     if tell.send(booted).is_ok() && serves {
+        isolate.keep_compiled();
         isolate.serve(commands, &function.limits, &status).await;
     }
     // Not before its last script has run: a stopping host waits for that.

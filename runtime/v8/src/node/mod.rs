@@ -4,6 +4,7 @@
 //! Nothing of it is evaluated before a function touches a `node:` module or one of Node's globals.
 
 mod commonjs;
+mod compile;
 pub(crate) mod judged;
 mod operations;
 mod ops;
@@ -20,6 +21,7 @@ use node_resolver::{InNpmPackageChecker, NpmPackageFolderResolver, UrlOrPathRef}
 
 use crate::files::{Disk, IsolateFiles};
 
+pub(crate) use compile::{CompiledHere, keep as keep_compiled};
 pub(crate) use judged::restrict_network;
 pub(crate) use resolve::{FACADE, SharedModules};
 
@@ -51,10 +53,11 @@ deno_core::extension!(
         commonjs::op_isobase_commonjs_main,
         commonjs::op_isobase_commonjs_resolve,
         commonjs::op_isobase_commonjs_text,
+        compile::op_isobase_commonjs_compile_module,
+        compile::op_isobase_commonjs_compile_text,
         ops::op_bootstrap_color_depth,
         ops::op_current_thread_cpu_usage,
         ops::op_get_env_no_permission_check,
-        ops::op_isobase_commonjs_compile,
         ops::op_isobase_node_cpus,
         ops::op_isobase_node_false,
         ops::op_isobase_node_groups,

@@ -1,6 +1,6 @@
 //! What Node's modules are answered instead of the host's truth, and how they are refused.
 
-use deno_core::{op2, v8};
+use deno_core::op2;
 use deno_error::JsErrorBox;
 use serde::Serialize;
 
@@ -112,30 +112,4 @@ pub(super) fn op_current_thread_cpu_usage(#[buffer] out: &mut [f64]) {
 #[smi]
 pub(super) fn op_bootstrap_color_depth() -> i32 {
     1
-}
-
-/// Compiles the text of a CommonJS module as the function that Node makes of it, under its own name.
-#[op2(reentrant)]
-pub(super) fn op_isobase_commonjs_compile<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    #[string] specifier: &str,
-    #[string] text: &str,
-) -> Option<v8::Local<'s, v8::Function>> {
-    let name = v8::String::new(scope, specifier)?;
-    let text = v8::String::new(scope, text)?;
-    let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, false, None);
-    let parameters = ["exports", "require", "module", "__filename", "__dirname"];
-    let mut names = Vec::with_capacity(parameters.len());
-    for parameter in parameters {
-        names.push(v8::String::new(scope, parameter)?);
-    }
-    let mut source = v8::script_compiler::Source::new(text, Some(&origin));
-    v8::script_compiler::compile_function(
-        scope,
-        &mut source,
-        &names,
-        &[],
-        v8::script_compiler::CompileOptions::NoCompileOptions,
-        v8::script_compiler::NoCacheReason::NoReason,
-    )
 }

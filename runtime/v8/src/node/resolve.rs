@@ -1,6 +1,6 @@
 //! The modules of a function, and what their imports and requires mean.
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,27 +19,67 @@ const EXTENSIONS: [&str; 4] = [".js", ".json", ".cjs", ".mjs"];
 const PACKAGES: &str = "/node_modules/";
 
 /// All that a function may load; empty until the isolate is given one. Nothing is read from the host's disk.
+///
+/// An isolate drops it after its runtime, which reads texts where they lie in here.
 #[derive(Default)]
 pub(crate) struct ProgramModules {
-    program: RefCell<Arc<Program>>,
-    places: RefCell<HashMap<String, usize>>,
+    given: OnceCell<Given>,
+}
+
+struct Given {
+    program: Arc<Program>,
+    places: HashMap<String, usize>,
+}
+
+/// The text of a module.
+pub(crate) struct ModuleText {
+    pub(crate) shared: Arc<str>,
+    /// The same, when it stays where it is for as long as the isolate's runtime.
+    pub(crate) lasting: Option<&'static str>,
 }
 
 impl ProgramModules {
+    /// Once: a program stays for the isolate's life.
     pub(crate) fn fill(&self, program: &Arc<Program>) {
-        let places = program.modules.iter().enumerate();
-        *self.places.borrow_mut() = places.map(|(at, module)| (module.specifier.clone(), at)).collect();
-        *self.program.borrow_mut() = program.clone();
+        let all = program.modules.iter().enumerate();
+        let places = all.map(|(at, module)| (module.specifier.clone(), at)).collect();
+        let filled = self.given.set(Given { program: program.clone(), places });
+        debug_assert!(filled.is_ok(), "an isolate is given one function");
+    }
+
+    fn modules(&self) -> &[Module] {
+        self.given.get().map_or(&[], |given| &given.program.modules)
+    }
+
+    fn listed(&self, specifier: &str) -> Option<&Module> {
+        let given = self.given.get()?;
+        given.program.modules.get(*given.places.get(specifier)?)
     }
 
     pub(crate) fn main(&self) -> Option<String> {
-        Some(self.program.borrow().modules.first()?.specifier.clone())
+        Some(self.modules().first()?.specifier.clone())
+    }
+
+    pub(crate) fn text(&self, specifier: &str) -> Option<ModuleText> {
+        match self.listed(specifier) {
+            Some(module) => {
+                let shared = module.code.text()?.clone();
+                // SAFETY: the program is never taken out of `given` and its modules never change, so the text
+                // stays where it is until this is dropped; only the isolate's runtime is given the reference,
+                // and that is dropped before this (the order of `Isolate`'s fields).
+                let lasting = unsafe { &*Arc::as_ptr(&shared) };
+                Some(ModuleText { shared, lasting: Some(lasting) })
+            }
+            None => {
+                let shared = self.on_disk(specifier)?.code.text()?.clone();
+                Some(ModuleText { shared, lasting: None })
+            }
+        }
     }
 
     pub(crate) fn with<T>(&self, specifier: &str, look: impl FnOnce(&Module) -> T) -> Option<T> {
-        let place = self.places.borrow().get(specifier).copied();
-        match place {
-            Some(at) => self.program.borrow().modules.get(at).map(look),
+        match self.listed(specifier) {
+            Some(module) => Some(look(module)),
             None => self.on_disk(specifier).as_ref().map(look),
         }
     }
@@ -47,8 +87,7 @@ impl ProgramModules {
     /// A file beside a package's modules that one of them may ask for by a name it computes.
     fn on_disk(&self, specifier: &str) -> Option<Module> {
         let path = super::path_of(specifier);
-        let program = self.program.borrow();
-        let content = program.files.get(&path).filter(|_| is_code(&path))?;
+        let content = self.given.get()?.program.files.get(&path).filter(|_| is_code(&path))?;
         let text = Arc::from(std::str::from_utf8(content).ok()?);
         let code = if path.ends_with(".json") {
             Code::Json(text)
@@ -59,13 +98,13 @@ impl ProgramModules {
     }
 
     pub(crate) fn find_map<T>(&self, look: impl FnMut(&Module) -> Option<T>) -> Option<T> {
-        self.program.borrow().modules.iter().find_map(look)
+        self.modules().iter().find_map(look)
     }
 
     fn holds(&self, specifier: &str) -> bool {
+        let Some(given) = self.given.get() else { return false };
         let path = super::path_of(specifier);
-        self.places.borrow().contains_key(specifier)
-            || is_code(&path) && self.program.borrow().files.contains_key(&path)
+        given.places.contains_key(specifier) || is_code(&path) && given.program.files.contains_key(&path)
     }
 
     fn declared(&self, specifier: &str, referrer: &str) -> Option<String> {
