@@ -43,6 +43,7 @@ mod import_map;
 mod imports;
 mod jsonc;
 mod package_script;
+mod plain_text;
 mod probes;
 mod releases;
 mod resolve;

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use crate::fault::{Position, SourceFault};
 use crate::import_map::CompilerOptions;
 use crate::imports::{Import, ImportKind, all_imports};
+use crate::plain_text::with_plain_comments;
 use crate::transpile::{
     CommonExports, Scripts, Source, common_exports, parse, parse_any, without_attributes,
 };
@@ -114,9 +115,10 @@ fn read(
     };
     let found = all_imports(&parsed);
     let common = is_common.then(|| common_exports(&parsed));
+    let mut imports = found.imports;
+    let text = with_plain_comments(&parsed, text, &mut imports);
     drop(parsed);
     let reads = reads(&text, found.computed);
-    let mut imports = found.imports;
     if !is_common && !text.contains("createRequire") {
         imports.retain(|import| import.kind != ImportKind::Require);
     }
