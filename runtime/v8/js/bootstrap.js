@@ -113,6 +113,8 @@ function configure(environment, mainModule, needsNode) {
     usesLocalNodeModulesDir: false,
   };
   if (needsNode) core.defineGlobalProperties(globalThis, nodeGlobals);
+  // In the image, where it was evaluated before there was a process to tell of.
+  internals.__bootstrapNodeProcess?.("isobase", Deno.args, version, environment.NODE_DEBUG ?? "", false, true);
 }
 
 const LIFECYCLE = ["load", "beforeunload", "drain", "unload"];

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::isolate::{Alive, Assignment, Status, Wake};
 use crate::keeper::Keeper;
 use crate::shelf::Shelf;
-use crate::snapshot::SnapshotError;
+use crate::images::{Platform, SnapshotError};
 use crate::worker::V8Worker;
 
 /// How the engine is set up.
@@ -86,7 +86,11 @@ impl V8Engine {
     }
 
     async fn start(&self, function: Arc<Function>) -> Result<Arc<dyn Worker>, Failure> {
-        let idle = self.shelf.take(function.limits.memory_bytes_max).await?;
+        let platform = match &function.artifact {
+            Artifact::Program(program) => Platform::of(program.needs_node),
+            Artifact::Component { .. } => Platform::Web,
+        };
+        let idle = self.shelf.take(platform, function.limits.memory_bytes_max).await?;
         let status = Status::new(self.observer.function(&function.target));
         let (commands, inbox) = mpsc::unbounded_channel();
         let (booted, outcome) = oneshot::channel();

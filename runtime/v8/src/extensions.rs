@@ -10,7 +10,8 @@ use deno_tls::rustls::RootCertStore;
 use crate::blobs::CountedBlobs;
 use crate::files::Disk;
 use crate::memory::MemoryMeter;
-use crate::{node, ops, sources};
+use crate::scripts::{Scripts, Table};
+use crate::{node, ops, scripts, sources};
 
 deno_core::extension!(
     deno_telemetry,
@@ -97,6 +98,34 @@ pub(crate) fn for_isolate(memory: &Arc<MemoryMeter>, disk: &Arc<Disk>) -> Vec<Ex
 pub(crate) fn for_listing() -> Vec<Extension> {
     let memory = MemoryMeter::new(u64::MAX);
     for_isolate(&memory, &Disk::new(&memory))
+}
+
+/// The same, with no script at all.
+pub(crate) fn without_scripts() -> Vec<Extension> {
+    let mut extensions = for_listing();
+    for extension in &mut extensions {
+        extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);
+        extension.lazy_loaded_js_files = Cow::Borrowed(&[]);
+    }
+    extensions
+}
+
+/// For writing the snapshot with Node's modules: the same extensions, with the text of every script.
+pub(crate) fn for_snapshot_with_node(scripts: Scripts) -> Vec<Extension> {
+    let mut extensions = for_listing();
+    let with_text = |files: &[ExtensionFileSource], table: Table| -> Cow<'static, [ExtensionFileSource]> {
+        let texts = files.iter().filter_map(|file| {
+            let at = table.binary_search_by_key(&file.specifier, |(specifier, _)| specifier).ok()?;
+            let text = scripts::unwrapped(table[at].1);
+            Some(ExtensionFileSource::new_computed(file.specifier, Arc::from(text)))
+        });
+        texts.collect()
+    };
+    for extension in &mut extensions {
+        extension.lazy_loaded_js_files = with_text(&extension.lazy_loaded_js_files, scripts.classic);
+        extension.lazy_loaded_esm_files = with_text(&extension.lazy_loaded_esm_files, scripts.modules);
+    }
+    extensions
 }
 
 /// For writing the snapshot: the same extensions, with the text of the scripts that are evaluated for it.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::isolate::{self, Idle};
-use crate::snapshot::{Image, SnapshotError};
-use crate::{V8EngineError, platform, snapshot};
+use crate::images::{Image, Images, Platform, SnapshotError};
+use crate::{V8EngineError, platform};
 
 /// Quiet time after which freed memory of ended isolates goes back to the system.
 const TRIM_INTERVAL: Duration = Duration::from_secs(1);
@@ -33,6 +33,7 @@ enum Order {
         done: Sender<Result<(), SnapshotError>>,
     },
     Make {
+        platform: Platform,
         memory_bytes_max: u64,
         slot: Slot,
         deliver: Delivery,
@@ -76,26 +77,32 @@ impl Keeper {
     }
 
     /// Has an isolate made. `permit` is held until it is gone.
-    pub(crate) fn make(&self, memory_bytes_max: u64, permit: OwnedSemaphorePermit, deliver: Delivery) {
+    pub(crate) fn make(
+        &self,
+        platform: Platform,
+        memory_bytes_max: u64,
+        permit: OwnedSemaphorePermit,
+        deliver: Delivery,
+    ) {
         let slot = Slot { _permit: permit, ended: self.orders.clone() };
         // The keeper never ends. Had it, dropping the order would tell who waits.
-        let _ = self.orders.send(Order::Make { memory_bytes_max, slot, deliver });
+        let _ = self.orders.send(Order::Make { platform, memory_bytes_max, slot, deliver });
     }
 }
 
 fn keep(inbox: &mpsc::Receiver<Order>) {
-    let mut image: Option<Image> = None;
+    let mut images: Option<Images> = None;
     let mut freed = false;
     loop {
         // A timeout only while there is memory to give back; else the thread sleeps.
         let order = if freed { inbox.recv_timeout(TRIM_INTERVAL) } else { inbox.recv().map_err(Into::into) };
         match order {
             Ok(Order::Prepare { cache_dir, done }) => {
-                let loaded = image.map_or_else(|| snapshot::ensure(&cache_dir), Ok);
-                let _ = done.send(loaded.map(|loaded| image = Some(loaded)));
+                let loaded = images.take().map_or_else(|| Images::ensure(&cache_dir), Ok);
+                let _ = done.send(loaded.map(|loaded| images = Some(loaded)));
             }
-            Ok(Order::Make { memory_bytes_max, slot, deliver }) => {
-                make(image, memory_bytes_max, slot, deliver)
+            Ok(Order::Make { platform, memory_bytes_max, slot, deliver }) => {
+                make(images.as_mut().map(|images| images.of(platform)), memory_bytes_max, slot, deliver)
             }
             Ok(Order::Ended) => freed = true,
             Err(RecvTimeoutError::Timeout) => {

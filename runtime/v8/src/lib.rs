@@ -42,6 +42,7 @@ mod engine;
 mod extensions;
 mod files;
 mod guest_log;
+mod images;
 mod invocation;
 mod isolate;
 mod keeper;
@@ -59,4 +60,4 @@ mod sources;
 mod worker;
 
 pub use engine::{V8Config, V8Engine, V8EngineError};
-pub use snapshot::SnapshotError;
+pub use images::SnapshotError;

@@ -63,6 +63,11 @@ pub(crate) fn make() -> Result<Vec<u8>, String> {
     Ok(packed.0)
 }
 
+/// The text of a classic script of the table before it was wrapped, as a snapshot is made of it.
+pub(crate) fn unwrapped(text: &'static str) -> &'static str {
+    text.strip_prefix("\"use strict\"; return (").and_then(|text| text.strip_suffix(");")).unwrap_or(text)
+}
+
 /// The text of `file` in JavaScript.
 pub(crate) fn text_of(file: &ExtensionFileSource) -> Result<Cow<'static, str>, String> {
     if let Some(text) = sources::text(file.specifier) {

@@ -1,6 +1,7 @@
 //! A few isolates without a function, kept ready so that starting one is loading its modules.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::isolate::Idle;
 use crate::keeper::Keeper;
+use crate::images::Platform;
 
 /// About the time of a first request.
 const REFILL_PAUSE: Duration = Duration::from_millis(8);
@@ -18,25 +20,55 @@ const REFILL_PAUSE: Duration = Duration::from_millis(8);
 /// The ready isolates of one engine, and the count of all that it has.
 pub(crate) struct Shelf {
     keeper: Keeper,
-    /// With the default memory limit; V8's heap limit is set when an isolate is made.
-    ready: Mutex<VecDeque<Idle>>,
+    web: Stock,
+    /// Kept from the first function with packages on; a host without any does without.
+    node: Stock,
     wanted: usize,
     isolates: Arc<Semaphore>,
+}
+
+/// Ready isolates of one kind, with the default memory limit: V8's heap limit is set when an isolate is made.
+#[derive(Default)]
+struct Stock {
+    places: Mutex<Places>,
+    is_kept: AtomicBool,
+}
+
+#[derive(Default)]
+struct Places {
+    ready: VecDeque<Idle>,
+    /// Ordered and not there yet.
+    coming: usize,
 }
 
 impl Shelf {
     pub(crate) fn new(keeper: Keeper, wanted: usize) -> Arc<Self> {
         let isolates = Arc::new(Semaphore::new(limits::V8_ISOLATES_MAX));
-        let shelf = Arc::new(Self { keeper, ready: Mutex::default(), wanted, isolates });
-        (0..wanted).for_each(|_| shelf.refill());
+        let (web, node) = (Stock::default(), Stock::default());
+        web.is_kept.store(true, Ordering::Relaxed);
+        let shelf = Arc::new(Self { keeper, web, node, wanted, isolates });
+        shelf.refill(Platform::Web);
         shelf
     }
 
+    fn stock(&self, platform: Platform) -> &Stock {
+        match platform {
+            Platform::Web => &self.web,
+            Platform::Node => &self.node,
+        }
+    }
+
     /// A ready isolate, or one made now. Overloaded when there are too many already.
-    pub(crate) async fn take(self: &Arc<Self>, memory_bytes_max: u64) -> Result<Idle, Failure> {
+    pub(crate) async fn take(
+        self: &Arc<Self>,
+        platform: Platform,
+        memory_bytes_max: u64,
+    ) -> Result<Idle, Failure> {
+        let stock = self.stock(platform);
         if memory_bytes_max == limits::FUNCTION_MEMORY_BYTES_MAX {
-            let ready = self.ready.lock().pop_front();
-            self.refill_soon();
+            let ready = stock.places.lock().ready.pop_front();
+            stock.is_kept.store(true, Ordering::Relaxed);
+            self.refill_soon(platform);
             if let Some(idle) = ready {
                 return Ok(idle);
             }
@@ -51,48 +83,68 @@ impl Shelf {
             // Whoever ordered may have gone; the isolate then ends by itself.
             let _ = sender.send(idle);
         };
-        self.keeper.make(memory_bytes_max, permit, Box::new(deliver));
+        self.keeper.make(platform, memory_bytes_max, permit, Box::new(deliver));
         let made = made.await.unwrap_or_else(|_| Err("its thread could not start".to_owned()));
         made.map_err(|why| Failure::new(FailureKind::Host, format!("no isolate could be created: {why}")))
     }
 
     /// Once who took the last one has had a moment: making an isolate is some milliseconds of work for
     /// the processors and the memory map that the taken one is about to run on.
-    fn refill_soon(self: &Arc<Self>) {
+    fn refill_soon(self: &Arc<Self>, platform: Platform) {
         let shelf = Arc::downgrade(self);
         task::spawn(TaskKind::Request, "ready isolates", async move {
             tokio::time::sleep(REFILL_PAUSE).await;
             if let Some(shelf) = shelf.upgrade() {
-                shelf.refill();
+                shelf.refill(platform);
             }
         });
     }
 
-    fn refill(self: &Arc<Self>) {
-        if self.ready.lock().len() >= self.wanted {
-            return;
+    /// Orders what is missing.
+    fn refill(self: &Arc<Self>, platform: Platform) {
+        loop {
+            let mut places = self.stock(platform).places.lock();
+            if places.ready.len() + places.coming >= self.wanted {
+                return;
+            }
+            let Ok(permit) = self.isolates.clone().try_acquire_owned() else { return };
+            places.coming += 1;
+            drop(places);
+            let coming = Coming { shelf: Arc::downgrade(self), platform };
+            let deliver = move |idle| coming.arrive(idle);
+            self.keeper.make(platform, limits::FUNCTION_MEMORY_BYTES_MAX, permit, Box::new(deliver));
         }
-        let Ok(permit) = self.isolates.clone().try_acquire_owned() else { return };
-        let shelf = Arc::downgrade(self);
-        let deliver = move |idle| put(&shelf, idle);
-        self.keeper.make(limits::FUNCTION_MEMORY_BYTES_MAX, permit, Box::new(deliver));
     }
 
-    /// How many isolates are ready.
+    /// Of the web platform and of Node's, as far as these are kept: how many isolates are ready at least.
     pub(crate) fn len(&self) -> usize {
-        self.ready.lock().len()
+        let kept = [&self.web, &self.node].into_iter().filter(|stock| stock.is_kept.load(Ordering::Relaxed));
+        kept.map(|stock| stock.places.lock().ready.len()).min().unwrap_or(0)
     }
 }
 
-fn put(shelf: &Weak<Shelf>, made: Result<Idle, String>) {
-    match (shelf.upgrade(), made) {
-        (Some(shelf), Ok(idle)) => {
-            let mut ready = shelf.ready.lock();
-            if ready.len() < shelf.wanted {
-                ready.push_back(idle);
+/// An ordered isolate. Dropped when it is there, or when no thread could be had for it.
+struct Coming {
+    shelf: Weak<Shelf>,
+    platform: Platform,
+}
+
+impl Coming {
+    fn arrive(self, made: Result<Idle, String>) {
+        match (self.shelf.upgrade(), made) {
+            (Some(shelf), Ok(idle)) => {
+                shelf.stock(self.platform).places.lock().ready.push_back(idle);
             }
+            (_, Err(why)) => tracing::error!(why, "an isolate could not be created"),
+            (None, Ok(_)) => {}
         }
-        (_, Err(why)) => tracing::error!(why, "an isolate could not be created"),
-        (None, Ok(_)) => {}
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        if let Some(shelf) = self.shelf.upgrade() {
+            shelf.stock(self.platform).places.lock().coming -= 1;
+        }
     }
 }

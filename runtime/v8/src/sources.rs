@@ -33,6 +33,9 @@ pub(crate) static OWN: &[(&str, &str)] = &[
 
 pub(crate) static BOOTSTRAP: &str = include_str!("../js/bootstrap.js");
 
+/// Evaluates what the image for packages has of Node.
+pub(crate) static NODE_WARM: &str = include_str!("../js/node/warm.js");
+
 /// The text of `specifier`, wherever it is from; that of Node's modules is found by their path.
 pub(crate) fn text(specifier: &str) -> Option<&'static str> {
     [OWN, PLATFORM, isobase_bind_v8::SCRIPTS].into_iter().find_map(|table| find(table, specifier))

@@ -31,7 +31,7 @@ use crate::memory::{self, MemoryMeter};
 use crate::node::CompiledHere;
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::permissions;
-use crate::snapshot::Image;
+use crate::images::Image;
 use hooks::Hooks;
 use leaving::Leaving;
 

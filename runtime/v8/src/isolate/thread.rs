@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::{Assignment, Isolate};
 use crate::keeper::Slot;
 use crate::memory::MemoryMeter;
-use crate::snapshot::Image;
+use crate::images::Image;
 
 /// How long calls that block may go on after their isolate has ended.
 const BLOCKING_END: Duration = Duration::from_millis(100);
