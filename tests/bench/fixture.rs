@@ -57,6 +57,22 @@ impl Workplace {
         Ok(workplace)
     }
 
+    /// `count` functions `<name>-0` … of each file in `tests/bench/packages`.
+    pub(crate) fn with_packages(names: &[&str], count: usize) -> anyhow::Result<Self> {
+        let workplace = Self::empty()?;
+        let supabase = workplace.project().join("supabase");
+        fs::create_dir_all(&supabase)?;
+        fs::copy(source("project/supabase/config.toml"), supabase.join("config.toml"))?;
+        for name in names {
+            for index in 0..count {
+                let folder = supabase.join(format!("functions/{name}-{index}"));
+                fs::create_dir_all(&folder)?;
+                fs::copy(source(&format!("packages/{name}.ts")), folder.join("index.ts"))?;
+            }
+        }
+        Ok(workplace)
+    }
+
     /// A function that sends to two queues and consumes one of them.
     pub(crate) fn queue() -> anyhow::Result<Self> {
         let workplace = Self::empty()?;

@@ -89,6 +89,12 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         report.take("queue", queue::measure(&binary, options).await);
     }
     on_many_functions(&binary, options, &mut report).await?;
+    if options.wants(FigureName::ColdStart) {
+        let workplace = cold_start::packages()?;
+        let product = Product::start(&binary, &workplace).await?;
+        report.take("cold-start of packages", cold_start::measure_packages(&product).await);
+        product.stop().await?;
+    }
     if options.wants_any(&[FigureName::Deploy, FigureName::Neighbour]) {
         let workplace = Workplace::many_functions(1)?;
         let product = Product::start(&binary, &workplace).await?;

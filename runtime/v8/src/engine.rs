@@ -17,10 +17,10 @@ use isobase_realtime::Hub;
 use isobase_storage::Storage;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::images::{Platform, SnapshotError};
 use crate::isolate::{Alive, Assignment, Status, Wake};
 use crate::keeper::Keeper;
 use crate::shelf::Shelf;
-use crate::images::{Platform, SnapshotError};
 use crate::worker::V8Worker;
 
 /// How the engine is set up.

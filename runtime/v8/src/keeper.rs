@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::isolate::{self, Idle};
 use crate::images::{Image, Images, Platform, SnapshotError};
+use crate::isolate::{self, Idle};
 use crate::{V8EngineError, platform};
 
 /// Quiet time after which freed memory of ended isolates goes back to the system.

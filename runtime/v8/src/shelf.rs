@@ -10,9 +10,9 @@ use isobase_base::{Failure, FailureKind, limits};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::images::Platform;
 use crate::isolate::Idle;
 use crate::keeper::Keeper;
-use crate::images::Platform;
 
 /// About the time of a first request.
 const REFILL_PAUSE: Duration = Duration::from_millis(8);

@@ -25,13 +25,13 @@ use crate::cpu::{CpuMeter, Turns};
 use crate::ender::Ender;
 use crate::extensions;
 use crate::files::Disk;
+use crate::images::Image;
 use crate::invocation::{Arrival, InvocationId, Invocations};
 use crate::loader::FunctionLoader;
 use crate::memory::{self, MemoryMeter};
 use crate::node::CompiledHere;
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::permissions;
-use crate::images::Image;
 use hooks::Hooks;
 use leaving::Leaving;
 

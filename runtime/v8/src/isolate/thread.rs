@@ -8,9 +8,9 @@ use isobase_base::limits;
 use tokio::sync::oneshot;
 
 use super::{Assignment, Isolate};
+use crate::images::Image;
 use crate::keeper::Slot;
 use crate::memory::MemoryMeter;
-use crate::images::Image;
 
 /// How long calls that block may go on after their isolate has ended.
 const BLOCKING_END: Duration = Duration::from_millis(100);
