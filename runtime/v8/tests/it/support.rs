@@ -175,6 +175,10 @@ impl FunctionBuilder {
             source_map: self.source_map.map(|map| map.as_bytes().into()),
             imports: self.imports,
         };
+        // As functions are built.
+        let needs_node = self.needs_node
+            || main.code.text().is_some_and(|text| text.contains("node:"))
+            || self.others.iter().any(|module| matches!(module.code, Code::CommonJs { .. }));
         let modules: Vec<Module> = std::iter::once(main).chain(self.others).collect();
         Arc::new(Function {
             target: Target::user(FunctionSlug::parse(self.slug).unwrap()),
@@ -182,7 +186,7 @@ impl FunctionBuilder {
             artifact: Artifact::Program(Arc::new(Program {
                 modules,
                 files: self.files,
-                needs_node: self.needs_node,
+                needs_node,
             })),
             limits: self.limits,
             capabilities: Capabilities::all(Grant::Caller),
