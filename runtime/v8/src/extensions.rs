@@ -1,6 +1,7 @@
 //! Which extensions make up an isolate, in an order that snapshot and runtime must share.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use deno_core::{Extension, ExtensionFileSource};
@@ -81,6 +82,8 @@ pub(crate) fn for_isolate(memory: &Arc<MemoryMeter>, disk: &Arc<Disk>) -> Vec<Ex
         deno_fetch::deno_fetch::init(deno_fetch::Options {
             user_agent: user_agent(),
             root_cert_store_provider: Some(certificates.clone()),
+            // `file:` is the disk that the function sees.
+            file_fetch_handler: Rc::new(deno_fetch::FsFetchHandler),
             ..Default::default()
         }),
         deno_websocket::deno_websocket::init(),
