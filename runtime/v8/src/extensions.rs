@@ -47,6 +47,7 @@ deno_core::extension!(
         ops::response::op_isobase_respond_stream,
         ops::response::op_isobase_respond_text,
         ops::upgrade::op_isobase_upgrade,
+        ops::upgrade::op_isobase_upgrade_bare,
         ops::upgrade::op_isobase_websocket_accept,
     ],
     lazy_loaded_js = [
