@@ -25,19 +25,15 @@ impl Line {
     }
 
     /// Reads until `text` has come; gives all of what came.
-    #[track_caller]
-    pub(super) fn until<'a>(&'a mut self, text: &'a str) -> impl Future<Output = String> + 'a {
-        async move {
-            let mut part = [0; 16 * 1024];
-            loop {
-                let so_far = String::from_utf8_lossy(&self.came).into_owned();
-                if so_far.contains(text) {
-                    return so_far;
-                }
-                match self.stream.read(&mut part).await {
-                    Ok(length) if length > 0 => self.came.extend_from_slice(&part[..length]),
-                    end => panic!("{text:?} did not come before {end:?}: {so_far}"),
-                }
+    pub(super) async fn until(&mut self, text: &str) -> String {
+        loop {
+            let so_far = String::from_utf8_lossy(&self.came).into_owned();
+            if so_far.contains(text) {
+                return so_far;
+            }
+            match self.stream.read_buf(&mut self.came).await {
+                Ok(1..) => {}
+                end => panic!("{text:?} did not come before {end:?}: {so_far}"),
             }
         }
     }
@@ -119,6 +115,7 @@ async fn a_method_that_functions_do_not_take_is_refused() {
 
 const SOCKET: &str = "
 Deno.serve((request) => {
+  if (request.url.endsWith('?hang')) return new Promise(() => {});
   if (request.headers.get('upgrade') !== 'websocket') return new Response('sockets only', { status: 426 });
   const { socket, response } = Deno.upgradeWebSocket(request);
   socket.onopen = () => socket.send('welcome');
@@ -165,7 +162,9 @@ async fn sockets_greet_echo_and_close() {
     quiet.send(format!("GET /functions/v1/socket HTTP/1.1\r\n{HANDSHAKE}")).await;
     quiet.until("welcome").await;
     talk(&app, "socket").await;
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    // The timeout that ends this request began later than the socket's silence.
+    let hung = app.call("GET", "/functions/v1/socket?hang").send().await;
+    assert_eq!(hung.header("sb-error-code"), Some("IDLE_TIMEOUT"));
     quiet.send(frame("still here")).await;
     quiet.until("STILL HERE").await;
 }

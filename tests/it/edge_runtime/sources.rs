@@ -135,6 +135,33 @@ const ROWS: &[Row<'_>] = &[
     ),
 ];
 
+/// Entry points that are no `index.ts`.
+const ENTRIES: &[(&str, &str)] = &[
+    ("script/main.js", "export default { fetch: () => new Response('plain') };"),
+    ("view/index.tsx", "Deno.serve(() => new Response('found' as string));"),
+    ("module/index.mjs", "import { sep } from 'node:path';\nDeno.serve(() => new Response(sep));"),
+    ("required/package.json", r#"{ "type": "commonjs" }"#),
+    (
+        "required/index.js",
+        "const { createServer } = require('node:http');\nconst { word } = require('./part');\n\
+         createServer((_, response) => response.end(word)).listen(3000);",
+    ),
+    ("required/part.js", "module.exports = { word: 'required' };"),
+    ("untyped/package.json", r#"{ "name": "untyped" }"#),
+    (
+        "untyped/index.js",
+        "const { basename } = require('path');\nmodule.exports = { fetch: () => new Response(basename(__filename)) };",
+    ),
+];
+
+const ENTRY_REQUESTS: &[(&str, &str)] = &[
+    ("GET /script", "200 plain"),
+    ("GET /view", "200 found"),
+    ("GET /module", "200 /"),
+    ("GET /required", "200 required"),
+    ("GET /untyped", "200 index.js"),
+];
+
 #[tokio::test]
 async fn functions_are_written_in_many_ways() {
     let project = Project::empty();
@@ -147,13 +174,9 @@ async fn functions_are_written_in_many_ways() {
     project.configure("[functions.wasm-file]\nstatic_files = [\"./functions/wasm-file/add.wasm\"]");
     project.configure("[functions.old-map]\nimport_map = \"./functions/old-map/import_map.json\"");
     project.configure("[functions.script]\nentrypoint = \"./functions/script/main.js\"");
-    project
-        .write("supabase/functions/script/main.js", "export default { fetch: () => new Response('plain') };");
-    project.write("supabase/functions/view/index.tsx", "Deno.serve(() => new Response('found' as string));");
-    let mut rows = ROWS.to_vec();
-    // Asked for, not written: their entry points are other files.
-    let others: [Row<'_>; 1] =
-        [("late", ROWS[9].1, &[("GET /script", "200 plain"), ("GET /view", "200 found")])];
-    rows.extend(others);
-    check_in(project, &rows).await;
+    for (path, text) in ENTRIES {
+        project.write(&format!("supabase/functions/{path}"), text);
+    }
+    let entries: Row<'_> = ("index", "Deno.serve(() => new Response('index.ts'))", ENTRY_REQUESTS);
+    check_in(project, &[ROWS, &[entries]].concat()).await;
 }
