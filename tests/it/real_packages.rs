@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::app::Project;
+use crate::edge_runtime::connections::talk;
 
 /// Name of the function, its imports, and what must be `true`.
 const CALLS: &[(&str, &str, &str)] = &[
@@ -75,6 +76,19 @@ app.post('/express/echo', (request, response) => response.status(201).json(reque
 app.listen(3000);
 ";
 
+/// A WebSocket server of npm, on Node's.
+const SOCKETS: &str = "import { createServer } from 'node:http';
+import { WebSocketServer } from 'npm:ws@8';
+const sockets = new WebSocketServer({ noServer: true });
+sockets.on('connection', (socket) => {
+  socket.send('welcome');
+  socket.on('message', (data) => String(data) === 'bye' ? socket.close(4001, 'as asked') : socket.send(String(data).toUpperCase()));
+});
+createServer((_, response) => response.end('plain'))
+  .on('upgrade', (request, socket, head) => sockets.handleUpgrade(request, socket, head, (one) => sockets.emit('connection', one, request)))
+  .listen(8080);
+";
+
 #[tokio::test]
 #[allow(clippy::print_stderr, reason = "a test that proves nothing says so")]
 async fn packages_of_the_registry_work() {
@@ -87,8 +101,9 @@ async fn packages_of_the_registry_work() {
         );
         project.function(slug, &format!("{imports}\n{handler}\n"));
     }
-    project.configure("[functions.express]\nverify_jwt = false");
+    project.configure("[functions.express]\nverify_jwt = false\n[functions.sockets]\nverify_jwt = false");
     project.function("express", EXPRESS);
+    project.function("sockets", SOCKETS);
     let app = project.start().await;
     if app.project.log().contains("could not be fetched from the registry") {
         eprintln!("skipped: the registry of packages cannot be reached from here");
@@ -105,4 +120,6 @@ async fn packages_of_the_registry_work() {
     // The first request of an isolate has a body: its parts must not overtake each other.
     let echoed = app.call("POST", "/functions/v1/express/echo").json(&json!({ "a": [1] })).send().await;
     assert_eq!((echoed.status.as_u16(), echoed.json()), (201, json!({ "a": [1] })), "{}", app.project.log());
+    assert_eq!(app.call("GET", "/functions/v1/sockets").send().await.text(), "plain");
+    talk(&app, "sockets").await;
 }

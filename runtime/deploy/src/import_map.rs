@@ -99,7 +99,8 @@ impl ImportMap {
         Ok(map)
     }
 
-    /// Adds the entries of the nearest workspace above `folder`, behind its own.
+    /// Adds the entries of the nearest workspace, whose root is `folder` or above it, behind its own. What a
+    /// member maps holds for its own files.
     fn join_workspace(
         &mut self,
         folder: &Path,
@@ -107,7 +108,7 @@ impl ImportMap {
         probes: &mut Probes,
         show: &impl Fn(&Path) -> String,
     ) -> Result<(), SourceFault> {
-        let above = folder.ancestors().skip(1).take_while(|folder| folder.starts_with(&folders.project));
+        let above = folder.ancestors().take_while(|folder| folder.starts_with(&folders.project));
         for folder in above {
             for name in ["deno.json", "deno.jsonc"] {
                 let path = folder.join(name);
@@ -120,11 +121,18 @@ impl ImportMap {
                     continue;
                 }
                 let root = Self::load(&path, probes, show)?;
-                let members = workspace::members(value.get("workspace"), folder, probes);
-                let members =
-                    members.into_iter().map(|(key, path)| Entry { key, address: Address::File(path) });
+                let mut exports = Vec::new();
+                for member in workspace::folders(value.get("workspace"), folder, probes) {
+                    exports.extend(workspace::exports(&member, probes));
+                    if let Some(settings) = workspace::settings(&member, probes) {
+                        self.scopes.push((member, Self::load(&settings, probes, show)?.imports));
+                    }
+                }
+                self.scopes.sort_by_key(|(prefix, _)| Reverse(prefix.as_os_str().len()));
+                let exports =
+                    exports.into_iter().map(|(key, path)| Entry { key, address: Address::File(path) });
                 let own: BTreeSet<String> = self.imports.iter().map(|entry| entry.key.clone()).collect();
-                let more = root.imports.into_iter().chain(members);
+                let more = root.imports.into_iter().chain(exports);
                 self.imports.extend(more.filter(|entry| !own.contains(&entry.key)));
                 self.imports.sort_by_key(|entry| Reverse(entry.key.len()));
                 return Ok(());

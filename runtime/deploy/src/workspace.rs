@@ -9,9 +9,9 @@ use crate::jsonc;
 use crate::probes::Probes;
 use crate::resolve::absolute;
 
-/// What the members of the workspace in `folder` export: specifier and file. `members` is the value of
-/// `workspace`: paths, of which the last part may be `*`.
-pub(crate) fn members(members: Option<&Value>, folder: &Path, probes: &mut Probes) -> Vec<(String, PathBuf)> {
+/// The folders of the members of the workspace in `folder`. `members` is the value of `workspace`: paths, of
+/// which the last part may be `*`.
+pub(crate) fn folders(members: Option<&Value>, folder: &Path, probes: &mut Probes) -> Vec<PathBuf> {
     let listed = match members {
         Some(Value::Object(object)) => object.get("members"),
         other => other,
@@ -24,12 +24,17 @@ pub(crate) fn members(members: Option<&Value>, folder: &Path, probes: &mut Probe
             None => folders.push(absolute(folder, path)),
         }
     }
-    folders.iter().flat_map(|member| exports(member, probes)).collect()
+    folders
 }
 
-fn exports(member: &Path, probes: &mut Probes) -> Vec<(String, PathBuf)> {
-    let files = ["deno.json", "deno.jsonc"].map(|name| member.join(name));
-    let Some(file) = files.into_iter().find(|file| probes.is_file(file)) else { return Vec::new() };
+/// Where the settings of `member` are.
+pub(crate) fn settings(member: &Path, probes: &mut Probes) -> Option<PathBuf> {
+    ["deno.json", "deno.jsonc"].map(|name| member.join(name)).into_iter().find(|file| probes.is_file(file))
+}
+
+/// What `member` exports: specifier and file.
+pub(crate) fn exports(member: &Path, probes: &mut Probes) -> Vec<(String, PathBuf)> {
+    let Some(file) = settings(member, probes) else { return Vec::new() };
     let text = probes.read(&file, PACKAGE_SETTINGS_BYTES_MAX).unwrap_or_default();
     let value = jsonc::parse(&String::from_utf8_lossy(&text)).unwrap_or_default();
     let Some(name) = value.get("name").and_then(Value::as_str) else { return Vec::new() };
@@ -48,7 +53,7 @@ fn exports(member: &Path, probes: &mut Probes) -> Vec<(String, PathBuf)> {
 
 #[cfg(test)]
 mod tests {
-    use super::members;
+    use super::{exports, folders};
     use crate::probes::Probes;
 
     #[test]
@@ -68,7 +73,9 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         let listed = serde_json::json!(["./libs/*", "other", "./missing"]);
-        let found = members(Some(&listed), folder.path(), &mut Probes::default());
+        let mut probes = Probes::default();
+        let members = folders(Some(&listed), folder.path(), &mut probes);
+        let found: Vec<_> = members.iter().flat_map(|member| exports(member, &mut probes)).collect();
         let at = |path: &str| folder.path().join(path);
         let expected = [
             ("@me/a".to_owned(), at("libs/a/mod.ts")),

@@ -2,7 +2,7 @@
 // hands over the connection; from then on the sockets of the platform do the work.
 (function () {
 const { core, primordials } = __bootstrap;
-const { op_isobase_upgrade, op_isobase_websocket_accept } = core.ops;
+const { op_isobase_upgrade, op_isobase_upgrade_bare, op_isobase_websocket_accept } = core.ops;
 const {
   ArrayPrototypeIncludes, ArrayPrototypeMap, ArrayPrototypePush, PromisePrototypeThen, StringPrototypeSplit,
   StringPrototypeToLowerCase, StringPrototypeTrim, TypeError,
@@ -70,6 +70,15 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
   return { response: fromInnerResponse(inner, "response"), socket };
 }
 
+/** For servers of Node: the 101 with these headers, and the connection itself once it was sent. */
+function takeOver(request, headers) {
+  const id = toInnerRequest(request).id;
+  if (id === undefined) throw new TypeError("only the request of a handler can be upgraded");
+  const inner = newInnerResponse(101);
+  inner.headerList = headers;
+  return { connection: op_isobase_upgrade_bare(id), response: fromInnerResponse(inner, "response") };
+}
+
 function open(platform, socket, rid) {
   socket[platform._rid] = rid;
   socket[platform._readyState] = platform.WebSocket.OPEN;
@@ -81,5 +90,5 @@ function open(platform, socket, rid) {
   socket[platform._serverHandleIdleTimeout]();
 }
 
-return { upgradeWebSocket };
+return { takeOver, upgradeWebSocket };
 })();

@@ -1,6 +1,7 @@
 //! Which extensions make up an isolate, in an order that snapshot and runtime must share.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use deno_core::{Extension, ExtensionFileSource};
@@ -47,6 +48,7 @@ deno_core::extension!(
         ops::response::op_isobase_respond_stream,
         ops::response::op_isobase_respond_text,
         ops::upgrade::op_isobase_upgrade,
+        ops::upgrade::op_isobase_upgrade_bare,
         ops::upgrade::op_isobase_websocket_accept,
     ],
     lazy_loaded_js = [
@@ -82,6 +84,8 @@ pub(crate) fn for_isolate(memory: &Arc<MemoryMeter>, disk: &Arc<Disk>) -> Vec<Ex
         deno_fetch::deno_fetch::init(deno_fetch::Options {
             user_agent: user_agent(),
             root_cert_store_provider: Some(certificates.clone()),
+            // `file:` is the disk that the function sees.
+            file_fetch_handler: Rc::new(deno_fetch::FsFetchHandler),
             ..Default::default()
         }),
         deno_websocket::deno_websocket::init(),

@@ -59,6 +59,14 @@ impl ModuleLoader for FunctionLoader {
         ModuleSpecifier::parse(&resolved).map_err(JsErrorBox::from_err)
     }
 
+    /// `import.meta.resolve`: what the function imports is where it lies; an address need not be a module.
+    fn import_meta_resolve(&self, specifier: &str, referrer: &str) -> Result<ModuleSpecifier, JsErrorBox> {
+        match self.modules.import(specifier, referrer) {
+            Some(resolved) => ModuleSpecifier::parse(&resolved).map_err(JsErrorBox::from_err),
+            None => deno_core::resolve_import(specifier, referrer).map_err(JsErrorBox::from_err),
+        }
+    }
+
     fn load(
         &self,
         specifier: &ModuleSpecifier,

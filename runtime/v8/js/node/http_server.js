@@ -22,6 +22,8 @@ const END_OF_HEAD = "\r\n\r\n";
 const WITHOUT_BODY = { __proto__: null, 204: true, 205: true, 304: true };
 /** What concerns one connection only. */
 const HOP_BY_HOP = { __proto__: null, connection: true, "keep-alive": true, "transfer-encoding": true };
+/** How much is read at once of a connection that left HTTP. */
+const READ_BYTES = 16 * 1024;
 /** What Node would answer itself, or what is written anew. */
 const NOT_PASSED_ON = { __proto__: null, ...HOP_BY_HOP, expect: true, upgrade: true };
 
@@ -76,11 +78,14 @@ class Connection extends Duplex {
   #reader = null;
   #isChunked = false;
   #answer;
+  /** The client's connection itself, or the promise of it, once the server answered 101. */
+  #bare = null;
+  #isReading = false;
 
   constructor(request, remoteAddress, resolve, reject) {
     super({ allowHalfOpen: true });
     this.#request = request;
-    this.#answer = new Answer(request.method, resolve, reject);
+    this.#answer = new Answer(request.method, resolve, reject, (headers, rest) => this.#leave(headers, rest, resolve));
     this.remoteAddress = remoteAddress;
     this.remoteFamily = StringPrototypeIndexOf(remoteAddress, ":") === -1 ? "IPv4" : "IPv6";
     request.signal.addEventListener("abort", () => this.destroy());
@@ -96,7 +101,8 @@ class Connection extends Duplex {
       if (NOT_PASSED_ON[name] !== true) head += `${name}: ${value}\r\n`;
     }
     if (!request.headers.has("host")) head += `host: ${url.host}\r\n`;
-    head += "connection: close\r\n";
+    const upgrade = this.server.listenerCount("upgrade") > 0 ? request.headers.get("upgrade") : null;
+    head += upgrade === null ? "connection: close\r\n" : `connection: upgrade\r\nupgrade: ${upgrade}\r\n`;
     if (request.body !== null) {
       this.#reader = request.body.getReader();
       this.#isChunked = !hasLength;
@@ -105,7 +111,47 @@ class Connection extends Duplex {
     this.push(Buffer.from(`${head}\r\n`, "latin1"));
   }
 
+  /** The server leaves HTTP: from here on bytes go both ways as they are. */
+  #leave(headers, rest, resolve) {
+    const { connection, response } = core.loadExtScript("ext:isobase_runtime/websocket.js").takeOver(
+      this.#request,
+      headers,
+    );
+    const written = rest.length > 0 ? copy(rest) : null;
+    this.#bare = (async () => {
+      const rid = await connection;
+      if (written !== null) await core.writeAll(rid, written);
+      return rid;
+    })();
+    this.#bare.then(() => this.#readBare(), (error) => this.destroy(error));
+    resolve(response);
+  }
+
+  async #readBare() {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    try {
+      const bytes = new Uint8Array(READ_BYTES);
+      const count = await core.read(await this.#bare, bytes);
+      this.#isReading = false;
+      if (!this.destroyed) this.push(count > 0 ? Buffer.from(bytes.subarray(0, count)) : null);
+    } catch (error) {
+      this.#isReading = false;
+      if (!this.destroyed) this.destroy(error);
+    }
+  }
+
+  async #writeBare(bytes, callback) {
+    try {
+      await core.writeAll(await this.#bare, copy(bytes));
+      callback();
+    } catch (error) {
+      callback(error);
+    }
+  }
+
   async _read() {
+    if (this.#bare !== null) return this.#readBare();
     const reader = this.#reader;
     if (reader === null) return;
     try {
@@ -134,14 +180,24 @@ class Connection extends Duplex {
   }
 
   _write(chunk, encoding, callback) {
+    const bytes = typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk;
+    if (this.#bare !== null) {
+      this.#writeBare(bytes, callback);
+      return;
+    }
     try {
-      this.#answer.write(typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk, callback);
+      this.#answer.write(bytes, callback);
     } catch (error) {
       callback(error);
     }
   }
 
   _final(callback) {
+    if (this.#bare !== null) {
+      // The other side may have closed first.
+      this.#bare.then((rid) => core.shutdown(rid)).then(() => callback(), () => callback());
+      return;
+    }
     this.#answer.end();
     callback();
     this.push(null);
@@ -151,6 +207,7 @@ class Connection extends Duplex {
     this.#answer.fail(error ?? new Error("the connection was closed before the response was complete"));
     this.#reader?.cancel().catch(() => {});
     this.#reader = null;
+    this.#bare?.then((rid) => core.tryClose(rid), () => {});
     callback(error);
   }
 
@@ -197,11 +254,14 @@ class Answer {
   #controller = null;
   #isDone = false;
   #waiting = null;
+  /** `leave(headers, rest)` when the server switches protocols. */
+  #leave;
 
-  constructor(method, resolve, reject) {
+  constructor(method, resolve, reject, leave) {
     this.#method = method;
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#leave = leave;
   }
 
   write(bytes, callback) {
@@ -215,7 +275,7 @@ class Answer {
       const head = StringPrototypeSlice(this.#head, 0, end);
       this.#head = "";
       // An interim response (1xx) is followed by another head.
-      if (this.#begin(head)) this.#hasHead = true;
+      if (this.#begin(head, rest)) this.#hasHead = true;
       else if (rest.length === 0) return callback();
     }
     if (this.#controller === null || this.#isDone) return callback();
@@ -224,10 +284,11 @@ class Answer {
     else this.#waiting = callback;
   }
 
-  #begin(head) {
+  #begin(head, rest) {
     const lines = StringPrototypeSplit(head, "\r\n");
     const status = NumberParseInt(StringPrototypeSplit(lines[0], " ")[1], 10);
-    if (status < 200) return false;
+    const isSwitch = status === 101;
+    if (status < 200 && !isSwitch) return false;
     const headers = [];
     let isChunked = false;
     for (let i = 1; i < lines.length; i++) {
@@ -235,7 +296,12 @@ class Answer {
       const name = StringPrototypeToLowerCase(StringPrototypeSlice(lines[i], 0, colon));
       const value = StringPrototypeTrim(StringPrototypeSlice(lines[i], colon + 1));
       if (name === "transfer-encoding") isChunked = true;
-      if (HOP_BY_HOP[name] !== true) ArrayPrototypePush(headers, [name, value]);
+      if (isSwitch || HOP_BY_HOP[name] !== true) ArrayPrototypePush(headers, [name, value]);
+    }
+    if (isSwitch) {
+      this.#isDone = true;
+      this.#leave(headers, rest);
+      return true;
     }
     const hasBody = this.#method !== "HEAD" && WITHOUT_BODY[status] !== true;
     const body = hasBody

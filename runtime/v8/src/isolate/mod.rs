@@ -170,6 +170,9 @@ impl Isolate {
             residual_lazy_esm_sources: image.scripts.modules,
             skip_op_registration: true,
             create_params: Some(memory::create_params(&memory, heap_bytes_max)),
+            // What is transferred or cloned to a port waits there; no other isolate has this one's.
+            shared_array_buffer_store: Some(Default::default()),
+            compiled_wasm_module_store: Some(Default::default()),
             ..Default::default()
         })
         .map_err(|error| error.print_with_cause())?;

@@ -16,10 +16,20 @@ fn modules(state: &OpState) -> &SharedModules {
     state.borrow::<SharedModules>()
 }
 
+/// Looks at the module that `require` finds at a path. JSON that the function's own files require stands
+/// beside the module that the same file is for an `import`, under a name of its own.
+fn with<T>(state: &OpState, specifier: &str, look: impl Fn(&Code) -> T) -> Option<T> {
+    let modules = modules(state);
+    let required = specifier.ends_with(".json").then(|| format!("{specifier}?required"));
+    required
+        .and_then(|required| modules.with(&required, |module| look(&module.code)))
+        .or_else(|| modules.with(specifier, |module| look(&module.code)))
+}
+
 #[op2(fast)]
 #[smi]
 pub(super) fn op_isobase_commonjs_kind(state: &mut OpState, #[string] specifier: &str) -> u32 {
-    let kind = modules(state).with(specifier, |module| match &module.code {
+    let kind = with(state, specifier, |code| match code {
         Code::Script(_) => SCRIPT,
         Code::CommonJs { .. } => COMMONJS,
         Code::Json(_) => JSON,
@@ -48,5 +58,5 @@ pub(super) fn op_isobase_commonjs_resolve(
 #[op2]
 #[string]
 pub(super) fn op_isobase_commonjs_text(state: &mut OpState, #[string] specifier: &str) -> Option<String> {
-    modules(state).with(specifier, |module| module.code.text().map(|text| text.to_string()))?
+    with(state, specifier, |code| code.text().map(|text| text.to_string()))?
 }

@@ -1,4 +1,4 @@
-//! Leaving HTTP: the connection behind a 101 becomes a WebSocket of the platform.
+//! Leaving HTTP: the connection behind a 101 becomes a WebSocket of the platform, or Node's.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,6 +7,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use deno_core::{OpState, ResourceId, op2};
 use deno_error::JsErrorBox;
+use deno_net::io::UnixStreamResource;
 use deno_net::raw::NetworkStream;
 use isobase_base::{Upgrade, UpgradedIo};
 use sha1::{Digest, Sha1};
@@ -32,6 +33,23 @@ pub(crate) async fn op_isobase_upgrade(
     state: Rc<RefCell<OpState>>,
     #[smi] id: InvocationId,
 ) -> Result<ResourceId, JsErrorBox> {
+    let stream = NetworkStream::Unix(take(&state, id).await?);
+    let mut state = state.borrow_mut();
+    Ok(deno_websocket::ws_create_server_stream(&mut state, stream, Bytes::new()))
+}
+
+/// The same, but resolves with the bare connection, for servers that speak a protocol of their own on it.
+#[op2]
+#[smi]
+pub(crate) async fn op_isobase_upgrade_bare(
+    state: Rc<RefCell<OpState>>,
+    #[smi] id: InvocationId,
+) -> Result<ResourceId, JsErrorBox> {
+    let stream = take(&state, id).await?;
+    Ok(state.borrow_mut().resource_table.add(UnixStreamResource::new(stream.into_split())))
+}
+
+async fn take(state: &Rc<RefCell<OpState>>, id: InvocationId) -> Result<UnixStream, JsErrorBox> {
     let pending = {
         let mut state = state.borrow_mut();
         let invocation = state.borrow_mut::<Invocations>().get_mut(id);
@@ -42,16 +60,10 @@ pub(crate) async fn op_isobase_upgrade(
     };
     let connection = pending.await.map_err(|error| JsErrorBox::new("Http", error.to_string()));
     let bridged = connection.and_then(|connection| bridge(state.clone(), id, connection));
-    match bridged {
-        Ok(stream) => {
-            let mut state = state.borrow_mut();
-            Ok(deno_websocket::ws_create_server_stream(&mut state, NetworkStream::Unix(stream), Bytes::new()))
-        }
-        Err(error) => {
-            state.borrow_mut().borrow_mut::<Invocations>().body_ended(id);
-            Err(error)
-        }
+    if bridged.is_err() {
+        state.borrow_mut().borrow_mut::<Invocations>().body_ended(id);
     }
+    bridged
 }
 
 /// The platform's sockets take none of our connections, so bytes go through a local pair. The

@@ -72,6 +72,15 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("await (await fetch('data:text/plain,inline')).text()", "inline"),
     ("await fetch('file:///etc/passwd').then(() => 'read', (error) => error.name)", "TypeError"),
     ("await Deno.connect({ transport: 'unix', path: '/x' }).catch((error) => error.name)", "NotSupported"),
+    (
+        "(() => { const bytes = new Uint8Array([1, 2]); const moved = structuredClone(bytes, { transfer: [bytes.buffer] }); return `${bytes.length} ${moved}`; })()",
+        "0 1,2",
+    ),
+    (
+        "structuredClone(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0]))) instanceof WebAssembly.Module",
+        "true",
+    ),
+    ("import.meta.resolve('./not-a-module.txt')", "file:///parts/not-a-module.txt"),
     ("new Intl.NumberFormat('de').format(1234.5)", "1.234,5"),
     (
         "await WebAssembly.instantiate(new Uint8Array([0,97,115,109,1,0,0,0])).then((m) => typeof m.instance)",

@@ -19,9 +19,32 @@ fn frame(text: &str) -> Vec<u8> {
     frame
 }
 
+/// The same by a server of Node's, which speaks the protocol itself.
+const NODE_ECHO: &str = "import { createHash } from 'node:crypto'; import { createServer } from 'node:http';
+    const server = createServer((request, response) => response.end('plain'));
+    server.on('upgrade', (request, socket, head) => {
+        const key = request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+        const accept = createHash('sha1').update(key).digest('base64');
+        socket.write(`HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: ${accept}\\r\\nSec-WebSocket-Protocol: chat\\r\\n\\r\\n`);
+        socket.on('data', (frame) => {
+            const text = `${request.headers['x-name']}: ${frame.subarray(6)}`;
+            socket.write(Buffer.concat([Buffer.from([0x81, text.length]), Buffer.from(text)]));
+        });
+        socket.on('end', () => socket.end());
+    });
+    server.listen(8080);";
+
 #[tokio::test]
 async fn a_websocket_echoes() {
-    let worker = function("echo", ECHO).boot().await.unwrap();
+    for (slug, code) in [("echo", ECHO), ("node-echo", NODE_ECHO)] {
+        echo(slug, code).await;
+    }
+    let worker = function("node-plain", NODE_ECHO).boot().await.unwrap();
+    assert_eq!(read(worker.invoke(get("/"), context()).await).await, "200 plain");
+}
+
+async fn echo(slug: &'static str, code: &str) {
+    let worker = function(slug, code).boot().await.unwrap();
     let (ours, theirs) = tokio::io::duplex(1024);
     let mut request = get("/");
     for (name, value) in [
