@@ -9,6 +9,7 @@ use isobase_base::{Failure, FailureKind, limits};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::descriptors;
 use crate::isolate::Idle;
 use crate::keeper::Keeper;
 
@@ -21,13 +22,16 @@ pub(crate) struct Shelf {
     /// With the default memory limit; V8's heap limit is set when an isolate is made.
     ready: Mutex<VecDeque<Idle>>,
     wanted: usize,
+    /// All that there can be at once.
+    isolates_max: usize,
     isolates: Arc<Semaphore>,
 }
 
 impl Shelf {
     pub(crate) fn new(keeper: Keeper, wanted: usize) -> Arc<Self> {
-        let isolates = Arc::new(Semaphore::new(limits::V8_ISOLATES_MAX));
-        let shelf = Arc::new(Self { keeper, ready: Mutex::default(), wanted, isolates });
+        let isolates_max = descriptors::isolates_max();
+        let isolates = Arc::new(Semaphore::new(isolates_max));
+        let shelf = Arc::new(Self { keeper, ready: Mutex::default(), wanted, isolates_max, isolates });
         (0..wanted).for_each(|_| shelf.refill());
         shelf
     }
@@ -76,6 +80,12 @@ impl Shelf {
         let shelf = Arc::downgrade(self);
         let deliver = move |idle| put(&shelf, idle);
         self.keeper.make(limits::FUNCTION_MEMORY_BYTES_MAX, permit, Box::new(deliver));
+    }
+
+    /// How many isolates functions can have at once: the ready ones, and those that finish what they began,
+    /// have places too.
+    pub(crate) fn places(&self) -> usize {
+        (self.isolates_max - self.isolates_max / 16).saturating_sub(self.wanted).max(1)
     }
 
     /// How many isolates are ready.
