@@ -9,6 +9,7 @@ mod deploy;
 mod deployed_triggers;
 mod faults;
 mod functions;
+mod hostile;
 mod lifecycle;
 mod limits;
 mod logs;
