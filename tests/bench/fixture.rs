@@ -11,6 +11,11 @@ use tokio::process::Command;
 /// Functions of the project on which first requests and memory are measured.
 pub(crate) const FUNCTIONS: usize = 200;
 
+/// Functions of the project on which the memory of very many isolates is measured.
+pub(crate) const MANY_FUNCTIONS: usize = 1_000;
+/// Functions whose isolates end after each answer.
+pub(crate) const RECYCLED_FUNCTIONS: usize = 4;
+
 /// Folders of the fixture's functions that are Rust crates.
 const WASM_FUNCTIONS: [&str; 2] = ["hello-wasi", "hello-wasm"];
 
@@ -53,6 +58,21 @@ impl Workplace {
             let folder = supabase.join("functions").join(name);
             fs::create_dir_all(&folder)?;
             fs::write(folder.join("index.ts"), &hello)?;
+        }
+        Ok(workplace)
+    }
+
+    /// `hello`, and functions whose isolate ends right after each answer.
+    pub(crate) fn soak() -> anyhow::Result<Self> {
+        let workplace = Self::empty()?;
+        let functions = workplace.project().join("supabase/functions");
+        fs::create_dir_all(functions.join("hello"))?;
+        fs::copy(source("project/supabase/config.toml"), workplace.project().join("supabase/config.toml"))?;
+        fs::copy(source("project/supabase/functions/hello/index.ts"), functions.join("hello/index.ts"))?;
+        for index in 0..RECYCLED_FUNCTIONS {
+            let folder = functions.join(format!("recycled-{index}"));
+            fs::create_dir_all(&folder)?;
+            fs::copy(source("recycled.ts"), folder.join("index.ts"))?;
         }
         Ok(workplace)
     }
