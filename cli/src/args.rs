@@ -235,12 +235,22 @@ pub(crate) struct StartArguments {
     /// Days that the functions' log is kept
     #[arg(long, value_name = "DAYS", default_value_t = FUNCTION_LOG_DAYS, value_parser = clap::value_parser!(u32).range(1..=i64::from(FUNCTION_LOG_DAYS_MAX)))]
     pub(crate) function_log_days: u32,
+    /// What all functions may hold in memory together, such as 4GiB; idle ones go first beyond it
+    /// [default: 60 % of the machine's memory]
+    #[arg(long, env = "ISOBASE_FUNCTION_MEMORY", value_name = "SIZE", value_parser = size)]
+    pub(crate) function_memory: Option<u64>,
     /// What to log: error, warn, info, debug, or directives such as isobase_pool=debug
     #[arg(long, env = "ISOBASE_LOG", default_value = "info", value_name = "LEVEL")]
     pub(crate) log: String,
     /// How to log [default: text at a terminal, json elsewhere]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
+}
+
+fn size(text: &str) -> Result<u64, &'static str> {
+    isobase_base::project::bytes(text)
+        .filter(|bytes| *bytes > 0)
+        .ok_or("expected a size such as 4GiB or 512MB")
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -11,6 +11,11 @@ use tokio::process::Command;
 /// Functions of the project on which first requests and memory are measured.
 pub(crate) const FUNCTIONS: usize = 200;
 
+/// Functions of the project on which the memory of very many isolates is measured.
+pub(crate) const MANY_FUNCTIONS: usize = 1_000;
+/// Functions whose isolates end after each answer.
+pub(crate) const RECYCLED_FUNCTIONS: usize = 4;
+
 /// Folders of the fixture's functions that are Rust crates.
 const WASM_FUNCTIONS: [&str; 2] = ["hello-wasi", "hello-wasm"];
 
@@ -69,6 +74,21 @@ impl Workplace {
                 fs::create_dir_all(&folder)?;
                 fs::copy(source(&format!("packages/{name}.ts")), folder.join("index.ts"))?;
             }
+        }
+        Ok(workplace)
+    }
+
+    /// `hello`, and functions whose isolate ends right after each answer.
+    pub(crate) fn soak() -> anyhow::Result<Self> {
+        let workplace = Self::empty()?;
+        let functions = workplace.project().join("supabase/functions");
+        fs::create_dir_all(functions.join("hello"))?;
+        fs::copy(source("project/supabase/config.toml"), workplace.project().join("supabase/config.toml"))?;
+        fs::copy(source("project/supabase/functions/hello/index.ts"), functions.join("hello/index.ts"))?;
+        for index in 0..RECYCLED_FUNCTIONS {
+            let folder = functions.join(format!("recycled-{index}"));
+            fs::create_dir_all(&folder)?;
+            fs::copy(source("recycled.ts"), folder.join("index.ts"))?;
         }
         Ok(workplace)
     }

@@ -27,6 +27,7 @@ mod reload;
 mod report;
 mod running;
 mod schedules;
+mod soak;
 mod start;
 mod storage;
 mod token;
@@ -95,6 +96,7 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         report.take("cold-start of packages", cold_start::measure_packages(&product).await);
         product.stop().await?;
     }
+    on_very_many_functions(&binary, options, &mut report).await?;
     if options.wants_any(&[FigureName::Deploy, FigureName::Neighbour]) {
         let workplace = Workplace::many_functions(1)?;
         let product = Product::start(&binary, &workplace).await?;
@@ -152,6 +154,23 @@ async fn on_fixture(binary: &Path, options: &Options, report: &mut Report) -> an
     product.stop().await?;
     if options.wants(FigureName::Start) {
         report.take("start", start::measure(binary, &workplace, options).await);
+    }
+    Ok(())
+}
+
+/// What is measured with a thousand isolates, at once and one after another.
+async fn on_very_many_functions(binary: &Path, options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    if options.wants(FigureName::Thousand) {
+        let workplace = Workplace::many_functions(fixture::MANY_FUNCTIONS)?;
+        let product = Product::start(binary, &workplace).await?;
+        report.take("thousand", memory::measure_many(&product).await);
+        product.stop().await?;
+    }
+    if options.wants(FigureName::Soak) {
+        let workplace = Workplace::soak()?;
+        let product = Product::start(binary, &workplace).await?;
+        report.take("soak", soak::measure(&product, options).await);
+        product.stop().await?;
     }
     Ok(())
 }

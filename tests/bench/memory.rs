@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::Context;
 
-use crate::fixture::FUNCTIONS;
+use crate::fixture::{FUNCTIONS, MANY_FUNCTIONS};
 use crate::product::Product;
 use crate::report::{Figure, Goal, Measured, Unit, progress};
 use crate::token;
@@ -32,6 +32,42 @@ pub(crate) async fn measure(product: &Product) -> anyhow::Result<Measured> {
         }],
         left_out: Vec::new(),
     })
+}
+
+/// [`MANY_FUNCTIONS`] at once, in mebibytes.
+const MANY_GOAL: f64 = 4096.0;
+
+/// As many isolates as one machine is asked to keep warm.
+pub(crate) async fn measure_many(product: &Product) -> anyhow::Result<Measured> {
+    progress(&format!("memory of {MANY_FUNCTIONS} warm TypeScript functions"));
+    let client = product.client(&product.token(token::USER)?);
+    for index in 0..MANY_FUNCTIONS {
+        client.expect("isobase", &format!("/functions/v1/hello-{index}"), |body| body == "hello").await?;
+        if (index + 1).is_multiple_of(100) {
+            progress(&format!("  {} functions: {:.1} MiB", index + 1, resident(product.process_id()?)?));
+        }
+    }
+    let after = resident(product.process_id()?)?;
+    let isolates = threads(product.process_id()?, "fn:hello-");
+    anyhow::ensure!(isolates >= MANY_FUNCTIONS, "only {isolates} functions have kept their isolate");
+    Ok(Measured {
+        figures: vec![Figure {
+            name: format!("{MANY_FUNCTIONS} warm TS functions"),
+            ours: after,
+            unit: Unit::Mebibytes,
+            peer: None,
+            goal: Goal::AtMost(MANY_GOAL),
+            how: "RSS of the host after one request to each, all isolates still there".into(),
+        }],
+        left_out: Vec::new(),
+    })
+}
+
+/// Threads of a process whose name begins so.
+fn threads(process: i32, prefix: &str) -> usize {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
+    names.filter(|name| name.starts_with(prefix)).count()
 }
 
 /// Resident memory of one process in mebibytes.

@@ -25,6 +25,16 @@ pub(crate) struct Options {
     /// Length of one run
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=60))]
     seconds: u64,
+    /// Requests over which memory must not grow
+    #[arg(long, default_value_t = 1_000_000, value_name = "COUNT", value_parser = count)]
+    pub(crate) soak_requests: usize,
+    /// Isolates over which memory must not grow, one after another
+    #[arg(long, default_value_t = 10_000, value_name = "COUNT", value_parser = count)]
+    pub(crate) soak_recycles: usize,
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number above zero".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,6 +61,10 @@ pub(crate) enum FigureName {
     Reload,
     /// The memory of one warm TypeScript function
     Memory,
+    /// The memory of a thousand warm TypeScript functions
+    Thousand,
+    /// Memory after very many requests, and after very many isolates
+    Soak,
     /// A deploy until its version answers, and a rollback
     Deploy,
     /// A function's latency while another one spins

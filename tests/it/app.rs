@@ -259,6 +259,12 @@ impl App {
         isobase_gateway::keys::sign_hs256(self.value("JWT_SECRET"), &claims)
     }
 
+    /// Whether the process is there; one that has ended and was not waited for is not.
+    pub(crate) fn is_alive(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process_id())).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))
+    }
+
     pub(crate) fn process_id(&self) -> i32 {
         self.child.0.id().expect("it runs").try_into().expect("a process id")
     }

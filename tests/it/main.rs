@@ -11,6 +11,7 @@ mod edge_runtime;
 mod faults;
 mod functions;
 mod functions_js;
+mod hostile;
 mod lifecycle;
 mod limits;
 mod logs;

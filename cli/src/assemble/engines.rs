@@ -19,6 +19,8 @@ use isobase_storage::Storage;
 use isobase_v8::{V8Config, V8Engine};
 use isobase_wasm::{WasmConfig, WasmEngine};
 
+use crate::args::StartArguments;
+
 /// Compiled code and the V8 snapshot: the same for all projects of a user, so kept once.
 fn cache_folder() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -28,7 +30,8 @@ fn cache_folder() -> PathBuf {
         .unwrap_or_else(|| std::env::temp_dir().join("isobase-cache"))
 }
 
-pub(super) async fn start_engines(
+pub(super) async fn start(
+    arguments: &StartArguments,
     database: &Database,
     storage: &Option<Storage>,
     realtime: &Hub,
@@ -58,7 +61,14 @@ pub(super) async fn start_engines(
     };
     let v8 = tokio::task::spawn_blocking(move || V8Engine::new(v8)).await?.context("V8 did not start")?;
     let wasm = WasmEngine::new(wasm).context("wasmtime did not start")?;
-    Ok(Arc::new(Pool::new(vec![v8, wasm], PoolConfig::default(), observer.clone())))
+    let config = PoolConfig::default();
+    let config = PoolConfig {
+        // Beyond what the engine can make, the pool must look for one that is idle.
+        workers_total_max: config.workers_total_max.min(v8.isolates_max()),
+        memory_bytes_max: arguments.function_memory.unwrap_or(config.memory_bytes_max),
+        ..config
+    };
+    Ok(Arc::new(Pool::new(vec![v8, wasm], config, observer.clone())))
 }
 
 /// What functions import from registries and URLs; fetched once for all projects of a user.

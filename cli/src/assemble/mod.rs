@@ -78,7 +78,7 @@ impl Host {
         sdk::unpack(&workdir)?;
         let network = front::network(mode, address, admin_address);
         let realtime = Hub::new(observer.clone());
-        let pool = engines::start_engines(database, storage, &realtime, &network, &observer).await?;
+        let pool = engines::start(&arguments, database, storage, &realtime, &network, &observer).await?;
         engines::publish_rest(&pool, &project);
         progress.step("Loading the functions");
         let publish = WithSecrets::start(pool.clone(), ground.secrets.environments());

@@ -69,6 +69,8 @@ pub enum Retirement {
     Replaced,
     /// Nobody asked for it for a while.
     Idle,
+    /// Nobody asks for it now, and the functions hold more memory than they may together.
+    MemoryPressure,
     /// A limit was hit; its state cannot be trusted.
     CpuLimit,
     MemoryLimit,
@@ -85,6 +87,7 @@ impl Retirement {
         match self {
             Self::Replaced => "replaced",
             Self::Idle => "idle",
+            Self::MemoryPressure => "memory_pressure",
             Self::CpuLimit => "cpu",
             Self::MemoryLimit => "memory",
             Self::WallClockLimit => "wall_clock",

@@ -75,21 +75,43 @@ fn engine_for<'a>(host: &'a Host, function: &Function) -> Result<&'a Arc<dyn Eng
 async fn make_room(host: &Arc<Host>) -> Result<OwnedSemaphorePermit, Failure> {
     let deadline = Instant::now() + host.config.queue_timeout;
     loop {
-        let permits = Arc::clone(&host.room);
-        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
-            return Ok(permit);
+        if host.is_out_of_memory() {
+            host.relieve();
         }
-        host.evict_idle();
-        // A worker that becomes idle tells nobody, so look again from time to time.
+        // Neither a worker that becomes idle nor one that holds less tells anybody: look from time to time.
         let look_again = deadline.min(Instant::now() + POOL_ROOM_RETRY);
-        if let Ok(Ok(permit)) = tokio::time::timeout_at(look_again, permits.acquire_owned()).await {
+        let found = if host.is_out_of_memory() {
+            tokio::time::sleep_until(look_again).await;
+            None
+        } else {
+            find_place(host, look_again).await
+        };
+        if let Some(permit) = found {
             return Ok(permit);
         }
         if Instant::now() >= deadline {
-            let detail = format!("all {} workers of the host are busy", host.config.workers_total_max);
-            return Err(Failure::new(FailureKind::Overloaded, detail));
+            return Err(no_room(host));
         }
     }
+}
+
+async fn find_place(host: &Arc<Host>, until: Instant) -> Option<OwnedSemaphorePermit> {
+    let permits = Arc::clone(&host.room);
+    if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+        return Some(permit);
+    }
+    host.evict_idle();
+    tokio::time::timeout_at(until, permits.acquire_owned()).await.ok()?.ok()
+}
+
+fn no_room(host: &Host) -> Failure {
+    let detail = if host.is_out_of_memory() {
+        let budget = host.config.memory_bytes_max >> 20;
+        format!("the functions at work hold all {budget} MiB that functions may hold together")
+    } else {
+        format!("all {} workers of the host are busy", host.config.workers_total_max)
+    };
+    Failure::new(FailureKind::Overloaded, detail)
 }
 
 /// Tells the lane the outcome exactly once, also when the engine panics.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use isobase_base::limits;
 
+use crate::machine;
+
 /// How many workers, how long a wait. Defaults are in [`isobase_base::limits`].
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
@@ -13,6 +15,11 @@ pub struct PoolConfig {
     pub scale_delay: Duration,
     /// Workers over all functions at once, those that finish old requests included.
     pub workers_total_max: usize,
+    /// What the workers of all functions may hold together, in bytes. Default: a share of the machine's memory.
+    pub memory_bytes_max: u64,
+    /// What the process holds in memory now, in bytes: workers do not see all that they cost. What it held before
+    /// it had workers is left out.
+    pub resident_bytes: fn() -> u64,
     /// Requests that wait for a worker of one function; the next is refused.
     pub waiters_per_function_max: usize,
     /// Wait for a place in a worker.
@@ -34,6 +41,9 @@ impl Default for PoolConfig {
             workers_per_function_max: std::thread::available_parallelism().map_or(1, usize::from),
             scale_delay: limits::POOL_SCALE_DELAY,
             workers_total_max: limits::POOL_WORKERS_MAX,
+            memory_bytes_max: machine::memory_bytes()
+                .map_or(u64::MAX, |all| all / 100 * limits::FUNCTIONS_MEMORY_PERCENT),
+            resident_bytes: machine::resident_bytes,
             waiters_per_function_max: limits::FUNCTION_WAITERS_MAX,
             queue_timeout: limits::FUNCTION_QUEUE_TIMEOUT,
             boot_timeout: limits::FUNCTION_BOOT_TIMEOUT,

@@ -202,10 +202,16 @@ impl State {
         self.settle(config, orders);
     }
 
-    /// Takes out workers that are retired or idle since before `idle_before`.
-    pub(crate) fn sweep(&mut self, idle_before: Option<Instant>, config: &PoolConfig, orders: &mut Orders) {
+    /// Takes out workers that are retired, or idle since before `idle_before`: those for `reason`.
+    pub(crate) fn sweep(
+        &mut self,
+        idle_before: Option<Instant>,
+        reason: Retirement,
+        config: &PoolConfig,
+        orders: &mut Orders,
+    ) {
         self.waiters.retain(|waiter| !waiter.is_closed());
-        self.seats.sweep(idle_before, &mut orders.leaving);
+        self.seats.sweep(idle_before, reason, &mut orders.leaving);
         self.settle(config, orders);
     }
 

@@ -1,5 +1,5 @@
-//! One task per pool: retires what nobody uses, breaks off responses whose time is over while the
-//! client does not read, and gives waiters another look when a worker ended by itself.
+//! One task per pool: retires what nobody uses, sooner where memory is short, breaks off responses whose time
+//! is over while the client does not read, and gives waiters another look when a worker ended by itself.
 
 use std::sync::{Arc, Weak};
 
@@ -24,6 +24,7 @@ pub(crate) fn start(host: &Arc<Host>) {
                 lane.sweep(now.checked_sub(host.config.idle_max));
                 enforce_clocks(&lane, now);
             }
+            host.relieve();
         }
     });
 }

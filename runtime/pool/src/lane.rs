@@ -143,13 +143,23 @@ impl Lane {
         self.decide(|state, orders| state.booted(generation, outcome, &self.config, orders));
     }
 
-    /// Takes out idle and retired workers and gives waiters another look.
+    /// Takes out workers idle since before `idle_before`, and retired ones, and gives waiters another look.
     pub(crate) fn sweep(self: &Arc<Self>, idle_before: Option<Instant>) {
-        self.decide(|state, orders| state.sweep(idle_before, &self.config, orders));
+        self.decide(|state, orders| state.sweep(idle_before, Retirement::Idle, &self.config, orders));
     }
 
-    pub(crate) fn idle_longest(&self) -> Option<Instant> {
-        self.state.lock().seats.idle_longest()
+    /// The same, where something else than their idleness is the reason.
+    pub(crate) fn retire_idle(self: &Arc<Self>, since: Instant, reason: Retirement) {
+        self.decide(|state, orders| state.sweep(Some(since), reason, &self.config, orders));
+    }
+
+    /// Workers that nobody uses: since when, and the memory each holds.
+    pub(crate) fn idle(&self) -> Vec<(Instant, u64)> {
+        self.state.lock().seats.idle().collect()
+    }
+
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.state.lock().seats.memory_bytes()
     }
 
     pub(crate) fn in_flight(&self) -> usize {

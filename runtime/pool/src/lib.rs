@@ -11,7 +11,7 @@
 //!   total, room made by evicting the worker that was idle longest);
 //! - the invocation (`invocation.rs`) runs under its clocks, and keeps its place until the last
 //!   byte of the response (`held.rs`);
-//! - `housekeeping.rs` retires what nobody uses.
+//! - `housekeeping.rs` retires what nobody uses, and `pressure.rs` sooner where all hold too much memory.
 //!
 //! A worker that fails takes down only its own invocations: requests that wait get the next one.
 //! A publication replaces a function at once; what runs finishes on the version it began with.
@@ -34,7 +34,9 @@ mod held;
 mod housekeeping;
 mod invocation;
 mod lane;
+mod machine;
 mod pool;
+mod pressure;
 mod running;
 mod seats;
 mod upgraded;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -34,6 +34,10 @@ pub(crate) struct Host {
     pub(crate) runtime: Handle,
     /// One permit per worker that is alive.
     pub(crate) room: Arc<Semaphore>,
+    /// What all workers held when they were counted last, without those that went then.
+    pub(crate) memory_held: AtomicU64,
+    /// What the process held before it had any workers.
+    pub(crate) resident_before: u64,
     /// Read on every request, without a lock.
     lanes: ArcSwap<HashMap<Target, Arc<Lane>>>,
     /// Held while `lanes` is replaced.
@@ -44,6 +48,7 @@ pub(crate) struct Host {
 impl Pool {
     /// Must be called inside a tokio runtime: boots and housekeeping run on it.
     pub fn new(engines: Vec<Arc<dyn Engine>>, config: PoolConfig, observer: Observer) -> Self {
+        let resident_before = (config.resident_bytes)();
         let room = config.workers_total_max.clamp(1, Semaphore::MAX_PERMITS);
         let host = Arc::new(Host {
             engines,
@@ -51,6 +56,8 @@ impl Pool {
             observer,
             runtime: Handle::current(),
             room: Arc::new(Semaphore::new(room)),
+            memory_held: AtomicU64::new(0),
+            resident_before,
             lanes: ArcSwap::default(),
             changing: Mutex::new(()),
             closing: AtomicBool::new(false),
@@ -109,6 +116,11 @@ impl Pool {
         left
     }
 
+    /// What the workers of all functions held together when they were counted last, in bytes.
+    pub fn memory_held(&self) -> u64 {
+        self.host.memory_held.load(Ordering::Relaxed)
+    }
+
     /// Figures of all functions, in no order.
     pub fn status(&self) -> Vec<LaneStatus> {
         self.host.lanes.load().values().map(|lane| lane.status()).collect()
@@ -125,7 +137,8 @@ impl Host {
 
     /// Retires the worker that is idle longest over all functions, if any is.
     pub(crate) fn evict_idle(&self) {
-        let longest = self.lanes().into_iter().filter_map(|lane| Some((lane.idle_longest()?, lane)));
+        let idle_longest = |lane: &Arc<Lane>| lane.idle().into_iter().map(|(since, _)| since).min();
+        let longest = self.lanes().into_iter().filter_map(|lane| Some((idle_longest(&lane)?, lane)));
         if let Some((since, lane)) = longest.min_by_key(|(since, _)| *since) {
             lane.sweep(Some(since));
         }

@@ -85,11 +85,11 @@ impl Seats {
         leaving.extend(self.seats.drain(..).map(|seat| (seat.booted, reason)));
     }
 
-    /// Takes out workers that are idle since before `before`, and those that report retirement.
-    pub(crate) fn sweep(&mut self, before: Option<Instant>, leaving: &mut Vec<Leaving>) {
+    /// Takes out workers that are idle since before `before`, for `reason`, and those that report retirement.
+    pub(crate) fn sweep(&mut self, before: Option<Instant>, reason: Retirement, leaving: &mut Vec<Leaving>) {
         self.seats.retain(|seat| {
             let stale = seat.in_flight == 0 && before.is_some_and(|before| seat.idle_since <= before);
-            let idle = stale.then_some(Retirement::Idle);
+            let idle = stale.then_some(reason);
             match seat.booted.worker.retirement().or(idle) {
                 Some(reason) => {
                     leaving.push((Arc::clone(&seat.booted), reason));
@@ -100,9 +100,10 @@ impl Seats {
         });
     }
 
-    /// Since when the worker that is idle longest is.
-    pub(crate) fn idle_longest(&self) -> Option<Instant> {
-        self.seats.iter().filter(|seat| seat.in_flight == 0).map(|seat| seat.idle_since).min()
+    /// Workers that nobody uses: since when, and the memory each holds.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = (Instant, u64)> {
+        let idle = self.seats.iter().filter(|seat| seat.in_flight == 0);
+        idle.map(|seat| (seat.idle_since, seat.booted.worker.memory_bytes()))
     }
 
     pub(crate) fn memory_bytes(&self) -> u64 {

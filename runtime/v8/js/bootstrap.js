@@ -4,8 +4,9 @@
 (function () {
 const { core, internals, primordials } = globalThis.__bootstrap;
 const {
-  ArrayPrototypeIndexOf, Error, ErrorPrototype, ObjectDefineProperties, ObjectFreeze, ObjectKeys,
-  ObjectPrototypeIsPrototypeOf, ObjectSetPrototypeOf, StringPrototypeSlice,
+  ArrayPrototypeIndexOf, Error, ErrorPrototype, FunctionPrototype, FunctionPrototypeToString,
+  ObjectDefineProperties, ObjectDefineProperty, ObjectFreeze, ObjectKeys, ObjectPrototypeIsPrototypeOf,
+  ObjectSetPrototypeOf, PromisePrototypeThen, StringPrototypeIncludes, StringPrototypeSlice,
 } = primordials;
 const { op_isobase_log, op_isobase_v8_version, op_set_format_exception_callback } = core.ops;
 
@@ -15,8 +16,10 @@ const LINE_LENGTH_MAX = 10_000;
 core.setBuildInfo("x86_64-unknown-linux-gnu"); // Node's modules ask.
 delete Intl.v8BreakIterator; // Not a standard.
 
-// Before anything takes the operation of fetch.
+keepOperations();
+// Before anything takes the operations of fetch and of messages.
 core.loadExtScript("ext:isobase_runtime/own_fetch.js");
+core.loadExtScript("ext:isobase_runtime/messages.js");
 const event = core.loadExtScript("ext:deno_web/02_event.js");
 const consoleModule = core.loadExtScript("ext:deno_web/01_console.js");
 const performance = core.loadExtScript("ext:deno_web/15_performance.js");
@@ -32,6 +35,32 @@ const { SymbolMetadata } = core.loadExtScript("ext:deno_web/00_infra.js");
 ObjectDefineProperties(Symbol, {
   metadata: { __proto__: null, value: SymbolMetadata, enumerable: false, writable: false, configurable: false },
 });
+
+/**
+ * Stubs of asynchronous operations call them by `operation.call(...)`: by what a function has put in the place
+ * of `Function.prototype.call`, and which would get hold of the operation. So each gets a `call` of its own.
+ */
+function keepOperations() {
+  const { call } = FunctionPrototype;
+  let operation;
+  FunctionPrototype.call = function () {
+    operation = this;
+    throw new Error("not called");
+  };
+  const names = ObjectKeys(core.ops);
+  for (let i = 0; i < names.length; i++) {
+    const stub = core.ops[names[i]];
+    // Stubs are scripts, other operations are not: those would be called.
+    if (typeof stub !== "function" || StringPrototypeIncludes(FunctionPrototypeToString(stub), "[native code]")) continue;
+    operation = undefined;
+    PromisePrototypeThen(stub(), undefined, () => {});
+    if (operation === undefined) throw new Error(`${names[i]} is called in another way than it was`);
+    ObjectDefineProperty(operation, "call", {
+      __proto__: null, value: call, writable: false, enumerable: false, configurable: false,
+    });
+  }
+  FunctionPrototype.call = call;
+}
 
 /** One line of the guest's console. Levels are the console's: 0 debug ... 3 error. */
 function log(message, level) {

@@ -1,7 +1,7 @@
 // The Deno namespace, as far as an edge function has use for it. The file system is the function's own;
 // there is no process and no listening socket; `Deno.serve` registers the function's handler.
 (function () {
-const { core, primordials } = __bootstrap;
+const { core, internals, primordials } = __bootstrap;
 const { ObjectDefineProperty, ObjectFreeze, PromiseReject, SafeArrayIterator, SymbolFor } = primordials;
 
 const load = core.loadExtScript;
@@ -109,7 +109,7 @@ lazily(
 whenRead(files, "FsFile");
 whenRead(standard, "SeekMode", "stderr", "stdin", "stdout");
 lazily(net, "resolveDns");
-lazily(tls, "connectTls", "startTls");
+lazily(tls, "startTls");
 
 // A proxy would connect on the function's behalf, past its egress policy.
 Deno.createHttpClient = (options) => {
@@ -117,6 +117,10 @@ Deno.createHttpClient = (options) => {
   if (chosen.proxy !== undefined && chosen.proxy !== null) {
     throw new errors.NotSupported("Deno.createHttpClient: proxies are not available");
   }
+  internals.mayConnect();
+  // It keeps connections like any other client.
+  chosen.poolMaxIdlePerHost = undefined;
+  chosen.poolIdleTimeout = undefined;
   return httpClient().createHttpClient(chosen);
 };
 
@@ -125,8 +129,20 @@ Deno.connect = (options) => {
   if (transport !== "tcp") {
     return PromiseReject(new errors.NotSupported(`Deno.connect: transport "${transport}" is not available`));
   }
-  return net().connect(options);
+  return connecting(() => net().connect(options));
 };
+
+Deno.connectTls = (options) => connecting(() => tls().connectTls(options));
+
+/** A function has a bound on its connections. */
+function connecting(connect) {
+  try {
+    internals.mayConnect();
+  } catch (error) {
+    return PromiseReject(error);
+  }
+  return connect();
+}
 
 return { Deno, version };
 })();

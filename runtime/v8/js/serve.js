@@ -59,6 +59,8 @@ class InnerRequest {
   #url;
   #headerList;
   #body;
+  // Declared, since an assignment would find setters that the function gave to all objects.
+  method;
   redirectMode = "follow";
   redirectCount = 0;
   clientRid = null;
@@ -143,8 +145,9 @@ class ServeHandlerInfo {
 function dispatch(id, method) {
   const previous = getAsyncContext();
   setAsyncContext({ __proto__: null, [kInvocation]: id });
-  const inner = new InnerRequest(id, method);
+  let inner;
   try {
+    inner = new InnerRequest(id, method);
     const request = fromInnerRequest(inner, "immutable");
     const result = handler(request, new ServeHandlerInfo(inner));
     if (ObjectPrototypeIsPrototypeOf(ResponsePrototype, result)) {
@@ -157,7 +160,8 @@ function dispatch(id, method) {
       );
     }
   } catch (error) {
-    recover(inner, undefined, error);
+    if (inner === undefined) op_isobase_fail(id, FAILED_THROWN, error);
+    else recover(inner, undefined, error);
   } finally {
     setAsyncContext(previous);
   }
@@ -219,7 +223,11 @@ function sendStatic(id, response) {
   const status = response[serveFastStatusKey];
   const body = response[serveFastBodyKey];
   if (status === 0 || body === null) return false;
-  response[serveFastConsumedKey] = true;
+  try {
+    response[serveFastConsumedKey] = true;
+  } catch {
+    // The function froze it; it is sent once all the same.
+  }
   const kind = response[serveFastHeaderKindKey];
   let contentType;
   if (kind === SERVE_FAST_HEADER_DEFAULT_TEXT) contentType = DEFAULT_CONTENT_TYPE;

@@ -58,6 +58,12 @@ impl CpuMeter {
         self.overrun.load(Ordering::Acquire)
     }
 
+    /// The watchdog looks no more.
+    pub(crate) fn forget(self: &Arc<Self>) {
+        self.deadline.store(0, Ordering::SeqCst);
+        watchdog().meters.lock().retain(|meter| !Arc::ptr_eq(meter, self));
+    }
+
     fn now(&self) -> Duration {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `time` is a valid place to write to. A clock of a thread that has ended is
@@ -103,6 +109,11 @@ pub(crate) struct TurnClock {
 }
 
 impl TurnClock {
+    /// Whether the turn was ended for its CPU time.
+    pub(crate) fn is_over(&self) -> bool {
+        self.meter.overran()
+    }
+
     /// The reading for who shares the turn with `sharers` in all.
     pub(crate) fn read(&self, sharers: usize) -> Duration {
         let elapsed = self.began.get().elapsed();
@@ -129,7 +140,7 @@ impl Turns {
         self.clock.clone()
     }
 
-    pub(crate) fn meter(&self) -> &CpuMeter {
+    pub(crate) fn meter(&self) -> &Arc<CpuMeter> {
         &self.meter
     }
 
@@ -161,7 +172,7 @@ impl Turns {
 
 impl Drop for Turns {
     fn drop(&mut self) {
-        watchdog().meters.lock().retain(|meter| !Arc::ptr_eq(meter, &self.meter));
+        self.meter.forget();
     }
 }
 

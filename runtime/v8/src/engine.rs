@@ -80,6 +80,12 @@ impl V8Engine {
         Ok(Arc::new(Self { shelf, apis, network, observer, alive }))
     }
 
+    /// How many functions can have an isolate at once: less than [`limits::V8_ISOLATES_MAX`] where the process
+    /// may have few file descriptors.
+    pub fn isolates_max(&self) -> usize {
+        self.shelf.places()
+    }
+
     /// How many isolates wait for a function.
     pub fn ready_isolates(&self) -> usize {
         self.shelf.len()
@@ -102,25 +108,32 @@ impl V8Engine {
             network: self.network.clone(),
             commands: inbox,
             wake: Wake::new(worker.commands()),
-            status,
-            alive: Alive::among(&self.alive),
+            status: status.clone(),
+            alive: Some(Alive::among(&self.alive)),
             booted,
         };
         if !idle.assign(assignment) {
             return Err(Failure::new(FailureKind::Host, "a ready isolate had ended"));
         }
-        match tokio::time::timeout(limits::FUNCTION_BOOT_TIMEOUT, outcome).await {
-            Ok(Ok(Ok(()))) => Ok(Arc::new(worker)),
-            Ok(Ok(Err(failure))) => Err(failure),
-            Ok(Err(_)) => {
-                Err(Failure::new(FailureKind::Boot, "the isolate ended while it loaded the function"))
+        let outcome = async {
+            tokio::select! {
+                outcome = outcome => outcome.unwrap_or_else(|_| Err(ended_early())),
+                () = status.stuck() => Err(ended_early()),
             }
+        };
+        match tokio::time::timeout(limits::FUNCTION_BOOT_TIMEOUT, outcome).await {
+            Ok(Ok(())) => Ok(Arc::new(worker)),
+            Ok(Err(failure)) => Err(failure),
             Err(_) => Err(Failure::new(
                 FailureKind::Boot,
                 format!("the function was not ready after {} s", limits::FUNCTION_BOOT_TIMEOUT.as_secs()),
             )),
         }
     }
+}
+
+fn ended_early() -> Failure {
+    Failure::new(FailureKind::Boot, "the isolate ended while it loaded the function")
 }
 
 impl Engine for V8Engine {

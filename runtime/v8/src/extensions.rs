@@ -7,6 +7,8 @@ use std::sync::{Arc, OnceLock};
 use deno_core::{Extension, ExtensionFileSource};
 use deno_tls::RootCertStoreProvider;
 use deno_tls::rustls::RootCertStore;
+use hyper_util::client::legacy::Builder as HttpClientBuilder;
+use isobase_base::limits;
 
 use crate::blobs::CountedBlobs;
 use crate::files::Disk;
@@ -26,6 +28,8 @@ deno_core::extension!(
     isobase_runtime,
     deps = [deno_webidl, deno_web, deno_fetch, deno_crypto],
     ops = [
+        ops::connection::op_isobase_may_connect,
+        ops::connection::op_isobase_messages_max,
         ops::fetch::op_isobase_fetch_own,
         ops::fetch::op_isobase_is_own,
         ops::lifecycle::op_isobase_keep,
@@ -59,6 +63,7 @@ deno_core::extension!(
         "ext:isobase_runtime/environment.js" = "environment.js",
         "ext:isobase_runtime/errors.js" = "errors.js",
         "ext:isobase_runtime/globals.js" = "globals.js",
+        "ext:isobase_runtime/messages.js" = "messages.js",
         "ext:isobase_runtime/navigator.js" = "navigator.js",
         "ext:isobase_runtime/own_fetch.js" = "own_fetch.js",
         "ext:isobase_runtime/permissions.js" = "permissions.js",
@@ -86,6 +91,7 @@ pub(crate) fn for_isolate(memory: &Arc<MemoryMeter>, disk: &Arc<Disk>) -> Vec<Ex
             root_cert_store_provider: Some(certificates.clone()),
             // `file:` is the disk that the function sees.
             file_fetch_handler: Rc::new(deno_fetch::FsFetchHandler),
+            client_builder_hook: Some(bound_idle_connections),
             ..Default::default()
         }),
         deno_websocket::deno_websocket::init(),
@@ -145,6 +151,13 @@ pub(crate) fn for_snapshot() -> Vec<Extension> {
         extension.lazy_loaded_js_files = with_text.collect();
     }
     extensions
+}
+
+/// What `fetch` keeps open for later requests.
+fn bound_idle_connections(mut builder: HttpClientBuilder) -> HttpClientBuilder {
+    builder.pool_max_idle_per_host(limits::V8_IDLE_CONNECTIONS_PER_HOST_MAX);
+    builder.pool_idle_timeout(limits::V8_IDLE_CONNECTION_TIMEOUT);
+    builder
 }
 
 /// `User-Agent` of outgoing requests and `navigator.userAgent`.

@@ -82,11 +82,14 @@ pub(crate) struct Invocations {
     live: HashMap<InvocationId, Invocation>,
     /// Ids that are over and nobody has been told of yet, and whether a script watched them.
     over: Vec<(InvocationId, bool)>,
+    begun: u64,
+    /// Failures in a turn that seemed to be over a limit.
+    doubtful: Vec<(InvocationId, Failure)>,
 }
 
 impl Invocations {
     pub(crate) fn new(clock: Rc<TurnClock>, memory: Arc<MemoryMeter>) -> Self {
-        Self { clock, memory, live: HashMap::new(), over: Vec::new() }
+        Self { clock, memory, live: HashMap::new(), over: Vec::new(), begun: 0, doubtful: Vec::new() }
     }
 
     /// Takes `arrival` in, unless nobody waits for its answer any more.
@@ -113,7 +116,34 @@ impl Invocations {
             usage,
         };
         self.live.insert(arrival.id, invocation);
+        self.begun += 1;
         true
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<MemoryMeter> {
+        &self.memory
+    }
+
+    /// Fails the invocation once the turn has ended without a limit hit.
+    pub(crate) fn fail_unless_over_limit(&mut self, id: InvocationId, failure: Failure) {
+        self.doubtful.push((id, failure));
+    }
+
+    /// No limit was hit in the turn.
+    pub(crate) fn no_limit_was_hit(&mut self) {
+        for (id, failure) in std::mem::take(&mut self.doubtful) {
+            self.answer(id, Err(failure), false);
+        }
+    }
+
+    /// Whether the turn under way is being ended for a limit.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        self.clock.is_over() || self.memory.exceeded()
+    }
+
+    /// How many were taken in so far.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
     }
 
     pub(crate) fn get(&self, id: InvocationId) -> Option<&Invocation> {

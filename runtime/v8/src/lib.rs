@@ -36,6 +36,7 @@
 mod blobs;
 mod compiled;
 mod cpu;
+mod descriptors;
 mod egress;
 mod ender;
 mod engine;
@@ -57,6 +58,7 @@ mod scripts;
 mod shelf;
 mod snapshot;
 mod sources;
+mod stuck;
 mod worker;
 
 pub use engine::{V8Config, V8Engine, V8EngineError};

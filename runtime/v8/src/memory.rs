@@ -8,6 +8,7 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use bytes::Bytes;
 use deno_core::v8;
 use isobase_base::limits;
 
@@ -25,6 +26,8 @@ pub(crate) struct MemoryMeter {
     heap: AtomicU64,
     /// Live buffers.
     buffers: AtomicU64,
+    /// Responses on their way to clients, which the script has let go of.
+    responses: AtomicU64,
     exceeded: AtomicBool,
     /// Size of an allocation that was refused and has not succeeded since; else zero.
     refused: AtomicU64,
@@ -36,9 +39,24 @@ impl MemoryMeter {
         Arc::new(Self { limit: AtomicU64::new(limit), ..Self::default() })
     }
 
-    /// Heap and buffers.
+    /// Heap, buffers and responses.
     pub(crate) fn held(&self) -> u64 {
-        self.heap.load(Ordering::Relaxed) + self.buffers.load(Ordering::Relaxed)
+        let [heap, buffers, responses] =
+            [&self.heap, &self.buffers, &self.responses].map(|part| part.load(Ordering::Relaxed));
+        heap + buffers + responses
+    }
+
+    /// Makes a response's body of `bytes` that counts until it is dropped; `None` when those that wait for
+    /// their clients hold as much already as the function may. Short ones do not count: they are many, and their number
+    /// is bounded.
+    pub(crate) fn response(self: &Arc<Self>, bytes: Vec<u8>) -> Option<Bytes> {
+        let length = bytes.len() as u64;
+        if bytes.len() < limits::V8_COUNTED_RESPONSE_BYTES_MIN {
+            return Some(Bytes::from(bytes));
+        }
+        let held = self.responses.fetch_add(length, Ordering::Relaxed) + length;
+        let response = CountedResponse { bytes, meter: self.clone() };
+        (held <= self.limit.load(Ordering::Relaxed)).then(|| Bytes::from_owner(response))
     }
 
     /// Whether the limit was hit: by the heap, or by a buffer that could not be had.
@@ -55,7 +73,12 @@ impl MemoryMeter {
             self.refused_looks.store(0, Ordering::Relaxed);
             return false;
         }
-        self.refused_looks.fetch_add(1, Ordering::Relaxed) >= REFUSED_LOOKS_MAX
+        let for_long = self.refused_looks.fetch_add(1, Ordering::Relaxed) >= REFUSED_LOOKS_MAX;
+        if for_long {
+            // The script is ended for it, even if the next allocation succeeds before it notices.
+            self.exceeded.store(true, Ordering::Release);
+        }
+        for_long
     }
 
     /// Takes note of the heap's size and whether heap and `external` memory fit the limit.
@@ -105,6 +128,23 @@ impl MemoryMeter {
 
     pub(crate) fn release(&self, bytes: u64) {
         self.buffers.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+struct CountedResponse {
+    bytes: Vec<u8>,
+    meter: Arc<MemoryMeter>,
+}
+
+impl AsRef<[u8]> for CountedResponse {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for CountedResponse {
+    fn drop(&mut self) {
+        self.meter.responses.fetch_sub(self.bytes.len() as u64, Ordering::Relaxed);
     }
 }
 
@@ -213,6 +253,29 @@ mod tests {
         assert!(meter.reserve(60));
         assert!(!meter.exceeded());
         assert_eq!(meter.held(), 60);
+    }
+
+    #[test]
+    fn who_is_ended_for_a_refusal_stays_over_the_limit() {
+        let meter = MemoryMeter::new(100);
+        assert!(!meter.reserve(200));
+        while !meter.refused_for_long() {}
+        meter.limit.store(300, std::sync::atomic::Ordering::Relaxed);
+        assert!(meter.reserve(200));
+        assert!(meter.exceeded());
+    }
+
+    #[test]
+    fn responses_that_wait_have_the_limit_once_more() {
+        let meter = MemoryMeter::new(1 << 20);
+        assert!(meter.reserve(1 << 19));
+        let first = meter.response(vec![0; 1 << 20]).unwrap();
+        assert_eq!((meter.held(), meter.exceeded()), ((1 << 20) + (1 << 19), false));
+        assert!(meter.response(vec![0; 1 << 16]).is_none());
+        assert_eq!(meter.response(vec![0; 5]).unwrap().len(), 5);
+        drop(first);
+        assert_eq!(meter.response(vec![0; 1 << 16]).unwrap().len(), 1 << 16);
+        assert_eq!(meter.held(), 1 << 19);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use deno_core::{JsRuntime, v8};
 
+use crate::{descriptors, stuck};
+
 /// V8's flags beyond those that `deno_core` sets; part of the snapshot's name.
 ///
 /// `wasm-max-mem-pages` bounds what one WebAssembly memory can be grown to (1 GiB): such memory is
@@ -18,6 +20,8 @@ pub(crate) const FLAGS: &str = "--wasm-max-mem-pages=16384 --no-memory-pool-shar
 pub(crate) fn initialise() {
     // The platform's TLS takes the process's provider. Whoever was first decides; any will do.
     let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
+    stuck::install();
+    descriptors::raise();
     v8::V8::set_flags_from_string(FLAGS);
     JsRuntime::init_platform(None);
 }

@@ -15,12 +15,23 @@ use deno_core::{ExtensionFileSource, ExtensionFileSourceCode, ModuleSpecifier};
 
 use crate::{extensions, sources};
 
-/// What is changed in Node's modules: in which, what, and to what.
-const CHANGES: [(&str, &str, &str); 6] = [
+/// What is changed in Node's modules and in the platform's: in which, what, and to what.
+const CHANGES: [(&str, &str, &str); 11] = [
     ("_process/process.ts", "__NODE_VERSION__", deno_node::NODE_VERSION),
     // Files have no modes; one that a file is written with is no reason to fail.
     ("fs.ts", "await Deno.chmod(pathOrRid as string, mode);", ""),
     ("fs.ts", "Deno.chmodSync(pathOrRid as string, mode);", ""),
+    // A function has a bound on its connections.
+    (
+        "net.ts",
+        "self[kReinitializeHandle](new TCP(TCPConstants.SOCKET));",
+        "__bootstrap.internals.mayConnect();\n    self[kReinitializeHandle](new TCP(TCPConstants.SOCKET));",
+    ),
+    (
+        "net.ts",
+        "      : new TCP(TCPConstants.SOCKET);",
+        "      : (__bootstrap.internals.mayConnect(), new TCP(TCPConstants.SOCKET));",
+    ),
     // To the function's log; the host's standard error is not the function's.
     (
         "process.ts",
@@ -33,6 +44,23 @@ const CHANGES: [(&str, &str, &str); 6] = [
         "vm.js",
         "    cachedData,\n    produceCachedData,\n    parsingContext,\n    contextExtensions",
         "    undefined,\n    false,\n    parsingContext,\n    contextExtensions",
+    ),
+    // Each holds a quarter of a megabyte outside of the heap, and is a resource until it is done.
+    (
+        "ext:deno_web/14_compression.js",
+        "    const rid = op_compression_new(",
+        "    __bootstrap.internals.mayConnect();\n    const rid = op_compression_new(",
+    ),
+    // The last 256 messages stay outside of the heap, whatever becomes of them.
+    (
+        "ext:deno_web/01_broadcast_channel.js",
+        "    op_broadcast_send(rid, this[_name], data, sabId);",
+        "    if (data.byteLength <= 262144) op_broadcast_send(rid, this[_name], data, sabId);",
+    ),
+    (
+        "ext:deno_websocket/01_websocket.js",
+        "    const cancelRid = op_ws_check_permission_and_cancel_handle(",
+        "    internals.mayConnect();\n    const cancelRid = op_ws_check_permission_and_cancel_handle(",
     ),
 ];
 
@@ -71,19 +99,25 @@ pub(crate) fn unwrapped(text: &'static str) -> &'static str {
 /// The text of `file` in JavaScript.
 pub(crate) fn text_of(file: &ExtensionFileSource) -> Result<Cow<'static, str>, String> {
     if let Some(text) = sources::text(file.specifier) {
-        return Ok(Cow::Borrowed(text));
+        return changed(file.specifier, text);
     }
     let path =
         path_among_polyfills(file).ok_or_else(|| format!("the script {} is not embedded", file.specifier))?;
     let text = sources::node(path).ok_or_else(|| format!("the polyfill {path} is not embedded"))?;
+    let text = changed(path, text)?;
+    if path.ends_with(".ts") { transpile(file.specifier, &text).map(Cow::Owned) } else { Ok(text) }
+}
+
+/// `text` with the [`CHANGES`] of `name`.
+fn changed(name: &str, text: &'static str) -> Result<Cow<'static, str>, String> {
     let mut text = Cow::Borrowed(text);
-    for (_, from, to) in CHANGES.iter().filter(|(of, ..)| *of == path) {
+    for (_, from, to) in CHANGES.iter().filter(|(of, ..)| *of == name) {
         if !text.contains(from) {
-            return Err(format!("{path} is not as it was when it was read: {from}"));
+            return Err(format!("{name} is not as it was when it was read: {from}"));
         }
         text = text.replace(from, to).into();
     }
-    if path.ends_with(".ts") { transpile(file.specifier, &text).map(Cow::Owned) } else { Ok(text) }
+    Ok(text)
 }
 
 /// The extension names its files as they lay when it was compiled.

@@ -10,6 +10,7 @@ use isobase_base::{Failure, FailureKind, limits};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::descriptors;
 use crate::images::Platform;
 use crate::isolate::Idle;
 use crate::keeper::Keeper;
@@ -24,6 +25,8 @@ pub(crate) struct Shelf {
     /// Kept from the first function with packages on; a host without any does without.
     node: Stock,
     wanted: usize,
+    /// All that there can be at once.
+    isolates_max: usize,
     isolates: Arc<Semaphore>,
 }
 
@@ -43,10 +46,11 @@ struct Places {
 
 impl Shelf {
     pub(crate) fn new(keeper: Keeper, wanted: usize) -> Arc<Self> {
-        let isolates = Arc::new(Semaphore::new(limits::V8_ISOLATES_MAX));
+        let isolates_max = descriptors::isolates_max();
+        let isolates = Arc::new(Semaphore::new(isolates_max));
         let (web, node) = (Stock::default(), Stock::default());
         web.is_kept.store(true, Ordering::Relaxed);
-        let shelf = Arc::new(Self { keeper, web, node, wanted, isolates });
+        let shelf = Arc::new(Self { keeper, web, node, wanted, isolates_max, isolates });
         shelf.refill(Platform::Web);
         shelf
     }
@@ -114,6 +118,12 @@ impl Shelf {
             let deliver = move |idle| coming.arrive(idle);
             self.keeper.make(platform, limits::FUNCTION_MEMORY_BYTES_MAX, permit, Box::new(deliver));
         }
+    }
+
+    /// How many isolates functions can have at once: the ready ones, and those that finish what they began,
+    /// have places too.
+    pub(crate) fn places(&self) -> usize {
+        (self.isolates_max - self.isolates_max / 16).saturating_sub(2 * self.wanted).max(1)
     }
 
     /// Of the web platform and of Node's, as far as these are kept: how many isolates are ready at least.

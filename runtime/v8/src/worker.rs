@@ -56,6 +56,11 @@ impl V8Worker {
     }
 }
 
+fn stuck() -> Failure {
+    let text = "an operation of the host failed in the middle of the function's script; see the host's log";
+    Failure::new(FailureKind::Crashed, text)
+}
+
 impl Worker for V8Worker {
     fn invoke(
         &self,
@@ -72,9 +77,13 @@ impl Worker for V8Worker {
         }
         async move {
             let abandoned = Abandon { commands: &self.commands, id, armed: true };
-            let answer = answer.await;
+            let answer = tokio::select! {
+                biased;
+                answer = answer => answer.unwrap_or_else(|_| Err(self.gone())),
+                () = self.status.stuck() => Err(stuck()),
+            };
             abandoned.disarm();
-            answer.unwrap_or_else(|_| Err(self.gone()))
+            answer
         }
         .boxed()
     }

@@ -27,9 +27,15 @@ pub const FUNCTION_WAITERS_MAX: usize = 1_000;
 pub const FUNCTION_QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A worker without a request is retired after this; its memory goes back.
 pub const WORKER_IDLE_MAX: Duration = Duration::from_secs(300);
-/// Workers of all functions alive at once; the one idle longest makes room. Beyond it the memory
-/// that idle isolates hold starves those at work.
-pub const POOL_WORKERS_MAX: usize = 256;
+/// Workers of all functions alive at once, however much memory there is; the one idle longest makes room.
+/// Memory is the usual bound ([`FUNCTIONS_MEMORY_PERCENT`]); beyond this one the kernel runs out of threads
+/// and maps of memory.
+pub const POOL_WORKERS_MAX: usize = 4_096;
+/// What all functions may hold together where the operator says nothing, in percent of the machine's memory
+/// or of what its container may use. Beyond it workers that nobody uses are retired, the one idle longest
+/// first; when those at work alone hold as much, no further one is started. The rest is for Postgres, the
+/// host and the kernel's caches.
+pub const FUNCTIONS_MEMORY_PERCENT: u64 = 60;
 /// Requests of a function that wait longer than this for its code to see them, on the average of the last
 /// few, get it another worker, up to the number of cores.
 pub const POOL_SCALE_DELAY: Duration = Duration::from_millis(1);
@@ -51,8 +57,33 @@ pub const WASM_WARM_SLOTS_MAX: u32 = 100;
 pub const WASM_RESOURCES_MAX: usize = 10_000;
 /// Compiled WASM functions kept on disk, in bytes together; the oldest go first.
 pub const WASM_CACHE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-/// V8 isolates alive at once, over all functions: one OS thread each.
-pub const V8_ISOLATES_MAX: usize = 1_000;
+/// V8 isolates alive at once, over all functions: one OS thread each. More than the pool has workers, since
+/// some are ready for the next function and some finish what they began.
+pub const V8_ISOLATES_MAX: usize = POOL_WORKERS_MAX + 256;
+/// File descriptors that an isolate takes for itself, those of its reactor among them. Where the process may
+/// not have as many, it has fewer isolates.
+pub const V8_DESCRIPTORS_PER_ISOLATE: u64 = 6;
+/// What isolates may take for themselves of the file descriptors of the process, in percent.
+pub const V8_DESCRIPTORS_PERCENT: u64 = 50;
+/// Resources that one isolate may hold: connections, requests under way, bodies, files. The next connection
+/// or request fails with `Deno.errors.Busy`: one function must not take the descriptors of all.
+pub const V8_RESOURCES_MAX: usize = 1_000;
+/// Open file descriptors of the process, in percent of what it may have, from which on functions open no
+/// further connection. The rest is for the gateway and Postgres.
+pub const GUEST_DESCRIPTORS_PERCENT: u64 = 80;
+/// Connections that one isolate keeps open to one host for its next request, and for how long.
+pub const V8_IDLE_CONNECTIONS_PER_HOST_MAX: usize = 16;
+pub const V8_IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Header lines in a function's response, and in one of its requests. HTTP's own data structure panics at
+/// 32,768.
+pub const GUEST_HEADERS_MAX: usize = 1_000;
+/// Headers of a function's response, in bytes together. Proxies and clients take far less.
+pub const GUEST_HEADER_BYTES_MAX: usize = 256 * 1024;
+/// Messages that one isolate's ports were sent and have not received, in bytes together. They lie outside of
+/// its heap; `postMessage` throws beyond it.
+pub const V8_MESSAGES_BYTES_MAX: u32 = 32 * 1024 * 1024;
+/// Responses at least this long, in bytes, count as memory of their function until the client has them.
+pub const V8_COUNTED_RESPONSE_BYTES_MIN: usize = 64 * 1024;
 /// Stack of an isolate's thread, in bytes. V8 uses up to 1 MiB of it for scripts; the rest is for the
 /// host's own calls beneath and above.
 pub const V8_STACK_BYTES: usize = 4 * 1024 * 1024;

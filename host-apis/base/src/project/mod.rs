@@ -39,6 +39,7 @@ use std::path::{Path, PathBuf};
 
 pub use dotenv::{DotenvError, parse_dotenv};
 pub use fault::{Fault, ProjectError, Warning};
+pub use quantity::bytes;
 pub use settings::{
     Api, Auth, BucketSettings, DatabaseSettings, EdgeRuntime, FunctionLimits, FunctionSchedule,
     FunctionSettings, Migrations, Misfire, Overlap, QueueSettings, Seed, Settings, StorageSettings,

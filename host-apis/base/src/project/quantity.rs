@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// `256MB`, `50MiB`, `1g`, `4096`: bytes. Units are powers of 1024 with or without the `i`, as
 /// the Supabase CLI (and Docker, whose parser it uses) reads them.
-pub(super) fn bytes(text: &str) -> Option<u64> {
+pub fn bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits_end = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits_end);

@@ -4,5 +4,6 @@ mod admission;
 mod boots;
 mod clocks;
 mod lifecycle;
+mod pressure;
 mod script;
 mod upgrades;

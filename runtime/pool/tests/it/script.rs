@@ -45,6 +45,8 @@ pub(crate) struct Stage {
     pub(crate) crowd_max: AtomicUsize,
     /// What each worker says of itself.
     pub(crate) queue_delay_micros: AtomicU64,
+    /// What each worker holds.
+    pub(crate) memory_bytes: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -131,7 +133,7 @@ impl Worker for ScriptedWorker {
     }
 
     fn memory_bytes(&self) -> u64 {
-        1000
+        self.stage.memory_bytes.load(Ordering::SeqCst)
     }
 }
 
@@ -216,6 +218,8 @@ pub(crate) fn config() -> PoolConfig {
         scale_delay: Duration::from_millis(1),
         workers_per_function_max: 2,
         workers_total_max: 8,
+        memory_bytes_max: u64::MAX,
+        resident_bytes: || 0,
         waiters_per_function_max: 4,
         queue_timeout: Duration::from_secs(20),
         boot_timeout: Duration::from_secs(20),
@@ -238,6 +242,7 @@ pub(crate) fn theatre(config: PoolConfig) -> Theatre {
         workers_alive: AtomicUsize::new(0),
         crowd_max: AtomicUsize::new(0),
         queue_delay_micros: AtomicU64::new(0),
+        memory_bytes: AtomicU64::new(1000),
     });
     let observer = Observer::default();
     let pool = Pool::new(vec![Arc::new(Scripted(Arc::clone(&stage)))], config, observer.clone());

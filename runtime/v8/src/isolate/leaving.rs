@@ -129,17 +129,21 @@ impl Isolate {
         }
         for id in self.with_invocations(|all| older_than(all, limits.wall_clock_max)) {
             let detail = format!("the invocation ran longer than {:?}", limits.wall_clock_max);
-            self.give_up(id, Failure::new(FailureKind::WallClockLimit, detail));
+            self.give_up(id, Failure::new(FailureKind::WallClockLimit, detail), limits);
         }
     }
 
-    /// Ends an invocation that is over a limit, whatever it still does.
-    pub(super) fn give_up(&mut self, id: InvocationId, failure: Failure) {
+    /// Ends an invocation that is over a limit, whatever it still does. Its listeners are told in a turn of
+    /// their own: one of them may run away.
+    pub(super) fn give_up(&mut self, id: InvocationId, failure: Failure, limits: &Limits) {
         let detail = failure.detail.clone();
         if !self.with_invocations(|all| all.answer(id, Err(failure), false)) {
             // Its response has left or is on its way, so that nobody else would know.
             self.log_for(id, &detail);
+            self.turns.begin(limits.cpu_max);
             self.cancel(id);
+            let sharers = self.with_invocations(|all| all.len());
+            self.turns.end(sharers);
         }
         self.with_invocations(|all| all.give_up(id));
     }
@@ -153,7 +157,7 @@ fn soft(limit: Duration) -> Duration {
 fn unload_reason(retirement: Retirement) -> &'static str {
     match retirement {
         Retirement::Replaced | Retirement::Shutdown | Retirement::Crashed => "termination",
-        Retirement::Idle => "early_drop",
+        Retirement::Idle | Retirement::MemoryPressure => "early_drop",
         Retirement::CpuLimit => "cpu",
         Retirement::MemoryLimit => "memory",
         Retirement::WallClockLimit => "wall_clock",

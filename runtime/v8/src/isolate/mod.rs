@@ -9,7 +9,7 @@ mod thread;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deno_core::{JsRuntime, RuntimeOptions, v8};
@@ -19,7 +19,7 @@ use isobase_bind_v8::Callers;
 use isobase_bind_v8::HostApis;
 use isobase_engine::{Function, Retirement};
 use isobase_http::Network;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::cpu::{CpuMeter, Turns};
 use crate::ender::Ender;
@@ -54,7 +54,8 @@ pub(crate) struct Assignment {
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) wake: Wake,
     pub(crate) status: Arc<Status>,
-    pub(crate) alive: Alive,
+    /// Taken by the isolate's thread.
+    pub(crate) alive: Option<Alive>,
     pub(crate) booted: oneshot::Sender<Result<(), Failure>>,
 }
 
@@ -102,15 +103,19 @@ pub(crate) struct Status {
     retirement: AtomicU8,
     /// In microseconds, smoothed.
     queue_delay: AtomicU32,
+    /// The isolate's thread has stopped for good, and answers nobody.
+    is_stuck: AtomicBool,
+    stuck: Notify,
 }
 
 /// A single long wait moves the average by one part in so many.
 const QUEUE_DELAY_WEIGHT: u32 = 16;
 
 const WELL: u8 = u8::MAX;
-const RETIREMENTS: [Retirement; 7] = [
+const RETIREMENTS: [Retirement; 8] = [
     Retirement::Replaced,
     Retirement::Idle,
+    Retirement::MemoryPressure,
     Retirement::CpuLimit,
     Retirement::MemoryLimit,
     Retirement::WallClockLimit,
@@ -120,7 +125,29 @@ const RETIREMENTS: [Retirement; 7] = [
 
 impl Status {
     pub(crate) fn new(observer: FunctionObserver) -> Arc<Self> {
-        Arc::new(Self { observer, retirement: AtomicU8::new(WELL), queue_delay: AtomicU32::new(0) })
+        Arc::new(Self {
+            observer,
+            retirement: AtomicU8::new(WELL),
+            queue_delay: AtomicU32::new(0),
+            is_stuck: AtomicBool::new(false),
+            stuck: Notify::new(),
+        })
+    }
+
+    /// Told by the thread itself, as the last thing it does.
+    pub(crate) fn is_stuck(&self) {
+        self.retire(Retirement::Crashed);
+        self.is_stuck.store(true, Ordering::Release);
+        self.stuck.notify_waiters();
+    }
+
+    /// Resolves when the isolate will never answer.
+    pub(crate) async fn stuck(&self) {
+        // Made first: a `Notified` hears of what happens after it was made.
+        let told = self.stuck.notified();
+        if !self.is_stuck.load(Ordering::Acquire) {
+            told.await;
+        }
     }
 
     pub(crate) fn retirement(&self) -> Option<Retirement> {
@@ -154,6 +181,9 @@ pub(crate) struct Isolate {
     loader: Rc<FunctionLoader>,
     disk: Arc<Disk>,
     leaving: Leaving,
+    /// CPU time since a request was taken up, of turns in which none was in flight: timers and promises that
+    /// answered requests left behind.
+    left_behind: Duration,
     memory: Arc<MemoryMeter>,
 }
 
@@ -181,7 +211,10 @@ impl Isolate {
         let turns = Turns::new(CpuMeter::of_this_thread(ender, memory.clone()));
         let hooks = Hooks::take(&mut runtime);
         let leaving = Leaving::default();
-        let mut isolate = Self { runtime, hooks, turns, loader, disk, leaving, memory };
+        // A script that blocks its thread would block all requests of the isolate, and use no CPU time.
+        runtime.v8_isolate().set_allow_atomics_wait(false);
+        let left_behind = Duration::ZERO;
+        let mut isolate = Self { runtime, hooks, turns, loader, disk, leaving, left_behind, memory };
         isolate.put_state();
         isolate.start();
         memory::note_heap(isolate.runtime.v8_isolate(), &isolate.memory);

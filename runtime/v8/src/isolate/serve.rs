@@ -44,15 +44,20 @@ impl Isolate {
             End::Broken { kind, retirement, detail } => {
                 status.retire(retirement);
                 let culprit = self.turns.meter().culprit();
+                let is_nobodys = self.with_invocations(|invocations| invocations.is_empty());
                 let answered = self.with_invocations(|invocations| {
                     invocations.fail_all(|id| match culprit {
                         Some(culprit) if culprit != id => beside(kind),
                         _ => Failure::new(kind, detail.clone()),
                     })
                 });
-                // What was thrown is in the log already.
-                for id in answered.into_iter().filter(|_| kind != FailureKind::Crashed) {
-                    self.log_for(id, &detail);
+                if kind == FailureKind::Crashed {
+                    // What was thrown is in the log already.
+                    return;
+                }
+                answered.into_iter().for_each(|id| self.log_for(id, &detail));
+                if is_nobodys {
+                    self.log_uncaught(&detail);
                 }
             }
         }
@@ -66,20 +71,24 @@ impl Isolate {
         status: &Status,
     ) -> Poll<End> {
         let budget = self.budget(limits);
+        let begun = self.with_invocations(|invocations| invocations.begun());
         self.turns.begin(budget);
         let taken = self.take_commands(context, commands, status);
         let ran = self.runtime.poll_event_loop(context, PollEventLoopOptions::default());
-        let sharers = self.with_invocations(|invocations| invocations.len());
+        let (sharers, served) =
+            self.with_invocations(|invocations| (invocations.len(), invocations.begun() > begun));
         let used = self.turns.end(sharers);
         status.observer.cpu(used);
+        self.note_left_behind(used, served || sharers > 0);
         if used >= HEAVY_TURN {
             memory::note_heap(self.runtime.v8_isolate(), &self.memory);
         }
         let shared = self.turns.shared();
         self.with_invocations(|invocations| invocations.note_usage(shared));
-        if let Some((kind, retirement)) = self.verdict() {
-            return Poll::Ready(End::Broken { kind, retirement, detail: verdict_text(kind, limits) });
+        if let Some(end) = self.broken(limits) {
+            return Poll::Ready(end);
         }
+        self.with_invocations(Invocations::no_limit_was_hit);
         if let Poll::Ready(Err(error)) = ran {
             let detail = script_error::of_core(&error);
             self.log_uncaught(&detail);
@@ -95,6 +104,10 @@ impl Isolate {
         self.fail_over_budget(limits, status);
         self.look_ahead(context, limits, status);
         self.forget_over();
+        // Listeners were called since the turn's end, each in a turn of its own.
+        if let Some(end) = self.broken(limits) {
+            return Poll::Ready(end);
+        }
         match taken {
             // Events were dispatched, or there may be more commands.
             Taken::More | Taken::Retire(_) => {
@@ -146,15 +159,26 @@ impl Isolate {
             }
             state.borrow_mut::<Callers>().enter(id, context);
         }
-        deno_core::scope!(scope, self.runtime);
-        v8::tc_scope!(let scope, scope);
-        let receiver = v8::undefined(scope).into();
-        let number = v8::Integer::new_from_unsigned(scope, id).into();
-        let method =
-            v8::String::new_from_one_byte(scope, method.as_str().as_bytes(), v8::NewStringType::Internalized);
-        let method = method.unwrap_or_else(|| v8::String::empty(scope)).into();
-        // It throws only when the script is terminated, which the turn's end notices.
-        v8::Local::new(scope, hook).call(scope, receiver, &[number, method]);
+        let thrown = {
+            deno_core::scope!(scope, self.runtime);
+            v8::tc_scope!(let scope, scope);
+            let receiver = v8::undefined(scope).into();
+            let number = v8::Integer::new_from_unsigned(scope, id).into();
+            let method = method.as_str().as_bytes();
+            let method = v8::String::new_from_one_byte(scope, method, v8::NewStringType::Internalized);
+            let method = method.unwrap_or_else(|| v8::String::empty(scope)).into();
+            let called = v8::Local::new(scope, hook).call(scope, receiver, &[number, method]);
+            if called.is_some() || scope.has_terminated() {
+                // The turn's end notices what was terminated.
+                return;
+            }
+            let thrown = scope.exception();
+            thrown.map_or_else(String::new, |error| script_error::describe(scope, error))
+        };
+        // The script catches what the function throws; but a function may have changed the language under it.
+        self.log_for(id, &thrown);
+        let failure = Failure::new(FailureKind::Crashed, thrown);
+        self.with_invocations(|all| all.answer(id, Err(failure), false));
     }
 
     pub(super) fn cancel(&mut self, id: InvocationId) {
@@ -176,15 +200,25 @@ impl Isolate {
         }
     }
 
-    /// What the coming turn may use: what is left to the only invocation, or a whole budget when
-    /// several share the turn or none is in flight.
+    /// What answered requests left behind shares one budget until the next request is taken up: nobody else
+    /// pays for it, and it would never end.
+    fn note_left_behind(&mut self, used: Duration, serves: bool) {
+        self.left_behind = if serves { Duration::ZERO } else { self.left_behind + used };
+    }
+
+    /// What the coming turn may use: what is left to the only invocation, a whole budget when several share
+    /// the turn, and what is left of one when none is in flight.
     fn budget(&mut self, limits: &Limits) -> Duration {
         let shared = self.turns.shared();
+        let left_behind = self.left_behind;
         self.with_invocations(|invocations| match invocations.len() {
             1 => {
                 let used = invocations.iter().map(|(_, one)| shared - one.cpu_begin).sum();
                 limits.cpu_max.saturating_sub(used).max(Duration::from_millis(1))
             }
+            // A request that is about to be taken up must not suffer.
+            0 if left_behind < limits.cpu_max => limits.cpu_max,
+            0 => Duration::from_millis(1),
             _ => limits.cpu_max,
         })
     }
@@ -199,8 +233,19 @@ impl Isolate {
         for id in over {
             status.retire(Retirement::CpuLimit);
             let detail = verdict_text(FailureKind::CpuLimit, limits);
-            self.give_up(id, Failure::new(FailureKind::CpuLimit, detail));
+            self.give_up(id, Failure::new(FailureKind::CpuLimit, detail), limits);
         }
+    }
+
+    fn broken(&self, limits: &Limits) -> Option<End> {
+        if let Some((kind, retirement)) = self.verdict() {
+            return Some(End::Broken { kind, retirement, detail: verdict_text(kind, limits) });
+        }
+        (self.left_behind > limits.cpu_max).then(|| End::Broken {
+            kind: FailureKind::CpuLimit,
+            retirement: Retirement::CpuLimit,
+            detail: format!("{} after its last response", verdict_text(FailureKind::CpuLimit, limits)),
+        })
     }
 
     /// Whether a limit was hit, which no script survives.

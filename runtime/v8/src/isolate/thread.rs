@@ -11,6 +11,7 @@ use super::{Assignment, Isolate};
 use crate::images::Image;
 use crate::keeper::Slot;
 use crate::memory::MemoryMeter;
+use crate::stuck::{self, Lifeline};
 
 /// How long calls that block may go on after their isolate has ended.
 const BLOCKING_END: Duration = Duration::from_millis(100);
@@ -71,16 +72,23 @@ async fn live(image: Image, memory_bytes_max: u64, ready: impl FnOnce(Result<Idl
     ready(Ok(Idle { assign, terminator, memory }));
     let Ok(mut assignment) = assigned.await else { return };
     name_thread(assignment.function.target.slug().as_str());
+    let Some(alive) = assignment.alive.take() else { return };
+    stuck::contain(Lifeline {
+        function: assignment.function.target.to_string(),
+        status: assignment.status.clone(),
+        alive,
+        meter: isolate.turns.meter().clone(),
+    });
     let booted = isolate.boot(&mut assignment).await;
     assignment.status.observer.cpu(isolate.turns.shared());
     let serves = booted.is_ok();
-    let Assignment { function, commands, status, alive, booted: tell, .. } = assignment;
+    let Assignment { function, commands, status, booted: tell, .. } = assignment;
     if tell.send(booted).is_ok() && serves {
         isolate.keep_compiled();
         isolate.serve(commands, &function.limits, &status).await;
     }
     // Not before its last script has run: a stopping host waits for that.
-    drop(alive);
+    stuck::finished();
 }
 
 /// The kernel shows up to 15 bytes of it, in `top -H` for instance.

@@ -2,6 +2,7 @@
 //! invocation by id; an id whose invocation is over is answered with "nothing" or refused, never
 //! with another request's data.
 
+pub(crate) mod connection;
 pub(crate) mod fetch;
 pub(crate) mod lifecycle;
 pub(crate) mod log;

@@ -33,7 +33,7 @@ pub(crate) fn op_isobase_respond_text<'s>(
     #[string] body: String,
 ) -> Result<(), JsErrorBox> {
     let head = head(scope, status, headers)?;
-    respond(state, id, head, Body::from(body));
+    respond(state, id, head, body.into_bytes());
     Ok(())
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn op_isobase_respond_bytes<'s>(
     #[buffer] body: JsBuffer,
 ) -> Result<(), JsErrorBox> {
     let head = head(scope, status, headers)?;
-    respond(state, id, head, Body::from(Bytes::copy_from_slice(&body)));
+    respond(state, id, head, body.to_vec());
     Ok(())
 }
 
@@ -159,16 +159,34 @@ pub(crate) fn op_isobase_fail<'s>(
     #[smi] kind: u32,
     error: v8::Local<'s, v8::Value>,
 ) {
+    // Runs scripts, if the function made the error so.
     let detail = script_error::describe(scope, error);
     let mut state = state.borrow_mut();
     let kind =
         if kind == FAILED_INVALID_RESPONSE { FailureKind::InvalidResponse } else { FailureKind::Crashed };
-    log::write(&mut state, id, GuestLevel::Error, &detail);
-    state.borrow_mut::<Invocations>().answer(id, Err(Failure::new(kind, detail)), false);
+    let is_over_limit = state.borrow::<Invocations>().is_over_limit();
+    let failure = Failure::new(kind, detail);
+    if is_over_limit {
+        // The turn's end will tell, and has the better reason.
+        state.borrow_mut::<Invocations>().fail_unless_over_limit(id, failure);
+        return;
+    }
+    log::write(&mut state, id, GuestLevel::Error, &failure.detail);
+    state.borrow_mut::<Invocations>().answer(id, Err(failure), false);
 }
 
-fn respond(state: &mut OpState, id: InvocationId, head: Response<()>, body: Body) {
-    state.borrow_mut::<Invocations>().answer(id, Ok(head.map(|()| body)), false);
+/// The host keeps the body until the client has taken it, however long that takes.
+fn respond(state: &mut OpState, id: InvocationId, head: Response<()>, body: Vec<u8>) {
+    let body = state.borrow::<Invocations>().memory().response(body);
+    let answer = match body {
+        Some(body) => Ok(head.map(|()| Body::from(body))),
+        None => {
+            let text = "responses that clients have not read hold as much memory as the function may";
+            log::write(state, id, GuestLevel::Error, text);
+            Err(Failure::new(FailureKind::MemoryLimit, text))
+        }
+    };
+    state.borrow_mut::<Invocations>().answer(id, answer, false);
 }
 
 /// `headers` is undefined, one content type, or a list of pairs.
@@ -208,6 +226,12 @@ fn append_pairs<'s>(
     headers: &mut HeaderMap,
 ) -> Result<(), JsErrorBox> {
     let malformed = || JsErrorBox::type_error("the response's header list is malformed");
+    let (count, bound) = (pairs.length(), limits::GUEST_HEADERS_MAX);
+    if count as usize > bound {
+        let text = format!("the response has {count} header lines; {bound} are allowed");
+        return Err(JsErrorBox::type_error(text));
+    }
+    let mut bytes = 0;
     for index in 0..pairs.length() {
         let pair = pairs.get_index(scope, index).ok_or_else(malformed)?;
         let pair = v8::Local::<v8::Array>::try_from(pair).map_err(|_| malformed())?;
@@ -219,6 +243,13 @@ fn append_pairs<'s>(
             HeaderName::from_bytes(&part(0)?).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
         let value =
             HeaderValue::from_bytes(&part(1)?).map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+        bytes += name.as_str().len() + value.len();
+        if bytes > limits::GUEST_HEADER_BYTES_MAX {
+            let bound = limits::GUEST_HEADER_BYTES_MAX;
+            return Err(JsErrorBox::type_error(format!(
+                "the response's headers are longer than {bound} bytes"
+            )));
+        }
         headers.append(name, value);
     }
     Ok(())

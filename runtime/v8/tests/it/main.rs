@@ -17,5 +17,7 @@ mod platform;
 mod postgres;
 mod reports;
 mod stream;
+mod stuck;
 mod support;
+mod tampering;
 mod websocket;
