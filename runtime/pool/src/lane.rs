@@ -61,10 +61,10 @@ impl Lane {
     pub(crate) fn new(host: &Arc<Host>, publication: Publication) -> Arc<Self> {
         Arc::new(Self {
             function: host.observer.function(&publication.target),
-            target: publication.target,
             host: Arc::downgrade(host),
             observer: host.observer.clone(),
-            config: Arc::clone(&host.config),
+            config: host.config_of(&publication.target),
+            target: publication.target,
             state: Mutex::new(State::new(publication.access, publication.function)),
             running: Mutex::default(),
         })

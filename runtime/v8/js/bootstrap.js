@@ -4,7 +4,7 @@
 (function () {
 const { core, internals, primordials } = globalThis.__bootstrap;
 const {
-  ArrayPrototypeIndexOf, Error, ErrorPrototype, ObjectDefineProperties, ObjectFreeze, ObjectKeys,
+  ArrayPrototypeIndexOf, Error, ErrorPrototype, FunctionPrototypeBind, ObjectDefineProperties, ObjectFreeze, ObjectKeys,
   ObjectPrototypeIsPrototypeOf, ObjectSetPrototypeOf, StringPrototypeSlice,
 } = primordials;
 const { op_isobase_log, op_isobase_v8_version, op_set_format_exception_callback } = core.ops;
@@ -100,7 +100,7 @@ function trimNewline(text) {
 }
 
 /** Gives the isolate its function's variables, and Node's modules what they ask about their process. */
-function configure(environment, mainModule, needsNode) {
+function configure(environment, mainModule, needsNode, isInspected) {
   setEnvironment(environment);
   Deno.mainModule = mainModule;
   internals.__nodeBootstrapArgs = {
@@ -113,6 +113,18 @@ function configure(environment, mainModule, needsNode) {
     usesLocalNodeModulesDir: false,
   };
   if (needsNode) core.defineGlobalProperties(globalThis, nodeGlobals);
+  if (isInspected) tellDebuggers(globalThis.console);
+}
+
+/** What the function logs is shown by debuggers too. */
+function tellDebuggers(console) {
+  const names = ObjectKeys(core.v8Console);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i], own = console[name];
+    if (typeof own !== "function") continue;
+    // Native, so that debuggers show the line that called and not one of ours.
+    console[name] = FunctionPrototypeBind(core.callConsole, console, core.v8Console[name], own);
+  }
 }
 
 const LIFECYCLE = ["load", "beforeunload", "drain", "unload"];

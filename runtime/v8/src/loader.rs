@@ -1,18 +1,21 @@
 //! Modules of the function, all at hand before it starts: nothing is fetched or read from disk.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use deno_core::{
-    ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleResolveResponse,
-    ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind,
-    SourceCodeCacheInfo,
+    ModuleCodeString, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader,
+    ModuleResolveResponse, ModuleSource, ModuleSourceCode, ModuleSpecifier, ModuleType, RequestedModuleType,
+    ResolutionKind, SourceCodeCacheInfo,
 };
 use deno_error::JsErrorBox;
 use isobase_engine::Code;
 
 use crate::compiled::CompiledScripts;
+use crate::inspect::{SourceFolders, with_source_map};
 use crate::node::{FACADE, SharedModules};
 
 /// Modules that are part of the runtime.
@@ -22,11 +25,32 @@ const INTERNAL_SCHEME: &str = "ext:";
 pub(crate) struct FunctionLoader {
     pub(crate) modules: SharedModules,
     compiled: &'static CompiledScripts,
+    /// Set where a debugger may look.
+    shown: OnceCell<SourceFolders>,
 }
 
 impl FunctionLoader {
     pub(crate) fn new() -> Self {
-        Self { modules: SharedModules::default(), compiled: CompiledScripts::of_process() }
+        Self {
+            modules: SharedModules::default(),
+            compiled: CompiledScripts::of_process(),
+            shown: OnceCell::new(),
+        }
+    }
+
+    /// From now on scripts come with their source maps, for debuggers.
+    pub(crate) fn show_sources(&self, folders: SourceFolders) {
+        // An isolate is given one function, and so this once.
+        let _ = self.shown.set(folders);
+    }
+
+    fn script(&self, specifier: &str, text: &Arc<str>) -> ModuleCodeString {
+        let folders = self.shown.get();
+        let map = folders.and_then(|_| self.modules.with(specifier, |module| module.source_map.clone())?);
+        match folders.zip(map) {
+            Some((folders, map)) => with_source_map(text, &map, folders).into(),
+            None => text.clone().into(),
+        }
     }
 }
 
@@ -57,7 +81,7 @@ impl ModuleLoader for FunctionLoader {
         let wants_json = matches!(options.requested_module_type, RequestedModuleType::Json);
         let (kind, code) = match code {
             Code::Script(text) | Code::Json(text) if wants_json => (ModuleType::Json, text.into()),
-            Code::Script(text) => (ModuleType::JavaScript, text.into()),
+            Code::Script(text) => (ModuleType::JavaScript, self.script(specifier.as_str(), &text)),
             Code::CommonJs { exports, .. } => {
                 (ModuleType::JavaScript, commonjs_facade(specifier.as_str(), &exports).into())
             }

@@ -3,6 +3,7 @@
 
 mod boot;
 mod hooks;
+mod inspected;
 mod leaving;
 mod serve;
 mod thread;
@@ -25,6 +26,7 @@ use crate::cpu::{CpuMeter, Turns};
 use crate::ender::Ender;
 use crate::extensions;
 use crate::files::Disk;
+use crate::inspect::Inspector;
 use crate::invocation::{Arrival, InvocationId, Invocations};
 use crate::loader::FunctionLoader;
 use crate::memory::{self, MemoryMeter};
@@ -50,6 +52,8 @@ pub(crate) struct Assignment {
     pub(crate) function: Arc<Function>,
     pub(crate) apis: HostApis,
     pub(crate) network: Network,
+    /// Where debuggers find it, if anywhere.
+    pub(crate) inspector: Option<Inspector>,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) wake: Wake,
     pub(crate) status: Arc<Status>,
@@ -153,6 +157,7 @@ pub(crate) struct Isolate {
     loader: Rc<FunctionLoader>,
     disk: Arc<Disk>,
     leaving: Leaving,
+    boot_cpu_max: Duration,
     memory: Arc<MemoryMeter>,
 }
 
@@ -168,6 +173,8 @@ impl Isolate {
             residual_lazy_js_sources: image.scripts.classic,
             residual_lazy_esm_sources: image.scripts.modules,
             skip_op_registration: true,
+            // To a debugger it is the program, and no worker of one.
+            is_main: true,
             create_params: Some(memory::create_params(&memory, heap_bytes_max)),
             ..Default::default()
         })
@@ -177,7 +184,8 @@ impl Isolate {
         let turns = Turns::new(CpuMeter::of_this_thread(ender, memory.clone()));
         let hooks = Hooks::take(&mut runtime);
         let leaving = Leaving::default();
-        let mut isolate = Self { runtime, hooks, turns, loader, disk, leaving, memory };
+        let boot_cpu_max = inspected::BOOT_CPU_MAX;
+        let mut isolate = Self { runtime, hooks, turns, loader, disk, leaving, boot_cpu_max, memory };
         isolate.put_state();
         isolate.start();
         memory::note_heap(isolate.runtime.v8_isolate(), &isolate.memory);

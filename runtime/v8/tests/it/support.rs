@@ -28,6 +28,7 @@ pub(crate) fn engine() -> &'static Arc<V8Engine> {
             storage: None,
             network: Network::default(),
             realtime: None,
+            inspector: None,
             observer: observer(),
         })
         .unwrap()
@@ -76,6 +77,7 @@ fn engine_with_database() -> &'static Arc<V8Engine> {
             storage: None,
             network: Network::default(),
             realtime: None,
+            inspector: None,
             observer: Observer::default(),
         })
         .unwrap()
