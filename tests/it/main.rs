@@ -8,6 +8,7 @@ mod cron;
 mod debugger;
 mod deploy;
 mod deployed_triggers;
+mod dev_loop;
 mod faults;
 mod functions;
 mod inspector;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::PoolConfig;
 use crate::boot;
-use crate::decisions::{FailedBoot, Orders, State, Wait};
+use crate::decisions::{FailedBoot, News, Orders, State, Wait};
 use crate::pool::Host;
 use crate::running::Clocked;
 use crate::seats::Booted;
@@ -140,7 +140,14 @@ impl Lane {
 
     /// The end of a boot of `generation`.
     pub(crate) fn booted(self: &Arc<Self>, generation: u64, outcome: Result<Arc<Booted>, FailedBoot>) {
-        self.decide(|state, orders| state.booted(generation, outcome, &self.config, orders));
+        let mut news = News::None;
+        self.decide(|state, orders| news = state.booted(generation, outcome, &self.config, orders));
+        let version = self.version().map_or(0, |version| version.0);
+        match news {
+            News::None => {}
+            News::DoesNotStart(detail) => self.function.boot_failed(version, &detail),
+            News::StartsAgain => self.function.boots_again(version),
+        }
     }
 
     /// Takes out idle and retired workers and gives waiters another look.

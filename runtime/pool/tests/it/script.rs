@@ -45,6 +45,8 @@ pub(crate) struct Stage {
     pub(crate) crowd_max: AtomicUsize,
     /// What each worker says of itself.
     pub(crate) queue_delay_micros: AtomicU64,
+    /// Whether a debugger may pause them.
+    pub(crate) may_pause: bool,
 }
 
 #[derive(Clone)]
@@ -71,6 +73,10 @@ impl Engine for Scripted {
 
     fn runs(&self, artifact: &Artifact) -> bool {
         matches!(artifact, Artifact::Component { .. })
+    }
+
+    fn may_pause(&self) -> bool {
+        self.0.may_pause
     }
 
     fn boot(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Arc<dyn Worker>, Failure>> {
@@ -226,6 +232,15 @@ pub(crate) fn config() -> PoolConfig {
 }
 
 pub(crate) fn theatre(config: PoolConfig) -> Theatre {
+    open(config, false)
+}
+
+/// One whose workers may be paused.
+pub(crate) fn theatre_that_pauses(config: PoolConfig) -> Theatre {
+    open(config, true)
+}
+
+fn open(config: PoolConfig, may_pause: bool) -> Theatre {
     let stage = Arc::new(Stage {
         boot_gate: Semaphore::new(1000),
         boots_begun: AtomicUsize::new(0),
@@ -238,6 +253,7 @@ pub(crate) fn theatre(config: PoolConfig) -> Theatre {
         workers_alive: AtomicUsize::new(0),
         crowd_max: AtomicUsize::new(0),
         queue_delay_micros: AtomicU64::new(0),
+        may_pause,
     });
     let observer = Observer::default();
     let pool = Pool::new(vec![Arc::new(Scripted(Arc::clone(&stage)))], config, observer.clone());

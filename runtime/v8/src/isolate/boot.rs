@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use deno_core::{ModuleSpecifier, PollEventLoopOptions, v8};
+use deno_core::{ModuleLoader, ModuleSpecifier, PollEventLoopOptions, v8};
 use futures::FutureExt;
 use isobase_base::{Failure, FailureKind};
 use isobase_bind_v8::Callers;
@@ -172,7 +172,9 @@ impl Isolate {
             Some((kind, _)) => {
                 Failure::new(FailureKind::Boot, format!("{} limit reached while starting", kind.reason()))
             }
-            None => boot_failure(script_error::of_core(error)),
+            None => boot_failure(script_error::of_boot(error, |file, line| {
+                self.loader.get_source_mapped_source_line(file, line)
+            })),
         }
     }
 }
