@@ -7,9 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use isobase_base::limits::{FUNCTION_LOG_DAYS, FUNCTION_LOG_DAYS_MAX, WEBHOOKS_LISTED_MAX};
 
 pub(crate) use functions::{LogsArguments, StatsArguments};
+pub(crate) use inspect::InspectArguments;
 pub(crate) use secrets::{ListSecretsArguments, SecretsCommand, SetSecretsArguments, UnsetSecretsArguments};
 
 mod functions;
+mod inspect;
 mod secrets;
 
 /// One binary that runs a whole Supabase-compatible backend.
@@ -221,7 +223,7 @@ pub(crate) struct StartArguments {
     #[arg(long, env = "ISOBASE_BLOB", value_name = "FOLDER")]
     pub(crate) blob: Option<PathBuf>,
     /// Serve deployed versions only, with keys of this host's own, and ignore source folders and seeds
-    #[arg(long, conflicts_with_all = ["no_verify_jwt", "env_file"])]
+    #[arg(long, conflicts_with_all = ["no_verify_jwt", "env_file", "inspection"])]
     pub(crate) production: bool,
     /// Serve functions to callers without a token, whatever config.toml says
     #[arg(long)]
@@ -229,6 +231,8 @@ pub(crate) struct StartArguments {
     /// Variables of the functions [default: supabase/functions/.env]
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) inspection: InspectArguments,
     /// Return once everything is up, and go on in the background
     #[arg(long, short)]
     pub(crate) detach: bool,

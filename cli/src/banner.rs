@@ -19,8 +19,10 @@ pub(crate) fn addresses(state: &RunState) -> String {
         ("Access token", state.access_token.clone()),
         ("Project ref", state.project_ref.clone()),
     ];
+    let inspector =
+        state.inspector.iter().map(|address| ("Inspector", format!("{address} (chrome://inspect)")));
     let mut text = String::new();
-    for (name, value) in lines {
+    for (name, value) in lines.into_iter().chain(inspector) {
         writeln!(text, "{name:>16}: {value}").expect("writing to a string cannot fail");
     }
     text

@@ -7,6 +7,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::BadConfig;
 use crate::args::LogFormat;
+use crate::function_lines::FunctionLines;
+use crate::paint::Paint;
 
 /// Installs the subscriber. `directives` is what `--log` gives, in `tracing-subscriber`'s syntax.
 pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Result<()> {
@@ -18,11 +20,13 @@ pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Re
         .context(BadConfig)?
         // At debug level it prints statements, and some set passwords.
         .add_directive("tokio_postgres=warn".parse().expect("a valid directive"));
-    let at_terminal = std::io::stderr().is_terminal();
+    let (at_terminal, paint) = (std::io::stderr().is_terminal(), Paint::of_stderr());
     let format = format.unwrap_or(if at_terminal { LogFormat::Text } else { LogFormat::Json });
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => builder.with_ansi(at_terminal).with_target(false).init(),
+        LogFormat::Text => {
+            builder.with_ansi(paint == Paint::Coloured).event_format(FunctionLines::new(paint)).init();
+        }
         LogFormat::Json => {
             builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init()
         }

@@ -21,6 +21,9 @@ pub(crate) struct RunState {
     pub(crate) version: String,
     pub(crate) api_url: String,
     pub(crate) admin_url: String,
+    /// Where debuggers attach, `HOST:PORT`.
+    #[serde(default)]
+    pub(crate) inspector: Option<String>,
     pub(crate) db_url: String,
     /// The database in the host's own role: for tools that look at the host's tables.
     #[serde(default)]

@@ -8,9 +8,12 @@ use std::time::Instant;
 
 use isobase_base::progress::Progress;
 
+use crate::paint::Paint;
+
 /// Draws steps on standard error.
 pub(crate) struct TerminalProgress {
     live: bool,
+    paint: Paint,
     current: Mutex<Option<Step>>,
 }
 
@@ -21,14 +24,15 @@ struct Step {
 
 impl TerminalProgress {
     pub(crate) fn new() -> Self {
-        Self { live: std::io::stderr().is_terminal(), current: Mutex::new(None) }
+        Self { live: std::io::stderr().is_terminal(), paint: Paint::of_stderr(), current: Mutex::new(None) }
     }
 
     fn finish(&self, step: Option<Step>) {
         let Some(Step { what, since }) = step else { return };
         let millis = since.elapsed().as_millis();
         if self.live {
-            eprintln!("\r\x1b[2K\x1b[32m✓\x1b[0m {what} \x1b[2m{millis} ms\x1b[0m");
+            let took = self.paint.dim(&format!("{millis} ms"));
+            eprintln!("\r\x1b[2K{} {what} {took}", self.paint.green("✓"));
         } else {
             eprintln!("done: {what} ({millis} ms)");
         }
@@ -40,7 +44,7 @@ impl Progress for TerminalProgress {
         let mut current = self.current.lock().expect("no panic while drawing");
         self.finish(current.take());
         if self.live {
-            eprint!("\r\x1b[2K\x1b[36m…\x1b[0m {what}");
+            eprint!("\r\x1b[2K{} {what}", self.paint.cyan("…"));
             _ = std::io::stderr().flush();
         }
         *current = Some(Step { what: what.into(), since: Instant::now() });
@@ -49,7 +53,7 @@ impl Progress for TerminalProgress {
     fn note(&self, what: &str) {
         let current = self.current.lock().expect("no panic while drawing");
         match (&*current, self.live) {
-            (Some(step), true) => eprint!("\r\x1b[2K  {what}\n\x1b[36m…\x1b[0m {}", step.what),
+            (Some(step), true) => eprint!("\r\x1b[2K  {what}\n{} {}", self.paint.cyan("…"), step.what),
             (None, true) => eprintln!("  {what}"),
             (_, false) => eprintln!("note: {what}"),
         }
@@ -64,16 +68,16 @@ impl Progress for TerminalProgress {
 
 /// Prints an error and, indented, what caused it.
 pub(crate) fn error(error: &anyhow::Error) {
-    let (red, reset) = if std::io::stderr().is_terminal() { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
+    let paint = Paint::of_stderr();
     let mut causes = error.chain().filter(|cause| !is_marker(*cause));
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[2K");
     }
     if let Some(first) = causes.next() {
-        eprintln!("{red}error:{reset} {first}");
+        eprintln!("{} {first}", paint.red("error:"));
     }
     for cause in causes {
-        eprintln!("  because: {}", cause.to_string().replace('\n', "\n  "));
+        eprintln!("  because: {}", paint.fault(&cause.to_string()).replace('\n', "\n  "));
     }
 }
 

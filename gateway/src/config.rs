@@ -31,6 +31,9 @@ pub struct GatewayLimits {
     pub body_idle_timeout: Duration,
     pub response_write_timeout: Duration,
     pub drain_timeout: Duration,
+    /// No request is given up before this, whatever its route says: raised where a debugger may pause what
+    /// answers.
+    pub request_timeout_min: Duration,
     pub data_body_bytes_max: u64,
     pub deploy_body_bytes_max: u64,
     pub function_body_bytes_max: u64,
@@ -45,6 +48,7 @@ impl Default for GatewayLimits {
             body_idle_timeout: limits::BODY_IDLE_TIMEOUT,
             response_write_timeout: limits::RESPONSE_WRITE_TIMEOUT,
             drain_timeout: limits::DRAIN_TIMEOUT,
+            request_timeout_min: Duration::ZERO,
             data_body_bytes_max: limits::DATA_BODY_BYTES_MAX,
             deploy_body_bytes_max: limits::DEPLOY_BODY_BYTES_MAX,
             function_body_bytes_max: limits::FUNCTION_BODY_BYTES_MAX,

@@ -168,7 +168,10 @@ impl Project {
     pub(crate) fn spawn(&self) -> Child {
         let log = fs::File::options().append(true).create(true).open(self.log_path()).expect("a log file");
         let Ports { api, database, admin } = self.ports;
-        let mut command = self.command(&["start", "--log", "debug", "--log-format", "json"]);
+        let mut command = self.command(&["start"]);
+        if !self.flags.iter().any(|flag| flag == "--log-format") {
+            command.args(["--log", "debug", "--log-format", "json"]);
+        }
         command.args([
             "--port",
             &api.to_string(),

@@ -16,7 +16,7 @@ use isobase_pool::{Pool, PoolConfig};
 use isobase_queue::Queues;
 use isobase_realtime::Hub;
 use isobase_storage::Storage;
-use isobase_v8::{V8Config, V8Engine};
+use isobase_v8::{Inspector, V8Config, V8Engine};
 use isobase_wasm::{WasmConfig, WasmEngine};
 
 use crate::args::StartArguments;
@@ -36,6 +36,7 @@ pub(super) async fn start(
     storage: &Option<Storage>,
     realtime: &Hub,
     network: &Network,
+    inspector: &Option<Inspector>,
     observer: &Observer,
 ) -> anyhow::Result<Arc<Pool>> {
     let cache_dir = cache_folder();
@@ -48,6 +49,7 @@ pub(super) async fn start(
         storage: storage.clone(),
         network: network.clone(),
         realtime: Some(realtime.clone()),
+        inspector: inspector.clone(),
         observer: observer.clone(),
     };
     let wasm = WasmConfig {

@@ -4,40 +4,31 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use anyhow::anyhow;
 use isobase_base::project::Project;
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{Body, limits};
 use isobase_database::Database;
-use isobase_gateway::{Gateway, GatewayConfig, Peer, keys as gateway_keys};
+use isobase_gateway::{Gateway, GatewayConfig, GatewayLimits, Peer, keys as gateway_keys};
 use isobase_http::{Network, OwnApi, Stance, Surroundings};
 use isobase_postgres::Cluster;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::ports::Ports;
 use super::store::Store;
 use crate::keys::{Mode, ProjectKeys, project_ref};
 use crate::run_state::{RunState, process_start};
 
-pub(super) async fn bind(host: IpAddr, port: u16, setting: &str) -> anyhow::Result<TcpListener> {
-    let address = SocketAddr::new(host, port);
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            anyhow!("port {port} is taken by another program; stop it or choose another with {setting}")
-        }
-        _ => anyhow!(error).context(format!("could not listen on {address} ({setting})")),
-    })
-}
-
-/// Where functions and the database may connect, as far as it follows from where this host listens.
-pub(super) fn network(mode: Mode, address: SocketAddr, admin: SocketAddr) -> Network {
+/// Where functions and the database may connect, as far as it follows from where this host listens: never to
+/// the ports of its operator.
+pub(super) fn network(mode: Mode, ports: &Ports) -> Network {
+    let address = ports.address;
     let here = if address.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { address.ip() };
     let gateway = Some(SocketAddr::new(here, address.port()));
     let stance = match mode {
         Mode::Development => Stance::Development,
         Mode::Production => Stance::Production,
     };
-    Network::new(stance, Surroundings { gateway, closed_ports: vec![admin.port()] })
+    Network::new(stance, Surroundings { gateway, closed_ports: ports.operators() })
 }
 
 /// The gateway as functions reach it from inside.
@@ -60,20 +51,15 @@ pub(super) fn own_api(gateway: &Arc<Gateway>, address: SocketAddr) -> OwnApi {
     })
 }
 
-pub(super) fn run_state(
-    keys: &ProjectKeys,
-    project: &Project,
-    address: SocketAddr,
-    admin: SocketAddr,
-    store: &Store,
-) -> RunState {
+pub(super) fn run_state(keys: &ProjectKeys, project: &Project, ports: &Ports, store: &Store) -> RunState {
     let pid = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
     RunState {
         pid,
         process_start: process_start(pid),
         version: env!("CARGO_PKG_VERSION").into(),
-        api_url: format!("http://{address}"),
-        admin_url: format!("http://{admin}"),
+        api_url: format!("http://{}", ports.address),
+        admin_url: format!("http://{}", ports.admin_address),
+        inspector: ports.inspection.as_ref().map(|inspection| inspection.address.to_string()),
         db_url: store.public_url.clone(),
         host_db_url: store.host_url().into(),
         publishable_key: keys.publishable_key.clone(),
@@ -102,7 +88,7 @@ pub(super) fn function_environment(state: &RunState) -> BTreeMap<String, String>
     ])
 }
 
-pub(super) fn gateway_config(keys: &ProjectKeys) -> anyhow::Result<GatewayConfig> {
+pub(super) fn gateway_config(keys: &ProjectKeys, limits: GatewayLimits) -> anyhow::Result<GatewayConfig> {
     let keys = gateway_keys::KeyConfig {
         jwt_secret: Some(keys.jwt_secret.clone()),
         anon_key: Some(keys.anon_key.clone()),
@@ -112,7 +98,7 @@ pub(super) fn gateway_config(keys: &ProjectKeys) -> anyhow::Result<GatewayConfig
         jwks: gateway_keys::parse_jwks(&keys.jwks)?,
         ..Default::default()
     };
-    Ok(GatewayConfig { keys, ..Default::default() })
+    Ok(GatewayConfig { keys, limits, ..Default::default() })
 }
 
 pub(super) fn ready_check(cluster: Option<Arc<Cluster>>, database: Database) -> isobase_gateway::ReadyCheck {

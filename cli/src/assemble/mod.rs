@@ -3,6 +3,8 @@
 mod engines;
 mod front;
 mod ground;
+mod inspector;
+mod ports;
 mod store;
 mod triggers;
 
@@ -30,15 +32,17 @@ use isobase_postgres::OwnSessions;
 use isobase_realtime::{Hub, Realtime, hand_out};
 use isobase_triggers::inbox::{Inbox, Receivers};
 use isobase_triggers::live;
+use isobase_v8::Inspector;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::ground::Ground;
+use self::ports::Ports;
 use self::triggers::{Foundation, Triggers};
 use crate::args::StartArguments;
 use crate::keys::{Mode, ProjectKeys};
 use crate::run_state::RunState;
-use crate::{BadConfig, sdk, webhooks, well_known};
+use crate::{BadConfig, sdk, webhooks};
 
 /// Everything that runs, in the order it is taken down.
 pub(crate) struct Host {
@@ -49,6 +53,7 @@ pub(crate) struct Host {
     triggers: Triggers,
     sources: Option<Sources>,
     pool: Arc<Pool>,
+    inspector: Option<Inspector>,
     realtime: Hub,
     ground: Ground,
     state: RunState,
@@ -63,22 +68,20 @@ impl Host {
         let mode = if arguments.production { Mode::Production } else { Mode::Development };
         let keys = ProjectKeys::of(&project.settings, mode, &workdir)?;
         let observer = Observer::default();
-        // Ports first: a taken one should not cost a start of Postgres.
-        let port = arguments.port.unwrap_or(project.settings.api.port);
-        let listener = front::bind(arguments.host, port, "api.port or --port").await?;
-        let admin_port = arguments.admin_port.unwrap_or(well_known::ADMIN_PORT);
-        let admin_listener = front::bind(IpAddr::from([127, 0, 0, 1]), admin_port, "--admin-port").await?;
-        let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
+        let ports = Ports::bind(&arguments, &project, &*progress).await?;
 
         let ground = Ground::open(&arguments, &project, &keys, &progress, &observer).await?;
         let Ground { store, database, own_sessions, storage, .. } = &ground;
-        let state = front::run_state(&keys, &project, address, admin_address, store);
+        let state = front::run_state(&keys, &project, &ports, store);
 
         progress.step("Starting the engines");
         sdk::unpack(&workdir)?;
-        let network = front::network(mode, address, admin_address);
+        let network = front::network(mode, &ports);
         let realtime = Hub::new(observer.clone());
-        let pool = engines::start(&arguments, database, storage, &realtime, &network, &observer).await?;
+        let Ports { gateway: listener, address, admin: admin_listener, inspection, .. } = ports;
+        let inspector = inspection.map(|inspection| inspection.inspector);
+        let pool =
+            engines::start(&arguments, database, storage, &realtime, &network, &inspector, &observer).await?;
         engines::publish_rest(&pool, &project);
         progress.step("Loading the functions");
         let publish = WithSecrets::start(pool.clone(), ground.secrets.environments());
@@ -90,7 +93,7 @@ impl Host {
         pool.prewarm(&engines::rest()).await?;
 
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
-        let config = front::gateway_config(&keys)?;
+        let config = front::gateway_config(&keys, inspector::patience(&inspector))?;
         let verifier = Arc::new(gateway_keys::Keys::new(&config.keys).context(BadConfig)?);
         hand_out_messages(&realtime, &ground);
         let functions: Arc<dyn Invoker> = Arc::new(releases.clone());
@@ -120,6 +123,7 @@ impl Host {
             triggers,
             sources,
             pool,
+            inspector,
             realtime,
             ground,
             state,
@@ -168,6 +172,10 @@ impl Host {
     /// first: it may be on its way to the gateway.
     pub(crate) async fn stop(self) {
         let Triggers { cron, queue_consumers, outbound, follower } = self.triggers;
+        // What debuggers have paused could not finish.
+        if let Some(inspector) = &self.inspector {
+            inspector.close();
+        }
         follower.abort();
         outbound.stop().await;
         self.shutdown.cancel();

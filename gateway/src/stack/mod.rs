@@ -162,7 +162,7 @@ fn admit(
         request_id: log.request_id,
         trace: log.trace,
         principal: caller.principal,
-        deadline: Instant::now() + route.timeout,
+        deadline: Instant::now() + route.timeout.max(gateway.config.limits.request_timeout_min),
         client: Client { address: origin.address },
     };
     let bytes_max = match route.body {

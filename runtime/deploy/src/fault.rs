@@ -1,5 +1,5 @@
 //! What is wrong with a source, where, in the form compilers use: message, `file:line:column`, the
-//! line with a mark under the spot, and how the file was reached.
+//! line with a mark under the spot and two lines around it, and how the file was reached.
 
 use std::fmt;
 
@@ -28,14 +28,19 @@ pub(crate) struct Position {
     pub(crate) line: usize,
     /// 1-based, in characters.
     pub(crate) column: usize,
-    /// The text of that line.
+    /// The text of that line, as far as it is shown.
     pub(crate) text: String,
+    /// Lines before it and after it, likewise.
+    pub(crate) before: Vec<String>,
+    pub(crate) after: Vec<String>,
     /// How many characters are marked; at least one.
     pub(crate) width: usize,
 }
 
 /// Longer source lines are cut: generated files have lines of megabytes.
 const LINE_CHARS_MAX: usize = 160;
+/// Lines shown on each side of the faulty one.
+const LINES_AROUND: usize = 2;
 
 impl SourceFault {
     pub(crate) fn new(message: impl Into<String>) -> Self {
@@ -72,8 +77,40 @@ impl Position {
         let column = text[line_start..start].chars().count();
         let width = text[start..end.min(line_end).max(start)].chars().count().max(1);
         let line = text[..start].matches('\n').count() + 1;
-        Self { file, line, column: column + 1, text: text[line_start..line_end].trim_end().to_owned(), width }
+        let mut before: Vec<_> = text[..line_start].lines().rev().take(LINES_AROUND).map(shown).collect();
+        before.reverse();
+        let rest = text[line_end..].strip_prefix('\n').unwrap_or_default();
+        let after = rest.lines().take(LINES_AROUND).map(shown).collect();
+        let text = shown(&text[line_start..line_end]);
+        Self { file, line, column: column + 1, text, width, before, after }
     }
+
+    /// The lines as compilers show them.
+    fn write_frame(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gutter = (self.line + self.after.len()).to_string().len();
+        let line_of = |number: usize, text: &str| {
+            let line = format!("\n{number:gutter$} | {text}");
+            line.trim_end_matches(' ').to_owned()
+        };
+        let first = self.line - self.before.len();
+        for (at, text) in self.before.iter().chain([&self.text]).enumerate() {
+            formatter.write_str(&line_of(first + at, text))?;
+        }
+        // Tabs stay tabs, so that the mark stands under its spot.
+        let lead = self.text.chars().take(self.column - 1);
+        let lead: String = lead.map(|char| if char == '\t' { '\t' } else { ' ' }).collect();
+        write!(formatter, "\n{:gutter$} | {lead}{}", "", "^".repeat(self.width))?;
+        for (at, text) in self.after.iter().enumerate() {
+            formatter.write_str(&line_of(self.line + 1 + at, text))?;
+        }
+        Ok(())
+    }
+}
+
+/// As much of a line as is shown.
+fn shown(line: &str) -> String {
+    let end = line.char_indices().nth(LINE_CHARS_MAX).map_or(line.len(), |(at, _)| at);
+    line[..end].trim_end().to_owned()
 }
 
 fn floor_char(text: &str, at: usize) -> usize {
@@ -90,14 +127,7 @@ impl fmt::Display for SourceFault {
         if let Some(at) = &self.at {
             write!(formatter, "\n  at {}:{}:{}", at.file, at.line, at.column)?;
             if at.column + at.width <= LINE_CHARS_MAX {
-                let gutter = at.line.to_string().len();
-                let text: String = at.text.chars().take(LINE_CHARS_MAX).collect();
-                write!(formatter, "\n{:gutter$} |", "")?;
-                write!(formatter, "\n{} | {text}", at.line)?;
-                // Tabs stay tabs, so that the mark stands under its spot.
-                let lead = at.text.chars().take(at.column - 1);
-                let lead: String = lead.map(|char| if char == '\t' { '\t' } else { ' ' }).collect();
-                write!(formatter, "\n{:gutter$} | {lead}{}", "", "^".repeat(at.width))?;
+                at.write_frame(formatter)?;
             }
         }
         for file in self.chain.iter().rev() {
@@ -126,13 +156,50 @@ mod tests {
         expect![[r#"
             `npm:` imports are not supported yet
               at functions/_shared/b.ts:2:16
-              |
+            1 | import a from "./a.ts";
             2 | 	import b from "npm:b";
               | 	              ^^^^^^^
               imported by functions/_shared/a.ts
               imported by functions/f/index.ts
               hint: copy it"#]]
         .assert_eq(&fault.to_string());
+    }
+
+    #[test]
+    fn two_lines_stand_on_each_side_and_no_more() {
+        let text = "one\n\nthree\n\nfive\n  six(;\nseven\n\n  \nten\neleven\n";
+        let at = |line: usize| text.lines().take(line - 1).map(|line| line.len() + 1).sum::<usize>();
+        let frame = |line: usize| {
+            let fault = SourceFault::new("Expression expected");
+            fault.at(Position::of("f.ts".into(), text, at(line)..at(line) + 1)).to_string()
+        };
+        let wide = "x".repeat(200);
+        let wide = format!("{wide}\nlet = 1;\n{wide}");
+        let cut = SourceFault::new("m").at(Position::of("f.ts".into(), &wide, 205..206)).to_string();
+        expect![[r#"
+            Expression expected
+              at f.ts:1:1
+            1 | one
+              | ^
+            2 |
+            3 | three
+            Expression expected
+              at f.ts:9:1
+             7 | seven
+             8 |
+             9 |
+               | ^
+            10 | ten
+            11 | eleven
+            Expression expected
+              at f.ts:11:1
+             9 |
+            10 | ten
+            11 | eleven
+               | ^"#]]
+        .assert_eq(&[frame(1), frame(9), frame(11)].join("\n"));
+        assert!(cut.lines().all(|line| line.len() < 170), "{cut}");
+        assert!(cut.contains("\n2 | let = 1;\n  |     ^\n3 | xxx"), "{cut}");
     }
 
     #[test]

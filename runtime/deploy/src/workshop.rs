@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use isobase_base::limits::SOURCE_COMPONENT_BYTES_MAX;
+use isobase_base::observe::FUNCTION_STATE;
 use isobase_base::project::{FunctionSettings, ProjectError};
 use isobase_base::{Access, FunctionSlug, Target};
 use isobase_engine::{Absent, Artifact, Publish, Reuse};
@@ -308,18 +309,8 @@ impl Workshop {
         let version = self.versions.entry(slug.clone()).or_default();
         *version += 1;
         let version = *version;
-        match &build.outcome {
-            Ok(_) => {
-                let millis = began.elapsed().as_millis() as u64;
-                tracing::info!(function = %slug, version, millis, "function published");
-            }
-            Err(Absent::Broken(failure)) => {
-                tracing::warn!(function = %slug, version, "function does not build: {}", failure.detail)
-            }
-            Err(Absent::Building) => {
-                tracing::info!(function = %slug, "cargo is building the function; requests wait for it")
-            }
-        }
+        let before = known.published.as_ref().map(|published| &published.outcome);
+        tell(slug, version, before, &build.outcome, began);
         let publication = build.publication(slug, version);
         known.published = Some(build);
         // Before the publication, so that who sees that finds the status as new.
@@ -365,6 +356,30 @@ impl Workshop {
             Some(SourceStatus { slug: slug.clone(), version, broken })
         });
         *self.status.lock() = published.collect();
+    }
+}
+
+/// Says what became of a function's source.
+fn tell(
+    slug: &FunctionSlug,
+    version: u64,
+    before: Option<&Result<Ready, Absent>>,
+    outcome: &Result<Ready, Absent>,
+    began: Instant,
+) {
+    let millis = began.elapsed().as_millis() as u64;
+    match outcome {
+        Ok(_) if matches!(before, Some(Err(Absent::Broken(_)))) => {
+            tracing::info!(target: FUNCTION_STATE, function = %slug, version, millis, "function builds again");
+        }
+        Ok(_) => tracing::info!(function = %slug, version, millis, "function published"),
+        Err(Absent::Broken(failure)) => {
+            let detail = failure.detail.as_str();
+            tracing::warn!(target: FUNCTION_STATE, function = %slug, version, detail, "function does not build");
+        }
+        Err(Absent::Building) => {
+            tracing::info!(function = %slug, "cargo is building the function; requests wait for it")
+        }
     }
 }
 

@@ -22,6 +22,16 @@ pub struct Limits {
     pub concurrency_max: usize,
 }
 
+impl Limits {
+    /// The same for a function that a person may pause: memory stays bounded, no clock runs out while
+    /// somebody looks.
+    #[must_use]
+    pub fn without_clocks(self) -> Self {
+        let clock = limits::INSPECTED_CLOCK;
+        Self { cpu_max: clock, wall_clock_max: clock, idle_timeout: clock, ..self }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -22,6 +22,12 @@ pub trait Engine: Send + Sync {
     /// fault lies in the guest's code.
     fn boot(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Arc<dyn Worker>, Failure>>;
 
+    /// Whether a person may pause its workers, with a debugger. Then no clock may end their functions, and a
+    /// function has one worker at a time, so that what is looked at is what answers.
+    fn may_pause(&self) -> bool {
+        false
+    }
+
     /// How many workers still run, those included that were retired, and dropped since, and finish what
     /// they have begun: a stopping host waits for them.
     fn workers_alive(&self) -> usize {

@@ -10,6 +10,7 @@ use isobase_engine::{Engine, Function};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::PoolConfig;
 use crate::decisions::{FailedBoot, Retry};
 use crate::lane::Lane;
 use crate::pool::Host;
@@ -19,7 +20,7 @@ use isobase_base::limits::POOL_ROOM_RETRY;
 /// Boots a worker of `function` in the background and hands the outcome to the lane.
 pub(crate) fn start(lane: &Arc<Lane>, function: Arc<Function>, generation: u64) {
     let mut report = Report { lane: Arc::clone(lane), generation, told: false };
-    let observer = lane.function.clone();
+    let (observer, config) = (lane.function.clone(), Arc::clone(&lane.config));
     let Some(host) = lane.host.upgrade() else {
         // The report's drop fails those who wait.
         return;
@@ -27,20 +28,21 @@ pub(crate) fn start(lane: &Arc<Lane>, function: Arc<Function>, generation: u64) 
     let runtime = host.runtime.clone();
     let _inside = runtime.enter();
     task::spawn(TaskKind::Request, "boot", async move {
-        let outcome = boot(&host, &function, &observer).await;
+        let outcome = boot(&host, &config, &function, &observer).await;
         report.tell(outcome);
     });
 }
 
 async fn boot(
     host: &Arc<Host>,
+    config: &PoolConfig,
     function: &Arc<Function>,
     observer: &FunctionObserver,
 ) -> Result<Arc<Booted>, FailedBoot> {
     let engine = engine_for(host, function)?;
     let room = make_room(host).await.map_err(|failure| FailedBoot { failure, retry: Retry::Soon })?;
     let began = Instant::now();
-    let bound = host.config.boot_timeout;
+    let bound = config.boot_timeout;
     let worker = match tokio::time::timeout(bound, engine.boot(Arc::clone(function))).await {
         Ok(booted) => booted.map_err(failed_in_engine)?,
         Err(_) => return Err(timed_out(bound)),

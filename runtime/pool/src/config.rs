@@ -35,6 +35,21 @@ pub struct PoolConfig {
     pub housekeeping_interval: Duration,
 }
 
+impl PoolConfig {
+    /// The same for a function that a person may pause: one worker, which stays, and waits without an end
+    /// in sight.
+    pub(crate) fn of_paused(&self) -> Self {
+        let clock = limits::INSPECTED_CLOCK;
+        Self {
+            workers_per_function_max: 1,
+            queue_timeout: clock,
+            boot_timeout: clock,
+            idle_max: clock,
+            ..self.clone()
+        }
+    }
+}
+
 impl Default for PoolConfig {
     fn default() -> Self {
         Self {

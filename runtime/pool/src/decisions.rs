@@ -23,6 +23,8 @@ pub(crate) struct State {
     /// Boots under way for the current generation.
     pub(crate) boots: usize,
     boot_failure: Option<BootFailure>,
+    /// Whether the last boot that ended, of whatever version, failed.
+    did_not_start: bool,
     waiters: VecDeque<Waiter>,
     /// Invocations that hold a place, those on old versions included.
     pub(crate) in_flight: usize,
@@ -47,6 +49,13 @@ pub(crate) enum Retry {
     AfterPublication,
     /// The fault may be the host's or the machine's.
     Soon,
+}
+
+/// What the end of a boot means for whoever saved the function.
+pub(crate) enum News {
+    None,
+    DoesNotStart(String),
+    StartsAgain,
 }
 
 pub(crate) type Waiter = oneshot::Sender<Result<Place, Failure>>;
@@ -87,6 +96,7 @@ impl State {
             seats: Seats::default(),
             boots: 0,
             boot_failure: None,
+            did_not_start: false,
             waiters: VecDeque::new(),
             in_flight: 0,
         }
@@ -149,7 +159,9 @@ impl State {
         config: &PoolConfig,
         orders: &mut Orders,
     ) {
-        let was_in_use = !self.seats.is_empty() || self.boots > 0;
+        // What did not build or start is tried at once: whoever mends it waits to see.
+        let was_broken = self.did_not_start || matches!(self.source, Err(Absent::Broken(_)));
+        let was_in_use = !self.seats.is_empty() || self.boots > 0 || was_broken;
         self.generation += 1;
         self.boots = 0;
         self.boot_failure = None;
@@ -173,25 +185,33 @@ impl State {
         }
     }
 
-    /// The end of a boot of `generation`.
+    /// The end of a boot of `generation`, and whether somebody should hear of it.
     pub(crate) fn booted(
         &mut self,
         generation: u64,
         outcome: Result<Arc<Booted>, FailedBoot>,
         config: &PoolConfig,
         orders: &mut Orders,
-    ) {
+    ) -> News {
         if self.generation != generation {
             orders.leaving.extend(outcome.ok().map(|booted| (booted, Retirement::Replaced)));
-            return;
+            return News::None;
         }
         self.boots -= 1;
+        let mut news = News::None;
         match outcome {
             Ok(booted) => {
+                if std::mem::take(&mut self.did_not_start) {
+                    news = News::StartsAgain;
+                }
                 self.boot_failure = None;
                 self.seats.add(booted);
             }
             Err(FailedBoot { failure, retry }) => {
+                if failure.kind == FailureKind::Boot {
+                    self.did_not_start = true;
+                    news = News::DoesNotStart(failure.detail.clone());
+                }
                 let retry_at = (retry == Retry::Soon).then(|| Instant::now() + config.boot_retry_after);
                 if self.seats.is_empty() && self.boots == 0 {
                     self.fail_waiters(&failure, orders);
@@ -200,6 +220,7 @@ impl State {
             }
         }
         self.settle(config, orders);
+        news
     }
 
     /// Takes out workers that are retired, or idle since before `idle_before`: those for `reason`.

@@ -21,7 +21,7 @@ pub(crate) fn start(host: &Arc<Host>) {
             let now = Instant::now();
             for lane in host.lanes() {
                 // A clock that began less than `idle_max` ago has no such instant.
-                lane.sweep(now.checked_sub(host.config.idle_max));
+                lane.sweep(now.checked_sub(lane.config.idle_max));
                 enforce_clocks(&lane, now);
             }
             host.relieve();

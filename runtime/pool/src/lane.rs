@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::PoolConfig;
 use crate::boot;
-use crate::decisions::{FailedBoot, Orders, State, Wait};
+use crate::decisions::{FailedBoot, News, Orders, State, Wait};
 use crate::pool::Host;
 use crate::running::Clocked;
 use crate::seats::Booted;
@@ -61,10 +61,10 @@ impl Lane {
     pub(crate) fn new(host: &Arc<Host>, publication: Publication) -> Arc<Self> {
         Arc::new(Self {
             function: host.observer.function(&publication.target),
-            target: publication.target,
             host: Arc::downgrade(host),
             observer: host.observer.clone(),
-            config: Arc::clone(&host.config),
+            config: host.config_of(&publication.target),
+            target: publication.target,
             state: Mutex::new(State::new(publication.access, publication.function)),
             running: Mutex::default(),
         })
@@ -140,7 +140,14 @@ impl Lane {
 
     /// The end of a boot of `generation`.
     pub(crate) fn booted(self: &Arc<Self>, generation: u64, outcome: Result<Arc<Booted>, FailedBoot>) {
-        self.decide(|state, orders| state.booted(generation, outcome, &self.config, orders));
+        let mut news = News::None;
+        self.decide(|state, orders| news = state.booted(generation, outcome, &self.config, orders));
+        let version = self.version().map_or(0, |version| version.0);
+        match news {
+            News::None => {}
+            News::DoesNotStart(detail) => self.function.boot_failed(version, &detail),
+            News::StartsAgain => self.function.boots_again(version),
+        }
     }
 
     /// Takes out workers idle since before `idle_before`, and retired ones, and gives waiters another look.

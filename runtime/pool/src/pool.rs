@@ -9,8 +9,8 @@ use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use isobase_base::observe::Observer;
-use isobase_base::{Access, Body, Context, Failure, FailureKind, Invoker, Target};
-use isobase_engine::{Engine, Publication, Publish, Retirement, Stage};
+use isobase_base::{Access, Body, Context, Failure, FailureKind, Invoker, Target, TargetKind};
+use isobase_engine::{Engine, Function, Publication, Publish, Retirement, Stage};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -30,6 +30,8 @@ pub struct Pool {
 pub(crate) struct Host {
     pub(crate) engines: Vec<Arc<dyn Engine>>,
     pub(crate) config: Arc<PoolConfig>,
+    /// For functions that a debugger may pause; `None` where no engine has one.
+    paused_config: Option<Arc<PoolConfig>>,
     pub(crate) observer: Observer,
     pub(crate) runtime: Handle,
     /// One permit per worker that is alive.
@@ -50,8 +52,10 @@ impl Pool {
     pub fn new(engines: Vec<Arc<dyn Engine>>, config: PoolConfig, observer: Observer) -> Self {
         let resident_before = (config.resident_bytes)();
         let room = config.workers_total_max.clamp(1, Semaphore::MAX_PERMITS);
+        let may_pause = engines.iter().any(|engine| engine.may_pause());
         let host = Arc::new(Host {
             engines,
+            paused_config: may_pause.then(|| Arc::new(config.of_paused())),
             config: Arc::new(config),
             observer,
             runtime: Handle::current(),
@@ -135,6 +139,25 @@ impl Host {
         self.lanes.load().values().cloned().collect()
     }
 
+    /// Its source may be a script at one save and something else at the next, so all of the users' functions
+    /// are patient where some can be paused.
+    pub(crate) fn config_of(&self, target: &Target) -> Arc<PoolConfig> {
+        let paused = self.paused_config.as_ref().filter(|_| target.kind() == TargetKind::User);
+        Arc::clone(paused.unwrap_or(&self.config))
+    }
+
+    /// Takes the clocks off a function that a debugger may pause. Whether it is one.
+    fn free_from_clocks(&self, publication: &mut Publication) -> bool {
+        let Ok(function) = &mut publication.function else { return false };
+        let engine = self.engines.iter().find(|engine| engine.runs(&function.artifact));
+        let may_pause = engine.is_some_and(|engine| engine.may_pause());
+        if may_pause {
+            let limits = function.limits.without_clocks();
+            *function = Arc::new(Function { limits, ..Function::clone(function) });
+        }
+        may_pause
+    }
+
     /// Retires the worker that is idle longest over all functions, if any is.
     pub(crate) fn evict_idle(&self) {
         let idle_longest = |lane: &Arc<Lane>| lane.idle().into_iter().map(|(since, _)| since).min();
@@ -185,10 +208,14 @@ impl Stage for Pool {
 }
 
 impl Publish for Pool {
-    fn publish(&self, publication: Publication) {
+    fn publish(&self, mut publication: Publication) {
         if self.host.closing.load(Ordering::Acquire) {
             return;
         }
+        let may_pause = self.host.free_from_clocks(&mut publication);
+        // Of versions that are only kept, none: a debugger would list them all.
+        let target =
+            Some(publication.target.clone()).filter(|target| may_pause && target.version().is_none());
         let _changing = self.host.changing.lock();
         let known = self.host.lanes.load().get(&publication.target).cloned();
         match known {
@@ -199,6 +226,10 @@ impl Publish for Pool {
                     lanes.insert(lane.target.clone(), lane);
                 });
             }
+        }
+        // Whoever debugs a function sets breakpoints before its first request.
+        if let Some(target) = target {
+            self.warm(&target);
         }
     }
 

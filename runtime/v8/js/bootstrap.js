@@ -4,9 +4,10 @@
 (function () {
 const { core, internals, primordials } = globalThis.__bootstrap;
 const {
-  ArrayPrototypeIndexOf, Error, ErrorPrototype, FunctionPrototype, FunctionPrototypeToString,
-  ObjectDefineProperties, ObjectDefineProperty, ObjectFreeze, ObjectKeys, ObjectPrototypeIsPrototypeOf,
-  ObjectSetPrototypeOf, PromisePrototypeThen, StringPrototypeIncludes, StringPrototypeSlice,
+  ArrayPrototypeIndexOf, Error, ErrorPrototype, FunctionPrototype, FunctionPrototypeBind,
+  FunctionPrototypeToString, ObjectDefineProperties, ObjectDefineProperty, ObjectFreeze, ObjectKeys,
+  ObjectPrototypeIsPrototypeOf, ObjectSetPrototypeOf, PromisePrototypeThen, StringPrototypeIncludes,
+  StringPrototypeSlice,
 } = primordials;
 const { op_isobase_log, op_isobase_v8_version, op_set_format_exception_callback } = core.ops;
 
@@ -129,7 +130,7 @@ function trimNewline(text) {
 }
 
 /** Gives the isolate its function's variables, and Node's modules what they ask about their process. */
-function configure(environment, mainModule, needsNode) {
+function configure(environment, mainModule, needsNode, isInspected) {
   setEnvironment(environment);
   Deno.mainModule = mainModule;
   internals.__nodeBootstrapArgs = {
@@ -144,6 +145,18 @@ function configure(environment, mainModule, needsNode) {
   if (needsNode) core.defineGlobalProperties(globalThis, nodeGlobals);
   // In the image, where it was evaluated before there was a process to tell of.
   internals.__bootstrapNodeProcess?.("isobase", Deno.args, version, environment.NODE_DEBUG ?? "", false, true);
+  if (isInspected) tellDebuggers(globalThis.console);
+}
+
+/** What the function logs is shown by debuggers too. */
+function tellDebuggers(console) {
+  const names = ObjectKeys(core.v8Console);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i], own = console[name];
+    if (typeof own !== "function") continue;
+    // Native, so that debuggers show the line that called and not one of ours.
+    console[name] = FunctionPrototypeBind(core.callConsole, console, core.v8Console[name], own);
+  }
 }
 
 const LIFECYCLE = ["load", "beforeunload", "drain", "unload"];

@@ -18,6 +18,7 @@ use isobase_storage::Storage;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::images::{Platform, SnapshotError};
+use crate::inspect::Inspector;
 use crate::isolate::{Alive, Assignment, Status, Wake};
 use crate::keeper::Keeper;
 use crate::shelf::Shelf;
@@ -40,6 +41,8 @@ pub struct V8Config {
     pub storage: Option<Storage>,
     /// What `fetch` and its like reach.
     pub network: Network,
+    /// Where debuggers attach to functions. With one, no clock ends a function, see [`Inspector`].
+    pub inspector: Option<Inspector>,
     pub observer: Observer,
 }
 
@@ -64,6 +67,7 @@ pub struct V8Engine {
     shelf: Arc<Shelf>,
     apis: HostApis,
     network: Network,
+    inspector: Option<Inspector>,
     observer: Observer,
     alive: Arc<AtomicUsize>,
 }
@@ -74,10 +78,10 @@ impl V8Engine {
     /// Several engines share V8 and the first one's snapshot.
     pub fn new(config: V8Config) -> Result<Arc<Self>, V8EngineError> {
         let shelf = Shelf::new(Keeper::prepared(config.cache_dir)?, config.prewarmed);
-        let V8Config { database, queues, realtime, storage, network, observer, .. } = config;
+        let V8Config { database, queues, realtime, storage, network, inspector, observer, .. } = config;
         let apis = HostApis { database, queues, realtime, storage };
         let alive = Arc::default();
-        Ok(Arc::new(Self { shelf, apis, network, observer, alive }))
+        Ok(Arc::new(Self { shelf, apis, network, inspector, observer, alive }))
     }
 
     /// How many functions can have an isolate at once: less than [`limits::V8_ISOLATES_MAX`] where the process
@@ -106,6 +110,7 @@ impl V8Engine {
             function,
             apis: self.apis.clone(),
             network: self.network.clone(),
+            inspector: self.inspector.clone(),
             commands: inbox,
             wake: Wake::new(worker.commands()),
             status: status.clone(),
@@ -115,18 +120,22 @@ impl V8Engine {
         if !idle.assign(assignment) {
             return Err(Failure::new(FailureKind::Host, "a ready isolate had ended"));
         }
+        let bound = match self.inspector {
+            Some(_) => limits::INSPECTED_CLOCK,
+            None => limits::FUNCTION_BOOT_TIMEOUT,
+        };
         let outcome = async {
             tokio::select! {
                 outcome = outcome => outcome.unwrap_or_else(|_| Err(ended_early())),
                 () = status.stuck() => Err(ended_early()),
             }
         };
-        match tokio::time::timeout(limits::FUNCTION_BOOT_TIMEOUT, outcome).await {
+        match tokio::time::timeout(bound, outcome).await {
             Ok(Ok(())) => Ok(Arc::new(worker)),
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(Failure::new(
                 FailureKind::Boot,
-                format!("the function was not ready after {} s", limits::FUNCTION_BOOT_TIMEOUT.as_secs()),
+                format!("the function was not ready after {} s", bound.as_secs()),
             )),
         }
     }
@@ -147,6 +156,10 @@ impl Engine for V8Engine {
 
     fn boot(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Arc<dyn Worker>, Failure>> {
         self.start(function).boxed()
+    }
+
+    fn may_pause(&self) -> bool {
+        self.inspector.is_some()
     }
 
     fn workers_alive(&self) -> usize {

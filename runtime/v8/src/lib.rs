@@ -9,9 +9,9 @@
 //! `js/serve.js`) → operations read the request and send the response (`ops/`). Limits live in
 //! `cpu.rs` and `memory.rs`.
 //!
-//! Node's modules are in `node/`, the files that a function sees in `files/`.
+//! Node's modules are in `node/`, the files that a function sees in `files/`, what debuggers need in `inspect/`.
 //!
-//! This crate knows no server and no pool, and of functions no TypeScript: it is given plain modules.
+//! This crate knows no server but the inspector's own and no pool, and of functions no TypeScript: it is given plain modules.
 //!
 //! ```no_run
 //! use isobase_v8::{V8Config, V8Engine};
@@ -24,6 +24,7 @@
 //!     realtime: None,
 //!     storage: None,
 //!     network: Default::default(),
+//!     inspector: None,
 //!     observer: Default::default(),
 //! })?;
 //! # Ok::<(), isobase_v8::V8EngineError>(())
@@ -44,6 +45,7 @@ mod extensions;
 mod files;
 mod guest_log;
 mod images;
+mod inspect;
 mod invocation;
 mod isolate;
 mod keeper;
@@ -63,3 +65,4 @@ mod worker;
 
 pub use engine::{V8Config, V8Engine, V8EngineError};
 pub use images::SnapshotError;
+pub use inspect::{InspectMode, Inspector, SourceFolders};

@@ -1,8 +1,10 @@
 //! Modules of the function, all at hand before it starts: nothing is fetched or read from disk.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use deno_core::{
     ModuleCodeString, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader,
@@ -13,6 +15,7 @@ use deno_error::JsErrorBox;
 use isobase_engine::Code;
 
 use crate::compiled::{CompiledModules, CompiledScripts};
+use crate::inspect::{SourceFolders, with_source_map};
 use crate::node::{FACADE, SharedModules};
 
 /// Modules that are part of the runtime.
@@ -22,17 +25,40 @@ const INTERNAL_SCHEME: &str = "ext:";
 pub(crate) struct FunctionLoader {
     pub(crate) modules: SharedModules,
     compiled: &'static CompiledScripts,
+    /// Set where a debugger may look.
+    shown: OnceCell<SourceFolders>,
 }
 
 impl FunctionLoader {
     pub(crate) fn new() -> Self {
-        Self { modules: SharedModules::default(), compiled: CompiledScripts::of_process() }
+        Self {
+            modules: SharedModules::default(),
+            compiled: CompiledScripts::of_process(),
+            shown: OnceCell::new(),
+        }
+    }
+
+    /// From now on scripts come with their source maps, for debuggers.
+    pub(crate) fn show_sources(&self, folders: SourceFolders) {
+        // An isolate is given one function, and so this once.
+        let _ = self.shown.set(folders);
+    }
+
+    /// The text for debuggers, if there are any and there is more to show.
+    fn shown(&self, specifier: &str, text: &str) -> Option<String> {
+        let folders = self.shown.get()?;
+        let map = self.modules.with(specifier, |module| module.source_map.clone())??;
+        Some(with_source_map(text, &map, folders))
     }
 
     /// An ES module of the function, with what V8 has kept of it.
     fn script(&self, specifier: &ModuleSpecifier) -> Result<ModuleSource, JsErrorBox> {
         let missing = || JsErrorBox::type_error(format!("there is no module \"{specifier}\""));
         let text = self.modules.text(specifier.as_str()).ok_or_else(missing)?;
+        if let Some(shown) = self.shown(specifier.as_str(), &text.shared) {
+            let source = ModuleSourceCode::String(shown.into());
+            return Ok(ModuleSource::new(ModuleType::JavaScript, source, specifier, None));
+        }
         let code = CompiledModules::of_process().look_up(&text.shared);
         let data = code.map(|code| Cow::Owned(code.to_vec()));
         let source = match text.lasting {

@@ -8,6 +8,10 @@ use deno_core::v8;
 
 /// Longest text kept of one error, in bytes; guests can throw megabytes.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Lines shown on each side of the offending one.
+const LINES_AROUND: usize = 2;
+/// Longer lines are cut.
+const LINE_CHARS_MAX: usize = 160;
 
 /// What `thrown` says, with its stack if it has one.
 pub(crate) fn describe<'s>(scope: &mut v8::PinScope<'s, '_>, thrown: v8::Local<'s, v8::Value>) -> String {
@@ -23,6 +27,43 @@ pub(crate) fn of_core(error: &CoreError) -> String {
         CoreErrorKind::Js(error) => of_script(error),
         _ => cut(error.print_with_cause()),
     }
+}
+
+/// An error that kept a function from starting. `line_of` gives a line of a source by its number from zero,
+/// so that the lines around the offending one are shown with it.
+pub(crate) fn of_boot(error: &CoreError, line_of: impl Fn(&str, usize) -> Option<String>) -> String {
+    let CoreErrorKind::Js(error) = error.as_kind() else { return of_core(error) };
+    let frame = error.source_line_frame_index.and_then(|index| error.frames.get(index));
+    let shown = error.source_line.as_ref().zip(frame).and_then(|(_, frame)| {
+        let number = |at: Option<i64>| usize::try_from(at?).ok().filter(|number| *number > 0);
+        let file = frame.file_name.as_deref()?;
+        lines_around(number(frame.line_number)?, number(frame.column_number)?, |line| line_of(file, line))
+    });
+    match shown {
+        Some(lines) => cut(format!("{error}{lines}")),
+        None => of_script(error),
+    }
+}
+
+/// Lines from one, columns likewise; as compilers show them. `None` where the line itself is not to be had,
+/// or too long to show.
+fn lines_around(line: usize, column: usize, line_of: impl Fn(usize) -> Option<String>) -> Option<String> {
+    let first = line.saturating_sub(LINES_AROUND).max(1);
+    let lines = (first..=line + LINES_AROUND).map_while(|number| Some((number, line_of(number - 1)?)));
+    let lines: Vec<_> = lines.collect();
+    let gutter = lines.last()?.0.to_string().len();
+    let mut text = String::new();
+    for (number, code) in &lines {
+        let end = code.char_indices().nth(LINE_CHARS_MAX).map_or(code.len(), |(at, _)| at);
+        let row = format!("\n{number:gutter$} | {}", &code[..end]);
+        text.push_str(row.trim_end());
+        if *number == line {
+            let lead = code.chars().take(column - 1).map(|char| if char == '\t' { '\t' } else { ' ' });
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n{:gutter$} | {}^", "", lead.collect::<String>());
+        }
+    }
+    (column <= LINE_CHARS_MAX && lines.iter().any(|(number, _)| *number == line)).then_some(text)
 }
 
 fn of_script(error: &JsError) -> String {
@@ -44,4 +85,21 @@ fn of_script(error: &JsError) -> String {
 fn cut(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines_around;
+
+    #[test]
+    fn two_lines_stand_on_each_side() {
+        let source = "one\n\n\tthrow no;\nfour\nfive\nsix";
+        let shown = |line, column| lines_around(line, column, |at| source.lines().nth(at).map(str::to_owned));
+        assert_eq!(
+            shown(3, 8).unwrap(),
+            "\n1 | one\n2 |\n3 | \tthrow no;\n  | \t      ^\n4 | four\n5 | five"
+        );
+        assert_eq!(shown(6, 1).unwrap(), "\n4 | four\n5 | five\n6 | six\n  | ^");
+        assert_eq!(shown(7, 1), None);
+    }
 }

@@ -116,6 +116,15 @@ pub const FUNCTION_METRICS_MAX: usize = 500;
 /// Share of a limit of a V8 worker, in percent, at which the function is told by `beforeunload` and
 /// gets no more requests.
 pub const FUNCTION_SOFT_LIMIT_PERCENT: u32 = 90;
+/// Every clock of a function that a debugger may pause, and of the requests to it. Whoever leaves it paused
+/// for longer finds it ended.
+pub const INSPECTED_CLOCK: Duration = Duration::from_secs(24 * 60 * 60);
+/// Connections to the inspector at once; the next one is closed. DevTools keeps one for each target it shows.
+pub const INSPECTOR_CONNECTIONS_MAX: usize = 64;
+/// The head of a request to the inspector must come within this.
+pub const INSPECTOR_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// One message of a debugger, in bytes; a longer one ends its session. Sources that it replaces come in one.
+pub const INSPECTOR_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Between two garbage collections that are forced to see whether a heap near its limit is really
 /// full; each may take a tenth of a second.
 pub const V8_FORCED_COLLECTION_INTERVAL: Duration = Duration::from_secs(10);

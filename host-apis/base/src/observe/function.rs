@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::allowance::Allowance;
 use super::figures::FunctionFigures;
 use super::histogram::{Durations, nanos};
-use super::{GuestLevel, InvocationFigures, Journal, JournalEntry, JournalEvent};
+use super::{FUNCTION_STATE, GuestLevel, InvocationFigures, Journal, JournalEntry, JournalEvent};
 use crate::{Blame, FailureKind, RequestId, Target, TargetKind};
 
 /// Where the host's rooms report about one function. Cheap to clone.
@@ -119,6 +119,16 @@ impl FunctionObserver {
             message: "booted",
             event: JournalEvent::Boot { duration },
         });
+    }
+
+    /// Said at once: whoever saved the function waits for no request.
+    pub fn boot_failed(&self, version: u64, detail: &str) {
+        tracing::warn!(target: FUNCTION_STATE, function = %self.target(), version, detail, "function does not start");
+    }
+
+    /// The one before did not start.
+    pub fn boots_again(&self, version: u64) {
+        tracing::info!(target: FUNCTION_STATE, function = %self.target(), version, "function starts again");
     }
 
     pub fn retired(&self, reason: &'static str) {

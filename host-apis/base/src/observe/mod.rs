@@ -24,6 +24,18 @@ pub use histogram::DurationsRead;
 pub use journal::{InvocationFigures, Journal, JournalEntry, JournalEvent};
 pub use record::Observer;
 
+/// Where log lines say whether a function can be served: `function`, what there is of `version` and `detail`,
+/// and the message. At a terminal they are set apart.
+pub const FUNCTION_STATE: &str = "isobase::function";
+/// Where the lines are that functions log: `function`, `request_id` and the message.
+pub const GUEST: &str = "isobase::guest";
+
+/// Where the lines are about invocations that failed: `function`, `request_id`, `reason`, `millis`, `detail`.
+pub const INVOCATION: &str = "isobase::invocation";
+
+/// Where the lines are about requests: `surface`, `request_id`, `method`, `path`, `status`, `micros`.
+pub const ACCESS: &str = "isobase::access";
+
 /// Something that happened. Never holds a token, a key, a body or a query string.
 #[derive(Debug)]
 pub enum Observation<'a> {

@@ -8,8 +8,8 @@ use http::Method;
 use super::functions::Functions;
 use super::metrics::{EngineLabels, EventLabels, Metrics, QueueLabels, RequestLabels, SurfaceLabels};
 use super::{
-    AcquireOutcome, ConnectionEvent, DatabaseEvent, FunctionFigures, FunctionObserver, GuestLevel, Journal,
-    Observation, PostgresEvent, QueueOutcome, RealtimeEvent,
+    ACCESS, AcquireOutcome, ConnectionEvent, DatabaseEvent, FunctionFigures, FunctionObserver, GUEST,
+    GuestLevel, INVOCATION, Journal, Observation, PostgresEvent, QueueOutcome, RealtimeEvent,
 };
 use crate::{Blame, FailureKind, RequestId, Target};
 
@@ -82,7 +82,7 @@ impl Observer {
                     .request_seconds
                     .get_or_create(&SurfaceLabels { surface })
                     .observe(duration.as_secs_f64());
-                tracing::info!(target: "isobase::access", %request_id, trace_id = %trace.trace_id(), surface, %method, path, status = status.as_u16(), role, micros = duration.as_micros() as u64, bytes);
+                tracing::info!(target: ACCESS, %request_id, trace_id = %trace.trace_id(), surface, %method, path, status = status.as_u16(), role, micros = duration.as_micros() as u64, bytes);
             }
             Observation::Connection { event } => self.connection(event),
             Observation::WorkerBooted { engine, duration } => {
@@ -219,13 +219,13 @@ pub(super) fn log_failure(
     let (reason, millis) = (kind.reason(), duration.as_millis() as u64);
     match kind.blame() {
         Blame::Host => {
-            tracing::error!(function = %target, %request_id, reason, millis, detail, "invocation failed")
+            tracing::error!(target: INVOCATION, function = %target, %request_id, reason, millis, detail, "invocation failed")
         }
         Blame::Client => {
-            tracing::debug!(function = %target, %request_id, reason, millis, detail, "invocation failed")
+            tracing::debug!(target: INVOCATION, function = %target, %request_id, reason, millis, detail, "invocation failed")
         }
         Blame::Guest | Blame::Upstream => {
-            tracing::warn!(function = %target, %request_id, reason, millis, detail, "invocation failed");
+            tracing::warn!(target: INVOCATION, function = %target, %request_id, reason, millis, detail, "invocation failed");
         }
     }
 }
@@ -235,16 +235,16 @@ pub(super) fn log_guest(target: &Target, request_id: Option<RequestId>, level: G
     let request_id = request_id.as_deref();
     match level {
         GuestLevel::Debug => {
-            tracing::debug!(target: "isobase::guest", function = %target, request_id, "{message}")
+            tracing::debug!(target: GUEST, function = %target, request_id, "{message}")
         }
         GuestLevel::Info => {
-            tracing::info!(target: "isobase::guest", function = %target, request_id, "{message}")
+            tracing::info!(target: GUEST, function = %target, request_id, "{message}")
         }
         GuestLevel::Warn => {
-            tracing::warn!(target: "isobase::guest", function = %target, request_id, "{message}")
+            tracing::warn!(target: GUEST, function = %target, request_id, "{message}")
         }
         GuestLevel::Error => {
-            tracing::error!(target: "isobase::guest", function = %target, request_id, "{message}")
+            tracing::error!(target: GUEST, function = %target, request_id, "{message}")
         }
     }
 }

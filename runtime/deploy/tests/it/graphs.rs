@@ -203,7 +203,7 @@ async fn syntax_errors_show_the_spot() {
         expect![[r#"
             Unexpected token `=`. Expected an identifier, void, yield, null, await, break, a string literal, a numeric literal, true, false, `, -, import, this, typeof, {, [, (
               at supabase/functions/_shared/a.ts:2:17
-              |
+            1 | export const a = 1;
             2 | export const b: = 2;
               |                 ^
               imported by supabase/functions/f/index.ts
@@ -223,9 +223,9 @@ async fn unsupported_imports_show_the_spot_and_the_way() {
         expect![[r#"
             "npm:zod@3": this host was started without packages
               at supabase/functions/_shared/b.ts:1:19
-              |
             1 | import { z } from "npm:zod@3";
               |                   ^^^^^^^^^^^
+            2 | export const b = () => z;
               imported by supabase/functions/_shared/a.ts
               imported by supabase/functions/f/index.ts
         "#]],
@@ -238,37 +238,37 @@ async fn bare_names_missing_files_and_missing_attributes_get_a_hint() {
     check(
         &[("f/index.ts", "import z from 'zod';\nz;\n")],
         expect![[r#"
-        "zod" is not a path and no import map says what it stands for
-          at supabase/functions/f/index.ts:1:15
-          |
-        1 | import z from 'zod';
-          |               ^^^^^
-          hint: begin relative imports with ./ or ../, or add the name to imports in the function's deno.json
-    "#]],
+            "zod" is not a path and no import map says what it stands for
+              at supabase/functions/f/index.ts:1:15
+            1 | import z from 'zod';
+              |               ^^^^^
+            2 | z;
+              hint: begin relative imports with ./ or ../, or add the name to imports in the function's deno.json
+        "#]],
     )
     .await;
     check(
         &[("f/index.ts", "import { a } from './a';\na;\n"), ("f/a.ts", "")],
         expect![[r#"
-        there is no file supabase/functions/f/a
-          at supabase/functions/f/index.ts:1:19
-          |
-        1 | import { a } from './a';
-          |                   ^^^^^
-          hint: did you mean supabase/functions/f/a.ts? Imports name the whole file
-    "#]],
+            there is no file supabase/functions/f/a
+              at supabase/functions/f/index.ts:1:19
+            1 | import { a } from './a';
+              |                   ^^^^^
+            2 | a;
+              hint: did you mean supabase/functions/f/a.ts? Imports name the whole file
+        "#]],
     )
     .await;
     check(
         &[("f/index.ts", "import a from './a.json';\na;\n"), ("f/a.json", "1")],
         expect![[r#"
-        a JSON module must be imported as such
-          at supabase/functions/f/index.ts:1:15
-          |
-        1 | import a from './a.json';
-          |               ^^^^^^^^^^
-          hint: write import … from "./a.json" with { type: "json" }
-    "#]],
+            a JSON module must be imported as such
+              at supabase/functions/f/index.ts:1:15
+            1 | import a from './a.json';
+              |               ^^^^^^^^^^
+            2 | a;
+              hint: write import … from "./a.json" with { type: "json" }
+        "#]],
     )
     .await;
     check(
@@ -279,7 +279,8 @@ async fn bare_names_missing_files_and_missing_attributes_get_a_hint() {
         expect![[r#"
             key must be a string
               at supabase/functions/f/a.json:3:1
-              |
+            1 | {
+            2 |   "a": 1,
             3 | }
               | ^
               imported by supabase/functions/f/index.ts
@@ -293,13 +294,12 @@ async fn files_outside_of_the_project_are_refused() {
     check(
         &[("f/index.ts", "import '../../../../elsewhere.ts';\n")],
         expect![[r#"
-        elsewhere.ts is outside of the project
-          at supabase/functions/f/index.ts:1:8
-          |
-        1 | import '../../../../elsewhere.ts';
-          |        ^^^^^^^^^^^^^^^^^^^^^^^^^^
-          hint: move it into the project, for example to functions/_shared
-    "#]],
+            elsewhere.ts is outside of the project
+              at supabase/functions/f/index.ts:1:8
+            1 | import '../../../../elsewhere.ts';
+              |        ^^^^^^^^^^^^^^^^^^^^^^^^^^
+              hint: move it into the project, for example to functions/_shared
+        "#]],
     )
     .await;
     check(

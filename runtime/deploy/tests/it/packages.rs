@@ -277,7 +277,7 @@ async fn faults_of_what_is_asked_for_show_the_import_and_the_way() {
             expect![[r#"
                 there is no package nothing at the registry that NPM_CONFIG_REGISTRY names
                   at supabase/functions/_shared/a.ts:2:8
-                  |
+                1 | // shared
                 2 | import 'npm:nothing@1';
                   |        ^^^^^^^^^^^^^^^
                   imported by supabase/functions/f/index.ts
@@ -288,7 +288,7 @@ async fn faults_of_what_is_asked_for_show_the_import_and_the_way() {
             expect![[r#"
                 no version of modern matches "9"; there are 1.2.0 and the tags latest
                   at supabase/functions/_shared/a.ts:2:8
-                  |
+                1 | // shared
                 2 | import 'npm:modern@9';
                   |        ^^^^^^^^^^^^^^
                   imported by supabase/functions/f/index.ts
@@ -299,7 +299,7 @@ async fn faults_of_what_is_asked_for_show_the_import_and_the_way() {
             expect![[r#"
                 modern@1.2.0 exports no "./secret"
                   at supabase/functions/_shared/a.ts:2:8
-                  |
+                1 | // shared
                 2 | import 'npm:modern@1/secret';
                   |        ^^^^^^^^^^^^^^^^^^^^^
                   imported by supabase/functions/f/index.ts
@@ -317,7 +317,6 @@ async fn faults_in_packages_show_the_way_to_them() {
             expect![[r#"
                 addon@0.1.0 is machine code, which functions cannot run
                   at npm:addon@0.1.0/index.js:1:26
-                  |
                 1 | module.exports = require('./build/addon.node');
                   |                          ^^^^^^^^^^^^^^^^^^^^
                   imported by supabase/functions/_shared/a.ts
@@ -330,7 +329,7 @@ async fn faults_in_packages_show_the_way_to_them() {
             expect![[r#"
                 broken@1.0.0 has no file "./missing.js"
                   at npm:broken@1.0.0/index.js:2:19
-                  |
+                1 | export const a = 1;
                 2 | import { b } from './missing.js';
                   |                   ^^^^^^^^^^^^^^
                   imported by supabase/functions/_shared/a.ts
@@ -342,7 +341,7 @@ async fn faults_in_packages_show_the_way_to_them() {
             expect![[r#"
                 no registry is set up for packages of JSR: "jsr:@std/path@1"
                   at supabase/functions/_shared/a.ts:2:8
-                  |
+                1 | // shared
                 2 | import 'jsr:@std/path@1';
                   |        ^^^^^^^^^^^^^^^^^
                   imported by supabase/functions/f/index.ts

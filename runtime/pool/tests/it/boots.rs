@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use isobase_base::{Body, Failure, FailureKind};
-use isobase_engine::Absent;
+use isobase_engine::{Absent, Limits};
 use isobase_pool::PoolConfig;
 
-use crate::script::{BootStep, config, limits, target, theatre, until};
+use crate::script::{BootStep, config, limits, target, theatre, theatre_that_pauses, until};
 
 #[tokio::test]
 async fn many_first_requests_share_one_boot() {
@@ -54,7 +54,28 @@ async fn a_boot_that_fails_in_the_function_is_not_repeated_until_the_next_public
     assert_eq!(theatre.stage.boots_begun.load(Ordering::SeqCst), 1);
     assert_eq!(theatre.recorded("f", "boot"), 3);
     theatre.publish("f", 2, limits(1));
+    until("who mends it need not ask", || theatre.stage.boots_done.load(Ordering::SeqCst) == 1).await;
     assert_eq!(theatre.answer("f", "/ok").await, "v2 w1");
+}
+
+#[tokio::test]
+async fn what_may_be_paused_has_one_worker_from_the_start_and_no_clocks() {
+    let short = Duration::from_millis(10);
+    let config = PoolConfig { queue_timeout: short, idle_max: short, ..config() };
+    let theatre = Arc::new(theatre_that_pauses(config));
+    theatre.publish("f", 1, Limits { idle_timeout: short, wall_clock_max: short, ..limits(1) });
+    until("it has a worker", || theatre.workers() == 1).await;
+    theatre.stage.queue_delay_micros.store(5_000, Ordering::SeqCst);
+    let (held, waits) = (theatre.asking("f", "/hold"), theatre.asking("f", "/ok"));
+    theatre.holding(1).await;
+    theatre.waiting(1).await;
+    let paused = Instant::now();
+    until("all clocks would have run out", || paused.elapsed() > 10 * short).await;
+    theatre.stage.hold_gate.add_permits(1);
+    assert_eq!((held.await.unwrap().as_str(), waits.await.unwrap().as_str()), ("v1 w0", "v1 w0"));
+    let idle = Instant::now();
+    until("it would have been retired", || idle.elapsed() > 10 * short).await;
+    assert_eq!((theatre.workers(), theatre.stage.boots_begun.load(Ordering::SeqCst)), (1, 1));
 }
 
 #[tokio::test]

@@ -47,6 +47,8 @@ pub(crate) struct Stage {
     pub(crate) queue_delay_micros: AtomicU64,
     /// What each worker holds.
     pub(crate) memory_bytes: AtomicU64,
+    /// Whether a debugger may pause them.
+    pub(crate) may_pause: bool,
 }
 
 #[derive(Clone)]
@@ -73,6 +75,10 @@ impl Engine for Scripted {
 
     fn runs(&self, artifact: &Artifact) -> bool {
         matches!(artifact, Artifact::Component { .. })
+    }
+
+    fn may_pause(&self) -> bool {
+        self.0.may_pause
     }
 
     fn boot(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Arc<dyn Worker>, Failure>> {
@@ -230,6 +236,15 @@ pub(crate) fn config() -> PoolConfig {
 }
 
 pub(crate) fn theatre(config: PoolConfig) -> Theatre {
+    open(config, false)
+}
+
+/// One whose workers may be paused.
+pub(crate) fn theatre_that_pauses(config: PoolConfig) -> Theatre {
+    open(config, true)
+}
+
+fn open(config: PoolConfig, may_pause: bool) -> Theatre {
     let stage = Arc::new(Stage {
         boot_gate: Semaphore::new(1000),
         boots_begun: AtomicUsize::new(0),
@@ -243,6 +258,7 @@ pub(crate) fn theatre(config: PoolConfig) -> Theatre {
         crowd_max: AtomicUsize::new(0),
         queue_delay_micros: AtomicU64::new(0),
         memory_bytes: AtomicU64::new(1000),
+        may_pause,
     });
     let observer = Observer::default();
     let pool = Pool::new(vec![Arc::new(Scripted(Arc::clone(&stage)))], config, observer.clone());

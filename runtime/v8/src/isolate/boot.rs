@@ -3,22 +3,27 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use deno_core::{ModuleSpecifier, PollEventLoopOptions, v8};
+use deno_core::{ModuleLoader, ModuleSpecifier, PollEventLoopOptions, v8};
 use futures::FutureExt;
-use isobase_base::{Failure, FailureKind, limits};
+use isobase_base::{Failure, FailureKind};
 use isobase_bind_v8::Callers;
 use isobase_engine::{Artifact, Function};
 
 use super::{Assignment, Isolate};
 use crate::egress;
 use crate::guest_log::GuestLog;
+use crate::inspect::Registration;
 use crate::node::{self, CompiledHere};
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::script_error;
 
 impl Isolate {
     /// Runs the function up to the point where it can take a request.
-    pub(super) async fn boot(&mut self, assignment: &mut Assignment) -> Result<(), Failure> {
+    /// The registration is where debuggers find it until that is dropped.
+    pub(super) async fn boot(
+        &mut self,
+        assignment: &mut Assignment,
+    ) -> Result<Option<Registration>, Failure> {
         let function = assignment.function.clone();
         let Artifact::Program(program) = &function.artifact else {
             return Err(boot_failure("this function is not made of JavaScript modules"));
@@ -43,8 +48,14 @@ impl Isolate {
             egress::apply(&mut state, &policy, assignment.network.resolver())
                 .map_err(|error| Failure::new(FailureKind::Host, error))?;
         }
-        self.configure(&function, &main, program.needs_node);
-        self.evaluate(&main).await
+        let inspector = assignment.inspector.take();
+        let registration = inspector.map(|inspector| self.open_to(&inspector, &function, main.as_str()));
+        self.configure(&function, &main, program.needs_node, registration.is_some());
+        if let Some(registration) = &registration {
+            self.wait_for_debugger(registration, &mut assignment.commands).await?;
+        }
+        self.evaluate(&main, registration.as_ref()).await?;
+        Ok(registration)
     }
 
     /// Keeps what this isolate compiled of its function for those after it.
@@ -59,7 +70,13 @@ impl Isolate {
         }
     }
 
-    fn configure(&mut self, function: &Function, main: &ModuleSpecifier, needs_node: bool) {
+    fn configure(
+        &mut self,
+        function: &Function,
+        main: &ModuleSpecifier,
+        needs_node: bool,
+        is_inspected: bool,
+    ) {
         let configure = self.hooks.configure.clone();
         deno_core::scope!(scope, self.runtime);
         let environment = v8::Object::new(scope);
@@ -69,21 +86,29 @@ impl Isolate {
             }
         }
         let main = v8::String::new(scope, main.as_str()).unwrap_or_else(|| v8::String::empty(scope));
-        let needs_node = v8::Boolean::new(scope, needs_node);
+        let [needs_node, is_inspected] =
+            [needs_node, is_inspected].map(|flag| v8::Boolean::new(scope, flag).into());
         let receiver = v8::undefined(scope).into();
         v8::Local::new(scope, configure).call(
             scope,
             receiver,
-            &[environment.into(), main.into(), needs_node.into()],
+            &[environment.into(), main.into(), needs_node, is_inspected],
         );
     }
 
-    async fn evaluate(&mut self, main: &ModuleSpecifier) -> Result<(), Failure> {
-        self.turns.begin(limits::FUNCTION_BOOT_TIMEOUT);
+    async fn evaluate(
+        &mut self,
+        main: &ModuleSpecifier,
+        registration: Option<&Registration>,
+    ) -> Result<(), Failure> {
+        self.turns.begin(self.boot_cpu_max);
         let loaded = self.runtime.load_main_es_module(main).await;
         self.turns.end(1);
         let id = loaded.map_err(|error| self.boot_error(&error))?;
-        self.turns.begin(limits::FUNCTION_BOOT_TIMEOUT);
+        if let Some(registration) = registration {
+            self.break_at_first_statement(registration, main.as_str()).await;
+        }
+        self.turns.begin(self.boot_cpu_max);
         let evaluated = self.runtime.mod_evaluate(id);
         self.turns.end(1);
         self.run_until_handler(evaluated).await?;
@@ -108,7 +133,7 @@ impl Isolate {
         let mut evaluated = Box::pin(evaluated.fuse());
         let mut is_evaluated = false;
         poll_fn(|context| {
-            self.turns.begin(limits::FUNCTION_BOOT_TIMEOUT);
+            self.turns.begin(self.boot_cpu_max);
             let ran = self.runtime.poll_event_loop(context, PollEventLoopOptions::default());
             self.turns.end(1);
             if let Poll::Ready(Err(error)) = &ran {
@@ -154,12 +179,14 @@ impl Isolate {
         match self.verdict() {
             Some((FailureKind::CpuLimit, _)) => boot_failure(format!(
                 "the function used more than {} s of CPU time before it could take a request",
-                limits::FUNCTION_BOOT_TIMEOUT.as_secs()
+                self.boot_cpu_max.as_secs()
             )),
             Some((kind, _)) => {
                 Failure::new(FailureKind::Boot, format!("{} limit reached while starting", kind.reason()))
             }
-            None => boot_failure(script_error::of_core(error)),
+            None => boot_failure(script_error::of_boot(error, |file, line| {
+                self.loader.get_source_mapped_source_line(file, line)
+            })),
         }
     }
 }

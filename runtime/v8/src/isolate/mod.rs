@@ -3,6 +3,7 @@
 
 mod boot;
 mod hooks;
+mod inspected;
 mod leaving;
 mod serve;
 mod thread;
@@ -26,6 +27,7 @@ use crate::ender::Ender;
 use crate::extensions;
 use crate::files::Disk;
 use crate::images::Image;
+use crate::inspect::Inspector;
 use crate::invocation::{Arrival, InvocationId, Invocations};
 use crate::loader::FunctionLoader;
 use crate::memory::{self, MemoryMeter};
@@ -51,6 +53,8 @@ pub(crate) struct Assignment {
     pub(crate) function: Arc<Function>,
     pub(crate) apis: HostApis,
     pub(crate) network: Network,
+    /// Where debuggers find it, if anywhere.
+    pub(crate) inspector: Option<Inspector>,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) wake: Wake,
     pub(crate) status: Arc<Status>,
@@ -184,6 +188,7 @@ pub(crate) struct Isolate {
     /// CPU time since a request was taken up, of turns in which none was in flight: timers and promises that
     /// answered requests left behind.
     left_behind: Duration,
+    boot_cpu_max: Duration,
     memory: Arc<MemoryMeter>,
 }
 
@@ -199,6 +204,8 @@ impl Isolate {
             residual_lazy_js_sources: image.scripts.classic,
             residual_lazy_esm_sources: image.scripts.modules,
             skip_op_registration: true,
+            // To a debugger it is the program, and no worker of one.
+            is_main: true,
             create_params: Some(memory::create_params(&memory, heap_bytes_max)),
             // What is transferred or cloned to a port waits there; no other isolate has this one's.
             shared_array_buffer_store: Some(Default::default()),
@@ -213,8 +220,9 @@ impl Isolate {
         let leaving = Leaving::default();
         // A script that blocks its thread would block all requests of the isolate, and use no CPU time.
         runtime.v8_isolate().set_allow_atomics_wait(false);
-        let left_behind = Duration::ZERO;
-        let mut isolate = Self { runtime, hooks, turns, loader, disk, leaving, left_behind, memory };
+        let (left_behind, boot_cpu_max) = (Duration::ZERO, inspected::BOOT_CPU_MAX);
+        let mut isolate =
+            Self { runtime, hooks, turns, loader, disk, leaving, left_behind, boot_cpu_max, memory };
         isolate.put_state();
         isolate.start();
         memory::note_heap(isolate.runtime.v8_isolate(), &isolate.memory);

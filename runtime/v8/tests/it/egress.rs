@@ -80,6 +80,7 @@ async fn ask(network: Network, egress: Option<&[&str]>, urls: &[String]) -> Vec<
         realtime: None,
         storage: None,
         network: network.with_resolver(Arc::new(Names)),
+        inspector: None,
         observer: isobase_base::observe::Observer::default(),
     })
     .unwrap();

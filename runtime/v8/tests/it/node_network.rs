@@ -46,6 +46,7 @@ async fn run(builder: FunctionBuilder, stance: Stance, egress: Egress, closed_po
         realtime: None,
         storage: None,
         network: Network::new(stance, Surroundings { gateway: None, closed_ports }),
+        inspector: None,
         observer: isobase_base::observe::Observer::default(),
     })
     .unwrap();

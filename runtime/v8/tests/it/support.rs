@@ -28,6 +28,7 @@ pub(crate) fn engine() -> &'static Arc<V8Engine> {
             storage: None,
             network: Network::default(),
             realtime: None,
+            inspector: None,
             observer: observer(),
         })
         .unwrap()
@@ -76,6 +77,7 @@ fn engine_with_database() -> &'static Arc<V8Engine> {
             storage: None,
             network: Network::default(),
             realtime: None,
+            inspector: None,
             observer: Observer::default(),
         })
         .unwrap()
@@ -183,11 +185,7 @@ impl FunctionBuilder {
         Arc::new(Function {
             target: Target::user(FunctionSlug::parse(self.slug).unwrap()),
             version: FunctionVersion(1),
-            artifact: Artifact::Program(Arc::new(Program {
-                modules,
-                files: self.files,
-                needs_node,
-            })),
+            artifact: Artifact::Program(Arc::new(Program { modules, files: self.files, needs_node })),
             limits: self.limits,
             capabilities: Capabilities::all(Grant::Caller),
             environment: self.environment,
