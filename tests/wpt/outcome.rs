@@ -77,6 +77,7 @@ fn engine() -> &'static Arc<V8Engine> {
             storage: None,
             network: Network::default(),
             realtime: None,
+            inspector: None,
             observer: Default::default(),
         })
         .expect("the engine starts")
