@@ -112,7 +112,9 @@ async fn requests_with_too_many_headers() {
          return new Response(await fetch(`http://127.0.0.1:${port}/`, { headers }).then(() => 'answered', (error) => `${error.name}: ${error.message}`));",
     )
     .await;
-    assert_eq!((told.as_str(), open), ("TypeError: the request has 5000 header lines; 1000 are allowed", 0));
+    // Two more than the function gave are the platform's.
+    assert_eq!(told, "TypeError: the request has 5002 header lines; 1000 are allowed");
+    assert_eq!(open, 0);
 }
 
 /// The host may have few descriptors: functions are refused while there are some left for clients.

@@ -264,14 +264,13 @@ async fn nothing_of_the_hosts_scripts_is_seen() {
         );
         let worker = function("snooping", &code).boot().await.unwrap();
         let call = worker.invoke(get("/"), context());
-        match tokio::time::timeout(std::time::Duration::from_secs(5), call).await {
-            Ok(Ok(response)) => {
-                let told = read(Ok(response)).await;
-                if told != "200 " {
-                    _ = writeln!(leaks, "{name}: {told}");
-                }
+        let told = tokio::time::timeout(std::time::Duration::from_secs(5), call).await;
+        // Who has broken its means of answering has nothing to tell either.
+        if let Ok(Ok(response)) = told {
+            let told = read(Ok(response)).await;
+            if told != "200 " {
+                _ = writeln!(leaks, "{name}: {told}");
             }
-            Ok(Err(_)) | Err(_) => {}
         }
     }
     assert!(leaks.is_empty(), "{leaks}");
