@@ -140,26 +140,12 @@ const ENTRIES: &[(&str, &str)] = &[
     ("script/main.js", "export default { fetch: () => new Response('plain') };"),
     ("view/index.tsx", "Deno.serve(() => new Response('found' as string));"),
     ("module/index.mjs", "import { sep } from 'node:path';\nDeno.serve(() => new Response(sep));"),
-    ("required/package.json", r#"{ "type": "commonjs" }"#),
-    (
-        "required/index.js",
-        "const { createServer } = require('node:http');\nconst { word } = require('./part');\n\
-         createServer((_, response) => response.end(word)).listen(3000);",
-    ),
-    ("required/part.js", "module.exports = { word: 'required' };"),
-    ("untyped/package.json", r#"{ "name": "untyped" }"#),
-    (
-        "untyped/index.js",
-        "const { basename } = require('path');\nmodule.exports = { fetch: () => new Response(basename(__filename)) };",
-    ),
 ];
 
 const ENTRY_REQUESTS: &[(&str, &str)] = &[
     ("GET /script", "200 plain"),
     ("GET /view", "200 found"),
     ("GET /module", "200 /"),
-    ("GET /required", "200 required"),
-    ("GET /untyped", "200 index.js"),
 ];
 
 #[tokio::test]
