@@ -26,7 +26,7 @@ use crate::cpu::{CpuMeter, Turns};
 use crate::ender::Ender;
 use crate::extensions;
 use crate::files::Disk;
-use crate::inspect::Inspector;
+use crate::inspect::{Inspector, Registration};
 use crate::invocation::{Arrival, InvocationId, Invocations};
 use crate::loader::FunctionLoader;
 use crate::memory::{self, MemoryMeter};
@@ -148,9 +148,10 @@ impl Status {
     }
 }
 
-/// The isolate and what it needs around it. Fields are dropped in order: the runtime first, since
-/// V8 keeps a pointer to the memory meter.
+/// The isolate and what it needs around it. Fields are dropped in order: debuggers no longer find what is about
+/// to end, then the runtime goes, since V8 keeps a pointer to the memory meter.
 pub(crate) struct Isolate {
+    registration: Option<Registration>,
     runtime: JsRuntime,
     hooks: Hooks,
     turns: Turns,
@@ -185,7 +186,9 @@ impl Isolate {
         let hooks = Hooks::take(&mut runtime);
         let leaving = Leaving::default();
         let boot_cpu_max = inspected::BOOT_CPU_MAX;
-        let mut isolate = Self { runtime, hooks, turns, loader, disk, leaving, boot_cpu_max, memory };
+        let registration = None;
+        let mut isolate =
+            Self { registration, runtime, hooks, turns, loader, disk, leaving, boot_cpu_max, memory };
         isolate.put_state();
         isolate.start();
         memory::note_heap(isolate.runtime.v8_isolate(), &isolate.memory);

@@ -73,16 +73,11 @@ async fn live(image: Image, memory_bytes_max: u64, ready: impl FnOnce(Result<Idl
     name_thread(assignment.function.target.slug().as_str());
     let booted = isolate.boot(&mut assignment).await;
     assignment.status.observer.cpu(isolate.turns.shared());
-    let (booted, registration) = match booted {
-        Ok(registration) => (Ok(()), registration),
-        Err(failure) => (Err(failure), None),
-    };
     let serves = booted.is_ok();
     let Assignment { function, commands, status, alive, booted: tell, .. } = assignment;
     if tell.send(booted).is_ok() && serves {
         isolate.serve(commands, &function.limits, &status).await;
     }
-    drop(registration);
     // Not before its last script has run: a stopping host waits for that.
     drop(alive);
 }
