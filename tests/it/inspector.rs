@@ -176,7 +176,11 @@ async fn wait_runs_nothing_before_the_debugger_is_ready() {
     let project = project("--inspect-wait");
     project.function("orders", &format!("console.log('evaluated');\n{ORDERS}"));
     let app = project.start().await;
-    let orders = target(&app, "orders 1").await;
+    target(&app, "orders 1").await;
+    // Saved while it waits: nobody need attach to the old one.
+    app.project.function("orders", &format!("console.log('evaluated');\n\n{ORDERS}"));
+    let orders = target(&app, "orders 2").await;
+    app.until("the old version has given up", || async { targets(&app).await.len() == 1 }).await;
     let debugging = async {
         let mut debugger = Debugger::enabled(&orders).await;
         let place = json!({ "url": URL, "lineNumber": 0 });

@@ -7,7 +7,7 @@ use isobase_base::observe::{FunctionObserver, Observation};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{Failure, FailureKind};
 use isobase_engine::{Engine, Function};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use crate::PoolConfig;
@@ -17,8 +17,14 @@ use crate::pool::Host;
 use crate::seats::Booted;
 use isobase_base::limits::POOL_ROOM_RETRY;
 
-/// Boots a worker of `function` in the background and hands the outcome to the lane.
-pub(crate) fn start(lane: &Arc<Lane>, function: Arc<Function>, generation: u64) {
+/// Boots a worker of `function` in the background and hands the outcome to the lane. Given up when `current`
+/// closes: a boot may wait for a debugger, and nobody wants the worker of an old version.
+pub(crate) fn start(
+    lane: &Arc<Lane>,
+    function: Arc<Function>,
+    generation: u64,
+    mut current: watch::Receiver<()>,
+) {
     let mut report = Report { lane: Arc::clone(lane), generation, told: false };
     let (observer, config) = (lane.function.clone(), Arc::clone(&lane.config));
     let Some(host) = lane.host.upgrade() else {
@@ -28,7 +34,14 @@ pub(crate) fn start(lane: &Arc<Lane>, function: Arc<Function>, generation: u64) 
     let runtime = host.runtime.clone();
     let _inside = runtime.enter();
     task::spawn(TaskKind::Request, "boot", async move {
-        let outcome = boot(&host, &config, &function, &observer).await;
+        let outcome = tokio::select! {
+            biased;
+            _ = current.changed() => {
+                let failure = Failure::new(FailureKind::Cancelled, "another version took its place");
+                Err(FailedBoot { failure, retry: Retry::Soon })
+            }
+            outcome = boot(&host, &config, &function, &observer) => outcome,
+        };
         report.tell(outcome);
     });
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use isobase_base::{Access, Failure, FailureKind};
 use isobase_engine::{Absent, Function, Retirement};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use crate::PoolConfig;
@@ -19,6 +19,8 @@ pub(crate) struct State {
     pub(crate) source: Result<Arc<Function>, Absent>,
     /// Counts publications: a boot that began before the current one is worth nothing.
     generation: u64,
+    /// Goes with its generation, which tells boots that they are not wanted any more.
+    current: watch::Sender<()>,
     pub(crate) seats: Seats,
     /// Boots under way for the current generation.
     pub(crate) boots: usize,
@@ -85,6 +87,8 @@ pub(crate) struct Orders {
     pub(crate) boots: usize,
     pub(crate) function: Option<Arc<Function>>,
     pub(crate) generation: u64,
+    /// Closed when that is no longer the current one.
+    pub(crate) current: Option<watch::Receiver<()>>,
 }
 
 impl State {
@@ -93,6 +97,7 @@ impl State {
             access,
             source,
             generation: 0,
+            current: watch::Sender::new(()),
             seats: Seats::default(),
             boots: 0,
             boot_failure: None,
@@ -163,6 +168,7 @@ impl State {
         let was_broken = self.did_not_start || matches!(self.source, Err(Absent::Broken(_)));
         let was_in_use = !self.seats.is_empty() || self.boots > 0 || was_broken;
         self.generation += 1;
+        self.current = watch::Sender::new(());
         self.boots = 0;
         self.boot_failure = None;
         self.source = source;
@@ -281,6 +287,7 @@ impl State {
         if let Ok(function) = &self.source {
             orders.function = Some(Arc::clone(function));
             orders.generation = self.generation;
+            orders.current = Some(self.current.subscribe());
             orders.boots += 1;
             self.boots += 1;
         }

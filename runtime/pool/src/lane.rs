@@ -206,9 +206,9 @@ impl Lane {
         for (waiter, failure) in orders.failed {
             let _ = waiter.send(Err(failure));
         }
-        if let Some(function) = orders.function {
+        if let Some((function, current)) = orders.function.zip(orders.current) {
             for _ in 0..orders.boots {
-                boot::start(self, Arc::clone(&function), orders.generation);
+                boot::start(self, Arc::clone(&function), orders.generation, current.clone());
             }
         }
     }

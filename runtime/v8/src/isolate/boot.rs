@@ -19,11 +19,7 @@ use crate::script_error;
 
 impl Isolate {
     /// Runs the function up to the point where it can take a request.
-    /// The registration is where debuggers find it until that is dropped.
-    pub(super) async fn boot(
-        &mut self,
-        assignment: &mut Assignment,
-    ) -> Result<Option<Registration>, Failure> {
+    pub(super) async fn boot(&mut self, assignment: &mut Assignment) -> Result<(), Failure> {
         let function = assignment.function.clone();
         let Artifact::Program(program) = &function.artifact else {
             return Err(boot_failure("this function is not made of JavaScript modules"));
@@ -55,7 +51,8 @@ impl Isolate {
             self.wait_for_debugger(registration, &mut assignment.commands).await?;
         }
         self.evaluate(&main, registration.as_ref()).await?;
-        Ok(registration)
+        self.registration = registration;
+        Ok(())
     }
 
     /// Keeps what this isolate compiled of its function for those after it.

@@ -27,7 +27,7 @@ use crate::ender::Ender;
 use crate::extensions;
 use crate::files::Disk;
 use crate::images::Image;
-use crate::inspect::Inspector;
+use crate::inspect::{Inspector, Registration};
 use crate::invocation::{Arrival, InvocationId, Invocations};
 use crate::loader::FunctionLoader;
 use crate::memory::{self, MemoryMeter};
@@ -176,9 +176,11 @@ impl Status {
     }
 }
 
-/// The isolate and what it needs around it. Fields are dropped in order: the runtime first, since
-/// V8 keeps a pointer to the memory meter and to the texts of the loader's modules.
+/// The isolate and what it needs around it. Fields are dropped in order: debuggers no longer find what is about
+/// to end, then the runtime goes, since V8 keeps a pointer to the memory meter and to the texts of the loader's
+/// modules.
 pub(crate) struct Isolate {
+    registration: Option<Registration>,
     runtime: JsRuntime,
     hooks: Hooks,
     turns: Turns,
@@ -220,9 +222,18 @@ impl Isolate {
         let leaving = Leaving::default();
         // A script that blocks its thread would block all requests of the isolate, and use no CPU time.
         runtime.v8_isolate().set_allow_atomics_wait(false);
-        let (left_behind, boot_cpu_max) = (Duration::ZERO, inspected::BOOT_CPU_MAX);
-        let mut isolate =
-            Self { runtime, hooks, turns, loader, disk, leaving, left_behind, boot_cpu_max, memory };
+        let mut isolate = Self {
+            registration: None,
+            runtime,
+            hooks,
+            turns,
+            loader,
+            disk,
+            leaving,
+            left_behind: Duration::ZERO,
+            boot_cpu_max: inspected::BOOT_CPU_MAX,
+            memory,
+        };
         isolate.put_state();
         isolate.start();
         memory::note_heap(isolate.runtime.v8_isolate(), &isolate.memory);

@@ -81,17 +81,12 @@ async fn live(image: Image, memory_bytes_max: u64, ready: impl FnOnce(Result<Idl
     });
     let booted = isolate.boot(&mut assignment).await;
     assignment.status.observer.cpu(isolate.turns.shared());
-    let (booted, registration) = match booted {
-        Ok(registration) => (Ok(()), registration),
-        Err(failure) => (Err(failure), None),
-    };
     let serves = booted.is_ok();
     let Assignment { function, commands, status, booted: tell, .. } = assignment;
     if tell.send(booted).is_ok() && serves {
         isolate.keep_compiled();
         isolate.serve(commands, &function.limits, &status).await;
     }
-    drop(registration);
     // Not before its last script has run: a stopping host waits for that.
     stuck::finished();
 }
