@@ -116,7 +116,7 @@ mod tests {
         let modules = CompiledModules::default();
         let (text, same_words): (Arc<str>, Arc<str>) = ("let a".into(), "let a".into());
         modules.keep(&text, b"code");
-        assert_eq!(modules.look_up(&text.clone()).as_deref(), Some(&b"code"[..]));
+        assert_eq!(modules.look_up(&Arc::clone(&text)).as_deref(), Some(&b"code"[..]));
         assert_eq!(modules.look_up(&same_words), None);
     }
 
