@@ -188,13 +188,18 @@ async fn wait_runs_nothing_before_the_debugger_is_ready() {
         assert!(!app.project.log().contains("evaluated"), "{}", app.project.log());
         debugger.call("Runtime.runIfWaitingForDebugger", json!({})).await;
         let paused = debugger.paused().await;
-        let (script, _) = debugger.script(URL).await;
+        let (script, map) = debugger.script(URL).await;
         assert_eq!(paused["callFrames"][0]["location"]["scriptId"], script["scriptId"]);
         assert!(!app.project.log().contains("evaluated"), "{}", app.project.log());
+        let place = map.generated(RETURN_LINE + 2);
+        let place = json!({ "url": URL, "lineNumber": place.0, "columnNumber": place.1 });
+        debugger.call("Debugger.setBreakpointByUrl", place).await;
         debugger.resume().await;
-        debugger
+        debugger.paused().await;
+        // Who goes lets go of what it has paused, here too.
+        drop(debugger);
     };
-    let (_debugger, answer) = tokio::join!(debugging, order(&app));
+    let ((), answer) = tokio::join!(debugging, order(&app));
     assert_counted(&answer, &app);
     assert!(app.project.log().contains("evaluated"));
 }

@@ -114,11 +114,12 @@ fn without_breaks(message: String) -> String {
 
 impl Target {
     /// A breakpoint that the debugger which released the isolate has not set itself. Only its own session may:
-    /// where that one does not listen, V8 must not pause, for nobody would resume it.
-    pub(crate) fn break_at(&self, location: &Value) {
-        let call =
-            json!({ "id": OUR_CALL, "method": "Debugger.setBreakpoint", "params": { "location": location } });
-        if let Some(session) = self.releaser.lock().take() {
+    /// where that one does not listen, V8 must not pause, for nobody would resume it. Once only.
+    pub(crate) fn break_at(&self, location: Option<&Value>) {
+        let session = self.releaser.lock().take();
+        if let Some((session, location)) = session.zip(location) {
+            let place = json!({ "location": location });
+            let call = json!({ "id": OUR_CALL, "method": "Debugger.setBreakpoint", "params": place });
             // A debugger that is gone wants no breakpoint.
             let _ = session.unbounded_send(call.to_string());
         }
@@ -181,8 +182,8 @@ mod tests {
         assert!(!target.released.is_cancelled());
         assert!(forward(ready.to_owned(), &to_isolate, &target));
         assert!(target.released.is_cancelled());
-        target.break_at(&json!({ "scriptId": "7", "lineNumber": 3 }));
-        target.break_at(&json!({ "scriptId": "8", "lineNumber": 4 }));
+        target.break_at(Some(&json!({ "scriptId": "7", "lineNumber": 3 })));
+        target.break_at(Some(&json!({ "scriptId": "8", "lineNumber": 4 })));
         let breakpoint = r#"{"id":-1,"method":"Debugger.setBreakpoint","params":{"location":{"scriptId":"7","lineNumber":3}}}"#;
         let heard: Vec<_> = std::iter::from_fn(|| inbox.try_recv().ok()).collect();
         assert_eq!(heard, ["no json", enable, ready, breakpoint], "and the last one once");
@@ -203,7 +204,7 @@ mod tests {
         let (to_isolate, mut inbox) = unbounded();
         let target = target(InspectMode::Run);
         assert!(forward(ready.to_owned(), &to_isolate, &target));
-        target.break_at(&json!({ "scriptId": "7", "lineNumber": 3 }));
+        target.break_at(Some(&json!({ "scriptId": "7", "lineNumber": 3 })));
         assert_eq!(inbox.try_recv().ok().as_deref(), Some(ready));
         assert!(inbox.try_recv().is_err());
     }

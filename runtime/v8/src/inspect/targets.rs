@@ -22,7 +22,8 @@ pub(crate) struct Target {
     pub(crate) sessions: UnboundedSender<InspectorSessionProxy>,
     /// Cancelled once a debugger says that it is ready; nobody waits for it in [`InspectMode::Run`].
     pub(crate) released: CancellationToken,
-    /// The session of the debugger that said so.
+    /// The session of the debugger that said so, until its breakpoint is set. Held no longer: a session lasts as
+    /// long as anybody holds it, and what it has paused stays paused.
     pub(super) releaser: Mutex<Option<UnboundedSender<String>>>,
 }
 
@@ -46,7 +47,9 @@ impl Target {
 
     /// Lets its code run, now that `session` is ready.
     pub(super) fn release(&self, session: UnboundedSender<String>) {
-        *self.releaser.lock() = Some(session);
+        if self.mode == InspectMode::Break {
+            *self.releaser.lock() = Some(session);
+        }
         self.released.cancel();
     }
 }

@@ -65,8 +65,7 @@ impl Isolate {
         if target.mode != InspectMode::Break {
             return;
         }
-        let Some(location) = first_statement(self.runtime.inspector(), main) else { return };
-        target.break_at(&location);
+        target.break_at(first_statement(self.runtime.inspector(), main).as_ref());
         std::future::poll_fn(|context| {
             self.runtime.inspector().poll_sessions_from_event_loop(context);
             Poll::Ready(())
