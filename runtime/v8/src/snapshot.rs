@@ -8,11 +8,17 @@
 //! the one it was written with. So both images are written on top of a third that has the operations and no
 //! script, and the second while an isolate of the first lives, whose read-only heap it then takes as it is.
 
-use deno_core::{
-    Extension, JsRuntime, JsRuntimeForSnapshot, ModuleSpecifier, PollEventLoopOptions, RuntimeOptions, v8,
-};
+use std::cell::RefCell;
+use std::rc::Rc;
 
-use crate::scripts::Scripts;
+use deno_core::{
+    Extension, JsRuntime, JsRuntimeForSnapshot, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse,
+    ModuleLoader, ModuleResolveResponse, ModuleSpecifier, PollEventLoopOptions, ResolutionKind,
+    RuntimeOptions, SourceCodeCacheInfo, v8,
+};
+use deno_error::JsErrorBox;
+
+use crate::scripts::{Scripts, Table};
 use crate::{extensions, sources};
 
 /// Both images, which belong together.
@@ -32,7 +38,7 @@ pub(crate) fn create(scripts: Scripts) -> Result<Snapshots, String> {
     let base = runtime(options)?.snapshot();
     // V8 wants its image to last for ever, and this happens once per build.
     let base: &'static [u8] = Box::leak(base);
-    let web = evaluate(base, extensions::for_snapshot(), "")?;
+    let web = evaluate(base, extensions::for_snapshot(), scripts.modules, "")?;
     let web: &'static [u8] = Box::leak(web);
     let alive = JsRuntime::try_new(RuntimeOptions {
         extensions: extensions::without_scripts(),
@@ -41,7 +47,8 @@ pub(crate) fn create(scripts: Scripts) -> Result<Snapshots, String> {
         ..Default::default()
     });
     let alive = alive.map_err(|error| error.print_with_cause())?;
-    let node = evaluate(base, extensions::for_snapshot_with_node(scripts), sources::NODE_WARM)?;
+    let node =
+        evaluate(base, extensions::for_snapshot_with_node(scripts), scripts.modules, sources::NODE_WARM)?;
     drop(alive);
     Ok(Snapshots { web: web.into(), node })
 }
@@ -50,17 +57,62 @@ pub(crate) fn create(scripts: Scripts) -> Result<Snapshots, String> {
 fn evaluate(
     base: &'static [u8],
     extensions: Vec<Extension>,
+    modules: Table,
     warm: &'static str,
 ) -> Result<Box<[u8]>, String> {
     let startup_snapshot = Some(base);
-    let options =
-        RuntimeOptions { extensions, startup_snapshot, skip_op_registration: true, ..Default::default() };
+    let watching = Rc::new(Watching { modules, forgotten: RefCell::default() });
+    let module_loader: Option<Rc<dyn ModuleLoader>> = Some(watching.clone());
+    let skip_op_registration = true;
+    let options = RuntimeOptions {
+        extensions,
+        startup_snapshot,
+        module_loader,
+        skip_op_registration,
+        ..Default::default()
+    };
     let mut runtime = runtime(options)?;
     let ran = runtime.execute_script("ext:isobase_runtime/bootstrap.js", sources::BOOTSTRAP);
     ran.map_err(|error| error.to_string())?;
     import(&mut runtime, warm)?;
     add_vm_context(&mut runtime)?;
-    Ok(runtime.snapshot())
+    let image = runtime.snapshot();
+    let forgotten = watching.forgotten.take();
+    if forgotten.is_empty() {
+        return Ok(image);
+    }
+    Err(format!("warm.js must import what its modules load in other ways: {}", forgotten.join(" ")))
+}
+
+/// Notes the modules that were loaded other than by imports. The image would not have their texts, and V8
+/// would read something else when it compiles one of their functions.
+struct Watching {
+    modules: Table,
+    forgotten: RefCell<Vec<String>>,
+}
+
+impl ModuleLoader for Watching {
+    fn resolve(&self, specifier: &str, referrer: &str, _kind: ResolutionKind) -> ModuleResolveResponse {
+        deno_core::resolve_import(specifier, referrer).map_err(JsErrorBox::from_err)
+    }
+
+    fn load(
+        &self,
+        specifier: &ModuleSpecifier,
+        _referrer: Option<&ModuleLoadReferrer>,
+        _options: ModuleLoadOptions,
+    ) -> ModuleLoadResponse {
+        let missing = JsErrorBox::type_error(format!("the platform has no module {specifier}"));
+        ModuleLoadResponse::Sync(Err(missing))
+    }
+
+    /// Asked for modules that `createLazyLoader` loads, and for scripts.
+    fn get_code_cache(&self, specifier: &ModuleSpecifier, _source: &str) -> Option<SourceCodeCacheInfo> {
+        if self.modules.binary_search_by_key(&specifier.as_str(), |(name, _)| name).is_ok() {
+            self.forgotten.borrow_mut().push(specifier.to_string());
+        }
+        None
+    }
 }
 
 fn runtime(options: RuntimeOptions) -> Result<JsRuntimeForSnapshot, String> {
