@@ -142,11 +142,8 @@ const ENTRIES: &[(&str, &str)] = &[
     ("module/index.mjs", "import { sep } from 'node:path';\nDeno.serve(() => new Response(sep));"),
 ];
 
-const ENTRY_REQUESTS: &[(&str, &str)] = &[
-    ("GET /script", "200 plain"),
-    ("GET /view", "200 found"),
-    ("GET /module", "200 /"),
-];
+const ENTRY_REQUESTS: &[(&str, &str)] =
+    &[("GET /script", "200 plain"), ("GET /view", "200 found"), ("GET /module", "200 /")];
 
 #[tokio::test]
 async fn functions_are_written_in_many_ways() {
