@@ -67,3 +67,33 @@ async fn a_new_table_is_served_without_a_restart() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_database_configures_the_data_api() {
+    let project = Project::empty();
+    project.write(
+        "supabase/migrations/20260101000000_settings.sql",
+        "create schema personal;
+         create table personal.note (id int primary key);
+         insert into personal.note values (1), (2), (3);
+         grant usage on schema personal to anon;
+         grant select on personal.note to anon;
+         alter role authenticator set pgrst.db_schemas to 'public, personal';
+         alter role authenticator set pgrst.db_aggregates_enabled to 'true';
+         alter role authenticator set pgrst.db_max_rows to '3';
+         alter role authenticator in database postgres set pgrst.db_max_rows to '2';",
+    );
+    let app = project.start().await;
+    let notes = |query: &str| {
+        let call = app.anon("GET", &format!("/rest/v1/note?select={query}"));
+        call.header("accept-profile", "personal").send()
+    };
+    assert_eq!(notes("id.sum()").await.json(), json!([{ "sum": 6 }]));
+    assert_eq!(notes("id").await.json(), json!([{ "id": 1 }, { "id": 2 }]));
+    app.sql("alter role authenticator in database postgres reset pgrst.db_max_rows").await;
+    app.sql("notify pgrst, 'reload config'").await;
+    app.until("the settings are read again", || async {
+        notes("id").await.json() == json!([{ "id": 1 }, { "id": 2 }, { "id": 3 }])
+    })
+    .await;
+}

@@ -87,14 +87,22 @@ pub(super) fn rest() -> Target {
     Target::builtin(FunctionSlug::parse("rest").expect("a valid slug"))
 }
 
+/// Whether a variable of the host's is a setting of the data API, and none of PostgREST's secrets.
+fn is_of_rest(name: &str) -> bool {
+    const SECRET: [&str; 2] = ["PGRST_DB_URI", "PGRST_JWT_SECRET"];
+    name.starts_with("PGRST_") && !SECRET.contains(&name)
+}
+
 /// The data API is a function like any other; only where its code comes from differs.
 pub(super) fn publish_rest(pool: &Pool, project: &Project) {
     let api = &project.settings.api;
-    let environment = BTreeMap::from([
+    let mut environment = BTreeMap::from([
         ("PGRST_DB_SCHEMAS".into(), api.schemas.join(",")),
         ("PGRST_DB_EXTRA_SEARCH_PATH".into(), api.extra_search_path.join(",")),
         ("PGRST_DB_MAX_ROWS".into(), api.max_rows.to_string()),
     ]);
+    let own = process_variables();
+    environment.extend(own.into_iter().filter(|(name, _)| is_of_rest(name)));
     let function = Function {
         target: rest(),
         version: FunctionVersion::default(),
