@@ -41,6 +41,9 @@ pub(crate) enum Command {
     /// Look at webhooks in the inbox and deliver them again
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
+    /// Compile sources for the host that started this
+    #[command(hide = true)]
+    Compiler,
 }
 
 #[derive(Debug, Subcommand)]

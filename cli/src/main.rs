@@ -5,6 +5,7 @@ mod args;
 mod assemble;
 mod banner;
 mod commands;
+mod compiler;
 mod function_lines;
 mod kept_keys;
 mod keys;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::Functions(command) => functions(command),
         Command::Secrets(command) => commands::secrets::run(command),
+        Command::Compiler => isobase_deploy::serve_compiler().map_err(Into::into),
         Command::Webhooks(WebhooksCommand::List(arguments)) => commands::webhooks::list(&arguments),
         Command::Webhooks(WebhooksCommand::Show(arguments)) => commands::webhooks::show(&arguments),
         Command::Webhooks(WebhooksCommand::Replay(arguments)) => commands::webhooks::replay(&arguments),

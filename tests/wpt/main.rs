@@ -1,4 +1,4 @@
-//! The selection of the Web Platform Tests in `suite/`, unmodified: each file runs as a function, in an
+//! The selection of the Web Platform Tests in `vendor/`, unmodified: each file runs as a function, in an
 //! isolate of its own, on our engine. What is expected to fail is in `expectations/`, with the reason; a
 //! failure that is not on the list fails the run, and so does a test that is on it and passes.
 //!

@@ -52,7 +52,7 @@ async fn respond(
     if let Some(answered) = answer(&path, &asked, &stash).await {
         return Ok(answered);
     }
-    let file = suite().join("suite").join(&path);
+    let file = suite().join("vendor").join(&path);
     let Ok(content) = std::fs::read(&file) else { return Ok(plain(StatusCode::NOT_FOUND, "")) };
     let is_template = path.contains(".sub.") || asked.parameter("pipe").is_some_and(|pipe| pipe == "sub");
     let header = |name: &str| asked.header(name).unwrap_or_default().to_owned();

@@ -11,7 +11,6 @@ use isobase_base::{
     Body, Capabilities, Client, Context, FunctionSlug, Grant, Principal, RequestId, Target, TraceContext,
 };
 use isobase_engine::{Artifact, Code, Engine, Function, FunctionVersion, Limits, Module, Program};
-use isobase_http::Network;
 use isobase_v8::{V8Config, V8Engine};
 
 use crate::test_file::TestFile;
@@ -69,18 +68,8 @@ impl Outcome {
 fn engine() -> &'static Arc<V8Engine> {
     static ENGINE: OnceLock<Arc<V8Engine>> = OnceLock::new();
     ENGINE.get_or_init(|| {
-        V8Engine::new(V8Config {
-            cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
-            prewarmed: V8Config::PREWARMED,
-            database: None,
-            queues: None,
-            storage: None,
-            network: Network::default(),
-            realtime: None,
-            inspector: None,
-            observer: Default::default(),
-        })
-        .expect("the engine starts")
+        let config = V8Config::new(PathBuf::from(env!("CARGO_TARGET_TMPDIR")));
+        V8Engine::new(config).expect("the engine starts")
     })
 }
 

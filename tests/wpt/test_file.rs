@@ -35,7 +35,7 @@ struct Meta {
 
 /// The `.any.js` files below `area`, each once for each of its variants, in order.
 pub(crate) fn files_of(area: &str) -> Vec<TestFile> {
-    let root = suite().join("suite");
+    let root = suite().join("vendor");
     let mut paths = Vec::new();
     collect(&root.join(area), &mut paths);
     paths.sort();
@@ -152,6 +152,6 @@ fn is_strict(script: &str) -> bool {
 }
 
 fn read(path: &str) -> String {
-    let path = suite().join("suite").join(path);
+    let path = suite().join("vendor").join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -42,7 +42,7 @@ use self::triggers::{Foundation, Triggers};
 use crate::args::StartArguments;
 use crate::keys::{Mode, ProjectKeys};
 use crate::run_state::RunState;
-use crate::{BadConfig, sdk, webhooks};
+use crate::{BadConfig, compiler, sdk, webhooks};
 
 /// Everything that runs, in the order it is taken down.
 pub(crate) struct Host {
@@ -222,6 +222,7 @@ fn releases_config(
             Mode::Production => Precedence::Deployed,
         },
         packages,
+        compiler: compiler::processes(),
         check_triggers: live::check,
     }
 }
@@ -243,6 +244,7 @@ async fn open_sources(
     sources.no_verify_jwt = arguments.no_verify_jwt;
     sources.env_file = arguments.env_file;
     sources.packages = Some(packages);
+    sources.compiler = compiler::processes();
     Ok(Some(Sources::open(sources, publish).await?))
 }
 

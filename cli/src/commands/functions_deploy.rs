@@ -11,7 +11,7 @@ use isobase_deploy::{WasmBuild, deployable, form, gather};
 use crate::args::DeployArguments;
 use crate::remote::{Remote, block_on};
 use crate::terminal::TerminalProgress;
-use crate::{BadConfig, sdk};
+use crate::{BadConfig, compiler, sdk};
 
 pub(crate) fn run(arguments: &DeployArguments) -> anyhow::Result<()> {
     block_on(deploy(arguments))
@@ -37,10 +37,12 @@ async fn deploy(arguments: &DeployArguments) -> anyhow::Result<()> {
     sdk::unpack(workdir)?;
     let build =
         WasmBuild { cargo: "cargo".into(), target_folder: state_folder(&project.root).join("wasm-target") };
+    let compiler = compiler::processes();
     let progress = TerminalProgress::new();
     for slug in &slugs {
         progress.step(&format!("Building {slug}"));
-        let mut gathered = gather(&project, slug, &build).await.with_context(|| not_deployed(slug))?;
+        let mut gathered =
+            gather(&project, slug, &build, &compiler).await.with_context(|| not_deployed(slug))?;
         gathered.manifest.verify_jwt &= !arguments.no_verify_jwt;
         let bytes: usize = gathered.bundle.files.iter().map(|file| file.content.len()).sum();
         progress.step(&format!(

@@ -14,6 +14,7 @@
 //! ```
 
 mod body;
+pub mod code_frame;
 mod context;
 mod egress;
 mod environments;
@@ -33,6 +34,7 @@ mod switchboard;
 pub mod task;
 mod trace;
 mod verifier;
+pub mod websocket;
 
 pub use body::{Body, BodyError, Upgrade, UpgradedIo};
 pub use context::{Client, Context};

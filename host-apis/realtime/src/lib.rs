@@ -29,7 +29,6 @@
 mod broadcaster;
 mod frame;
 pub mod hand_out;
-mod handshake;
 mod hub;
 mod message;
 mod outbox;

@@ -7,12 +7,12 @@ use futures::future::BoxFuture;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
 use isobase_base::task::{self, TaskKind};
+use isobase_base::websocket::{self, NoHandshake};
 use isobase_base::{Body, Context, Credential, Failure, Principal, Service, Upgrade, Verifier};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::Hub;
-use crate::handshake::{self, NoHandshake};
 use crate::protocol::Version;
 use crate::rest;
 use crate::session::Session;
@@ -57,8 +57,8 @@ impl Realtime {
         let Some(version) = Version::parse(version.as_deref()) else {
             return told(StatusCode::BAD_REQUEST, "This server speaks vsn 1.0.0 and 2.0.0");
         };
-        let response = match handshake::accept(request.headers()) {
-            Ok(response) => response,
+        let response = match websocket::accept(request.headers()) {
+            Ok(response) => response.map(|()| Body::Empty),
             Err(NoHandshake::Plain) => {
                 return told(StatusCode::UPGRADE_REQUIRED, "This is the address of a WebSocket")
                     .with(UPGRADE, HeaderValue::from_static("websocket"));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use isobase_engine::{Artifact, Reuse};
 
+use crate::compiler::Compiler;
 use crate::fault::SourceFault;
 use crate::graph::Loader;
 use crate::import_map::ImportMap;
@@ -41,6 +42,7 @@ pub(crate) fn compile(
     manifest: &Manifest,
     builds: &Path,
     supply: &Supply,
+    compiler: Compiler,
 ) -> Result<Compiled, SourceFault> {
     let entrypoint = bundle.file(&manifest.entrypoint_path).ok_or_else(|| {
         let sent: Vec<_> = bundle.files.iter().take(10).map(|file| file.path.as_str()).collect();
@@ -59,7 +61,7 @@ pub(crate) fn compile(
     let root = folder.path().canonicalize().unwrap_or_else(|_| folder.path().to_owned());
     let entry = root.join(&entrypoint.path);
     let folders = Folders { functions: functions_folder(&entry, &root), project: root.clone() };
-    let work = AssertUnwindSafe(|| load(&entry, manifest, &folders, supply));
+    let work = AssertUnwindSafe(|| load(&entry, manifest, &folders, supply, compiler));
     // The compiler is large and its input is anybody's: a panic of it fails one deploy.
     catch_unwind(work).unwrap_or_else(|panic| Err(crashed(&*panic)))
 }
@@ -69,12 +71,13 @@ fn load(
     manifest: &Manifest,
     folders: &Folders,
     supply: &Supply,
+    compiler: Compiler,
 ) -> Result<Compiled, SourceFault> {
     let named = manifest.import_map_path.as_deref().filter(|path| !path.is_empty());
     let named = named.and_then(crate::store::relative).map(|path| folders.project.join(path));
     let import_map = named.as_deref();
     let source = ScriptSource { entry, import_map, static_files: &manifest.static_patterns, folders };
-    load_script(source, &mut Probes::default(), &mut Scripts::default(), supply)
+    load_script(source, &mut Probes::default(), &mut Scripts::new(compiler), supply)
 }
 
 /// The program of the function that begins at `entry`, with the import map that is named or found.

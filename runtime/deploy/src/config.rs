@@ -8,6 +8,8 @@ use isobase_base::project::{Project, state_folder};
 use isobase_engine::Limits;
 use isobase_packages::Packages;
 
+use crate::Compiler;
+
 /// How to serve a project's functions from their sources.
 #[derive(Clone)]
 pub struct SourcesConfig {
@@ -24,6 +26,8 @@ pub struct SourcesConfig {
     /// Limits of functions that set none themselves.
     pub limits: Limits,
     pub wasm_build: WasmBuild,
+    /// Who reads the sources.
+    pub compiler: Compiler,
     /// Where packages come from; without it, importing one is a fault.
     pub packages: Option<Packages>,
     /// Which versions were chosen, by function: a save must not choose anew.
@@ -56,6 +60,7 @@ impl SourcesConfig {
                 cargo: "cargo".into(),
                 target_folder: state_folder(&project.root).join("wasm-target"),
             },
+            compiler: Compiler::here(),
             packages: None,
             locks_folder: state_folder(&project.root).join("packages"),
             watch: true,

@@ -3,11 +3,13 @@
 
 use std::fmt;
 
+use isobase_base::code_frame::{LINE_CHARS_MAX, LINES_AROUND, Spot, code_frame, cut_line};
 use isobase_base::{Failure, FailureKind};
 use isobase_packages::PackagesError;
+use serde::{Deserialize, Serialize};
 
 /// A source that does not build.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SourceFault {
     pub(crate) message: String,
     pub(crate) at: Option<Position>,
@@ -20,7 +22,7 @@ pub(crate) struct SourceFault {
 }
 
 /// A place in a source file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// As shown to people: relative to the project.
     pub(crate) file: String,
@@ -36,11 +38,6 @@ pub(crate) struct Position {
     /// How many characters are marked; at least one.
     pub(crate) width: usize,
 }
-
-/// Longer source lines are cut: generated files have lines of megabytes.
-const LINE_CHARS_MAX: usize = 160;
-/// Lines shown on each side of the faulty one.
-const LINES_AROUND: usize = 2;
 
 impl SourceFault {
     pub(crate) fn new(message: impl Into<String>) -> Self {
@@ -86,31 +83,15 @@ impl Position {
     }
 
     /// The lines as compilers show them.
-    fn write_frame(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gutter = (self.line + self.after.len()).to_string().len();
-        let line_of = |number: usize, text: &str| {
-            let line = format!("\n{number:gutter$} | {text}");
-            line.trim_end_matches(' ').to_owned()
-        };
-        let first = self.line - self.before.len();
-        for (at, text) in self.before.iter().chain([&self.text]).enumerate() {
-            formatter.write_str(&line_of(first + at, text))?;
-        }
-        // Tabs stay tabs, so that the mark stands under its spot.
-        let lead = self.text.chars().take(self.column - 1);
-        let lead: String = lead.map(|char| if char == '\t' { '\t' } else { ' ' }).collect();
-        write!(formatter, "\n{:gutter$} | {lead}{}", "", "^".repeat(self.width))?;
-        for (at, text) in self.after.iter().enumerate() {
-            formatter.write_str(&line_of(self.line + 1 + at, text))?;
-        }
-        Ok(())
+    fn frame(&self) -> String {
+        let lines: Vec<&String> = self.before.iter().chain([&self.text]).chain(&self.after).collect();
+        let spot = Spot { line: self.line, column: self.column, width: self.width };
+        code_frame(self.line - self.before.len(), &lines, spot)
     }
 }
 
-/// As much of a line as is shown.
 fn shown(line: &str) -> String {
-    let end = line.char_indices().nth(LINE_CHARS_MAX).map_or(line.len(), |(at, _)| at);
-    line[..end].trim_end().to_owned()
+    cut_line(line).to_owned()
 }
 
 fn floor_char(text: &str, at: usize) -> usize {
@@ -127,7 +108,7 @@ impl fmt::Display for SourceFault {
         if let Some(at) = &self.at {
             write!(formatter, "\n  at {}:{}:{}", at.file, at.line, at.column)?;
             if at.column + at.width <= LINE_CHARS_MAX {
-                at.write_frame(formatter)?;
+                formatter.write_str(&at.frame())?;
             }
         }
         for file in self.chain.iter().rev() {

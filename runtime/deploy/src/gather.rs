@@ -16,7 +16,7 @@ use crate::static_files::static_files;
 use crate::store::{Bundle, BundleError, Manifest};
 use crate::supply::Supply;
 use crate::transpile::Scripts;
-use crate::{WasmBuild, rust_crate};
+use crate::{Compiler, WasmBuild, rust_crate};
 
 /// A function, ready to be sent.
 #[derive(Clone, Debug)]
@@ -67,10 +67,11 @@ pub async fn gather(
     project: &Project,
     slug: &FunctionSlug,
     build: &WasmBuild,
+    compiler: &Compiler,
 ) -> Result<Gathered, GatherError> {
     let triggers = project.settings.triggers().remove(slug).unwrap_or_default();
     triggers.check(slug).map_err(|problem| GatherError::Triggers { slug: slug.clone(), problem })?;
-    let mut gathered = gather_files(project, slug, build).await?;
+    let mut gathered = gather_files(project, slug, build, compiler).await?;
     gathered.manifest.triggers = Some(triggers);
     Ok(gathered)
 }
@@ -79,6 +80,7 @@ async fn gather_files(
     project: &Project,
     slug: &FunctionSlug,
     build: &WasmBuild,
+    compiler: &Compiler,
 ) -> Result<Gathered, GatherError> {
     let folders = folders(project);
     let settings = project.function(slug.as_str());
@@ -101,7 +103,7 @@ async fn gather_files(
             bundle.add(&path, component.into())?;
             Ok(Gathered { manifest: Manifest::of(&settings, path, None), bundle })
         }
-        Entry::Script(path) => gather_script(&path, &settings, project, &folders),
+        Entry::Script(path) => gather_script(&path, &settings, project, &folders, compiler),
     }
 }
 
@@ -110,6 +112,7 @@ fn gather_script(
     settings: &FunctionSettings,
     project: &Project,
     folders: &Folders,
+    compiler: &Compiler,
 ) -> Result<Gathered, GatherError> {
     let mut probes = Probes::default();
     let source = ScriptSource {
@@ -118,7 +121,7 @@ fn gather_script(
         static_files: &settings.static_files,
         folders,
     };
-    load_script(source, &mut probes, &mut Scripts::default(), &Supply::Server)?;
+    load_script(source, &mut probes, &mut Scripts::new(compiler.clone()), &Supply::Server)?;
     let mut files: Vec<PathBuf> = probes.found().map(Path::to_owned).collect();
     files.extend(static_files(&settings.static_files, folders)?);
     let mut bundle = Bundle::default();

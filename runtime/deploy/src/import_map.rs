@@ -9,12 +9,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use deno_ast::{
-    DecoratorsTranspileOption, JsxAutomaticOptions, JsxClassicOptions, JsxPrecompileOptions, JsxRuntime,
-};
 use isobase_base::limits::{PACKAGE_SETTINGS_BYTES_MAX, SOURCE_FILE_BYTES_MAX};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::compiler_options::CompilerOptions;
 use crate::fault::SourceFault;
 use crate::jsonc;
 use crate::probes::Probes;
@@ -30,22 +28,6 @@ pub(crate) struct ImportMap {
     /// `npm:name@range` by name: what the nearest `package.json` depends on.
     dependencies: BTreeMap<String, String>,
     pub(crate) compiler: CompilerOptions,
-}
-
-/// `compilerOptions` of `deno.json`.
-#[derive(Default)]
-pub(crate) struct CompilerOptions {
-    pub(crate) jsx: JsxRuntime,
-    pub(crate) decorators: Decorators,
-}
-
-#[derive(Clone, Copy, Default)]
-pub(crate) enum Decorators {
-    /// TC39's, Deno's default.
-    #[default]
-    Standard,
-    /// TypeScript's `experimentalDecorators`.
-    TypeScript { metadata: bool },
 }
 
 struct Entry {
@@ -260,44 +242,6 @@ fn dependencies(
         }
     }
     Ok(found)
-}
-
-impl CompilerOptions {
-    fn read(options: &Map<String, Value>) -> Self {
-        let text = |key: &str| options.get(key).and_then(Value::as_str).map(str::to_owned);
-        let flag = |key: &str| options.get(key).and_then(Value::as_bool).unwrap_or(false);
-        let automatic = JsxAutomaticOptions { development: false, import_source: text("jsxImportSource") };
-        let jsx = match text("jsx").as_deref() {
-            Some("react-jsx" | "react-jsxdev") => JsxRuntime::Automatic(automatic),
-            Some("precompile") => JsxRuntime::Precompile(JsxPrecompileOptions {
-                automatic,
-                skip_elements: None,
-                dynamic_props: None,
-            }),
-            _ => {
-                let default = JsxClassicOptions::default();
-                JsxRuntime::Classic(JsxClassicOptions {
-                    factory: text("jsxFactory").unwrap_or(default.factory),
-                    fragment_factory: text("jsxFragmentFactory").unwrap_or(default.fragment_factory),
-                })
-            }
-        };
-        let decorators = if flag("experimentalDecorators") {
-            Decorators::TypeScript { metadata: flag("emitDecoratorMetadata") }
-        } else {
-            Decorators::Standard
-        };
-        Self { jsx, decorators }
-    }
-}
-
-impl From<Decorators> for DecoratorsTranspileOption {
-    fn from(decorators: Decorators) -> Self {
-        match decorators {
-            Decorators::Standard => Self::Ecma,
-            Decorators::TypeScript { metadata } => Self::LegacyTypeScript { emit_metadata: metadata },
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use deno_ast::swc::ast::{
 use deno_ast::swc::common::Span;
 use deno_ast::swc::ecma_visit::{Visit, VisitWith};
 use deno_ast::{ParsedSource, ProgramRef, StartSourcePos};
+use serde::{Deserialize, Serialize};
 
 /// One import, as written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Import {
     pub(crate) specifier: String,
     pub(crate) kind: ImportKind,
@@ -27,7 +28,7 @@ pub(crate) struct Import {
     pub(crate) guarded: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ImportKind {
     /// Loaded before the module runs: what it names must exist.
     Static,

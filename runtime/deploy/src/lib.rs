@@ -6,7 +6,8 @@
 //! - `discovery.rs` finds the entrypoint: a script, a WASM component, or a Rust crate;
 //! - `graph/` loads a script and what it imports, with `resolve.rs` and `import_map.rs` saying
 //!   what a specifier means and `transpile.rs` turning TypeScript into JavaScript; `supply.rs` says where
-//!   packages come from, `package_script.rs` reads their modules;
+//!   packages come from, `package_script.rs` reads their modules; `compiler/` does all of this that takes
+//!   a parser, in processes of its own;
 //! - `rust_crate.rs` has cargo build a crate to a component, without holding up anything else;
 //! - `probes.rs` remembers every file looked at, existing or not, so that `watcher.rs` rebuilds
 //!   exactly the functions that a change concerns.
@@ -32,6 +33,8 @@
 //! ```
 
 mod compile;
+mod compiler;
+mod compiler_options;
 mod config;
 mod discovery;
 mod fault;
@@ -58,6 +61,7 @@ mod watcher;
 mod workshop;
 mod workspace;
 
+pub use compiler::{Compiler, serve as serve_compiler};
 pub use config::{SourcesConfig, SourcesError, WasmBuild};
 pub use form::form;
 pub use gather::{GatherError, Gathered, deployable, gather};

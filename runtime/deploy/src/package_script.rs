@@ -10,16 +10,19 @@ use deno_ast::MediaType;
 use isobase_base::limits::PACKAGE_READ_BYTES_MAX;
 use isobase_packages::ModuleKind;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
+use crate::compiler::Compiler;
+use crate::compiler_options::CompilerOptions;
 use crate::fault::{Position, SourceFault};
-use crate::import_map::CompilerOptions;
 use crate::imports::{Import, ImportKind, all_imports};
 use crate::plain_text::with_plain_comments;
 use crate::transpile::{
-    CommonExports, Scripts, Source, common_exports, parse, parse_any, without_attributes,
+    CommonExports, Source, common_exports, compile, parse, parse_any, without_attributes,
 };
 
 /// A module of a package.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct PackageScript {
     pub(crate) text: Arc<str>,
     pub(crate) imports: Vec<Import>,
@@ -29,7 +32,7 @@ pub(crate) struct PackageScript {
 }
 
 /// What a module may read from beside its code.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reads {
     /// It knows where it lies.
     pub(crate) files: bool,
@@ -40,6 +43,7 @@ pub(crate) struct Reads {
 /// Modules of packages by path. Clones share what they know.
 #[derive(Clone, Default)]
 pub(crate) struct PackageScripts {
+    compiler: Compiler,
     known: Arc<Mutex<Known>>,
 }
 
@@ -54,6 +58,10 @@ const PLACE_WORDS: [&str; 5] =
     ["__dirname", "__filename", "import.meta.url", "import.meta.dirname", "import.meta.filename"];
 
 impl PackageScripts {
+    pub(crate) fn new(compiler: Compiler) -> Self {
+        Self { compiler, known: Arc::default() }
+    }
+
     /// The module at `path`, called `specifier` in the isolate and `shown` by people. `kind` is what its
     /// `package.json` says of `.js` files.
     pub(crate) fn get(
@@ -69,7 +77,7 @@ impl PackageScripts {
         let bytes = std::fs::read(path).map_err(|error| SourceFault::new(format!("{shown}: {error}")))?;
         let text = String::from_utf8_lossy(&bytes);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let script = Arc::new(read(path, specifier, shown, text.into(), kind)?);
+        let script = Arc::new(self.compiler.package(path, specifier, shown, &text.into(), kind)?);
         let mut known = self.known.lock();
         known.bytes += script.text.len();
         if known.bytes > PACKAGE_READ_BYTES_MAX {
@@ -80,15 +88,16 @@ impl PackageScripts {
     }
 }
 
-fn read(
+/// Reads one.
+pub(crate) fn read(
     path: &Path,
     specifier: &str,
     shown: &str,
-    text: Arc<str>,
+    text: &Arc<str>,
     kind: Option<ModuleKind>,
 ) -> Result<PackageScript, SourceFault> {
     let media_type = MediaType::from_path(path);
-    let fault = |error: deno_ast::ParseDiagnostic| crate::transpile::syntax_fault(shown, &text, &error);
+    let fault = |error: deno_ast::ParseDiagnostic| crate::transpile::syntax_fault(shown, text, &error);
     let is_typed = matches!(
         media_type,
         MediaType::TypeScript | MediaType::Mts | MediaType::Cts | MediaType::Tsx | MediaType::Jsx
@@ -102,10 +111,10 @@ fn read(
         _ => kind,
     };
     let parsed = match kind {
-        Some(ModuleKind::Module) => parse(specifier, Arc::clone(&text), MediaType::Mjs),
+        Some(ModuleKind::Module) => parse(specifier, Arc::clone(text), MediaType::Mjs),
         // `Cjs` allows what scripts may do; what neither is one nor the other is found out by parsing.
-        Some(ModuleKind::CommonJs) => parse_any(specifier, Arc::clone(&text), MediaType::Cjs),
-        None => parse_any(specifier, Arc::clone(&text), MediaType::JavaScript),
+        Some(ModuleKind::CommonJs) => parse_any(specifier, Arc::clone(text), MediaType::Cjs),
+        None => parse_any(specifier, Arc::clone(text), MediaType::JavaScript),
     };
     let parsed = parsed.map_err(fault)?;
     let is_common = match kind {
@@ -116,7 +125,7 @@ fn read(
     let found = all_imports(&parsed);
     let common = is_common.then(|| common_exports(&parsed));
     let mut imports = found.imports;
-    let text = with_plain_comments(&parsed, text, &mut imports);
+    let text = with_plain_comments(&parsed, Arc::clone(text), &mut imports);
     drop(parsed);
     let reads = reads(&text, found.computed);
     if !is_common && !text.contains("createRequire") {
@@ -132,10 +141,10 @@ fn typed(
     media_type: MediaType,
     specifier: &str,
     shown: &str,
-    text: Arc<str>,
+    text: &Arc<str>,
 ) -> Result<PackageScript, SourceFault> {
-    let source = Source { path, media_type, specifier, shown, text: Arc::clone(&text) };
-    let script = Scripts::default().compile(source, &CompilerOptions::default())?;
+    let source = Source { path, media_type, specifier, shown, text: Arc::clone(text) };
+    let script = compile(&source, &CompilerOptions::default())?;
     let imports = script.imports.iter().map(|import| Import {
         specifier: import.specifier.clone(),
         kind: import.kind,

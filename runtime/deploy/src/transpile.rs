@@ -12,11 +12,15 @@ use deno_ast::{
 };
 use isobase_base::limits::SOURCE_MODULES_MAX;
 
+use serde::{Deserialize, Serialize};
+
+use crate::compiler::Compiler;
+use crate::compiler_options::CompilerOptions;
 use crate::fault::{Position, SourceFault};
-use crate::import_map::CompilerOptions;
 use crate::imports::{Import, ImportKind, all_imports, imports};
 
 /// A module ready for the engine, its imports not yet resolved.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Script {
     pub(crate) code: Arc<str>,
     pub(crate) source_map: Option<Arc<[u8]>>,
@@ -26,7 +30,7 @@ pub(crate) struct Script {
 }
 
 /// What others find in a CommonJS module, as far as reading it tells.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CommonExports {
     pub(crate) names: Vec<String>,
     /// Specifiers of modules whose names it hands on.
@@ -34,7 +38,7 @@ pub(crate) struct CommonExports {
 }
 
 /// An import that is left after types are gone.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ScriptImport {
     pub(crate) specifier: String,
     pub(crate) kind: ImportKind,
@@ -49,6 +53,7 @@ pub(crate) struct ScriptImport {
 /// Compiled files, so that a save compiles only what was saved. One entry per file and options.
 #[derive(Default)]
 pub(crate) struct Scripts {
+    compiler: Compiler,
     by_file: HashMap<(PathBuf, u64), (Arc<str>, Arc<Script>)>,
 }
 
@@ -65,16 +70,15 @@ pub(crate) struct Source<'a> {
 }
 
 impl Scripts {
+    pub(crate) fn new(compiler: Compiler) -> Self {
+        Self { compiler, by_file: HashMap::new() }
+    }
+
     pub(crate) fn compile(
         &mut self,
         source: Source<'_>,
         options: &CompilerOptions,
     ) -> Result<Arc<Script>, SourceFault> {
-        let options = TranspileOptions {
-            decorators: options.decorators.into(),
-            jsx: Some(options.jsx.clone()),
-            ..TranspileOptions::default()
-        };
         let mut hasher = DefaultHasher::new();
         options.hash(&mut hasher);
         source.media_type.as_ts_extension().hash(&mut hasher);
@@ -84,30 +88,35 @@ impl Scripts {
         {
             return Ok(Arc::clone(script));
         }
-        let text = Arc::clone(&source.text);
-        let script = Arc::new(compile(source, &options)?);
+        let script = Arc::new(self.compiler.own(&source, options)?);
         if self.by_file.len() >= SOURCE_MODULES_MAX {
             self.by_file.clear();
         }
-        self.by_file.insert(key, (text, Arc::clone(&script)));
+        self.by_file.insert(key, (source.text, Arc::clone(&script)));
         Ok(script)
     }
 }
 
-fn compile(source: Source<'_>, options: &TranspileOptions) -> Result<Script, SourceFault> {
+/// Reads and compiles one file.
+pub(crate) fn compile(source: &Source<'_>, options: &CompilerOptions) -> Result<Script, SourceFault> {
+    let options = TranspileOptions {
+        decorators: options.decorators.into(),
+        jsx: Some((&options.jsx).into()),
+        ..TranspileOptions::default()
+    };
     if matches!(source.media_type, MediaType::Cjs | MediaType::Cts) {
-        return compile_common(source, options);
+        return compile_common(source, &options);
     }
     let Source { media_type, specifier, shown, text, .. } = source;
-    let parsed = parse(specifier, Arc::clone(&text), media_type)
-        .map_err(|error| syntax_fault(shown, &text, &error))?;
+    let parsed =
+        parse(specifier, Arc::clone(text), *media_type).map_err(|error| syntax_fault(shown, text, &error))?;
     let written = imports(&parsed);
     if matches!(media_type, MediaType::JavaScript | MediaType::Mjs) {
-        let code = without_attributes(&text, &written);
-        let imports = kept(&written, &written, shown, &text);
+        let code = without_attributes(text, &written);
+        let imports = kept(&written, &written, shown, text);
         return Ok(Script { code, source_map: None, imports, common: None });
     }
-    let (code, source_map) = emitted(parsed, options, shown, &text)?;
+    let (code, source_map) = emitted(parsed, &options, shown, text)?;
     // Types are gone only now, so what is imported is read from the result.
     let result = parse(specifier, Arc::clone(&code), MediaType::JavaScript)
         .map_err(|error| SourceFault::new(format!("{shown}: the compiled code does not parse: {error}")))?;
@@ -115,20 +124,20 @@ fn compile(source: Source<'_>, options: &TranspileOptions) -> Result<Script, Sou
     Ok(Script {
         code: without_attributes(&code, &left),
         source_map,
-        imports: kept(&left, &written, shown, &text),
+        imports: kept(&left, &written, shown, text),
         common: None,
     })
 }
 
 /// CommonJS: `.cjs`, `.cts`, and `.js` where a `package.json` says so.
-fn compile_common(source: Source<'_>, options: &TranspileOptions) -> Result<Script, SourceFault> {
+fn compile_common(source: &Source<'_>, options: &TranspileOptions) -> Result<Script, SourceFault> {
     let Source { media_type, specifier, shown, text, .. } = source;
-    let fault = |error: ParseDiagnostic| syntax_fault(shown, &text, &error);
-    let (code, source_map) = if media_type == MediaType::Cts {
-        let parsed = parse(specifier, Arc::clone(&text), media_type).map_err(fault)?;
-        emitted(parsed, options, shown, &text)?
+    let fault = |error: ParseDiagnostic| syntax_fault(shown, text, &error);
+    let (code, source_map) = if *media_type == MediaType::Cts {
+        let parsed = parse(specifier, Arc::clone(text), *media_type).map_err(fault)?;
+        emitted(parsed, options, shown, text)?
     } else {
-        (Arc::clone(&text), None)
+        (Arc::clone(text), None)
     };
     let parsed = parse_any(specifier, Arc::clone(&code), MediaType::Cjs).map_err(fault)?;
     let left = all_imports(&parsed).imports;

@@ -79,7 +79,8 @@ impl Workshop {
             functions: absolute(&config.functions_folder),
         };
         let environment = functions_environment(&config)?;
-        let (scripts, package_scripts, known, versions) = Default::default();
+        let compiler = config.compiler.clone();
+        let (known, versions) = Default::default();
         Ok(Self {
             config,
             folders,
@@ -87,8 +88,8 @@ impl Workshop {
             crates,
             watcher,
             environment,
-            scripts,
-            package_scripts,
+            scripts: Scripts::new(compiler.clone()),
+            package_scripts: PackageScripts::new(compiler),
             known,
             versions,
             status,

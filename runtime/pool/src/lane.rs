@@ -165,6 +165,11 @@ impl Lane {
         self.state.lock().seats.idle().collect()
     }
 
+    /// Since when the one that is idle longest is.
+    pub(crate) fn idle_longest(&self) -> Option<Instant> {
+        self.state.lock().seats.idle().map(|(since, _)| since).min()
+    }
+
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.state.lock().seats.memory_bytes()
     }

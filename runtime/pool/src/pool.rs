@@ -160,8 +160,7 @@ impl Host {
 
     /// Retires the worker that is idle longest over all functions, if any is.
     pub(crate) fn evict_idle(&self) {
-        let idle_longest = |lane: &Arc<Lane>| lane.idle().into_iter().map(|(since, _)| since).min();
-        let longest = self.lanes().into_iter().filter_map(|lane| Some((idle_longest(&lane)?, lane)));
+        let longest = self.lanes().into_iter().filter_map(|lane| Some((lane.idle_longest()?, lane)));
         if let Some((since, lane)) = longest.min_by_key(|(since, _)| *since) {
             lane.sweep(Some(since));
         }

@@ -133,7 +133,7 @@ function trimNewline(text) {
 function configure(environment, mainModule, needsNode, isInspected) {
   setEnvironment(environment);
   Deno.mainModule = mainModule;
-  internals.__nodeBootstrapArgs = {
+  const args = {
     __proto__: null,
     argv0: "isobase",
     denoArgs: Deno.args,
@@ -142,9 +142,12 @@ function configure(environment, mainModule, needsNode, isInspected) {
     runningOnMainThread: true,
     usesLocalNodeModulesDir: false,
   };
+  internals.__nodeBootstrapArgs = args;
   if (needsNode) core.defineGlobalProperties(globalThis, nodeGlobals);
   // In the image, where it was evaluated before there was a process to tell of.
-  internals.__bootstrapNodeProcess?.("isobase", Deno.args, version, environment.NODE_DEBUG ?? "", false, true);
+  internals.__bootstrapNodeProcess?.(
+    args.argv0, args.denoArgs, args.denoVersion, args.nodeDebug ?? "", false, args.runningOnMainThread,
+  );
   if (isInspected) tellDebuggers(globalThis.console);
 }
 

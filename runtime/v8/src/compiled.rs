@@ -66,7 +66,12 @@ struct Modules {
     /// By the address of the text, which is not used again as long as it is referred to.
     entries: HashMap<usize, (Weak<str>, Arc<[u8]>)>,
     bytes: usize,
+    /// With so many entries it is time to forget those whose text nobody has any more.
+    crowd: usize,
 }
+
+/// Fewer entries are no crowd.
+const CROWD_MIN: usize = 256;
 
 impl CompiledModules {
     pub(crate) fn of_process() -> &'static Self {
@@ -80,15 +85,24 @@ impl CompiledModules {
 
     pub(crate) fn keep(&self, text: &Arc<str>, code: &[u8]) {
         let mut modules = self.0.lock();
-        if modules.bytes + code.len() > limits::V8_MODULE_CODE_BYTES_MAX {
-            modules.entries.retain(|_, (text, _)| text.strong_count() > 0);
-            modules.bytes = modules.entries.values().map(|(_, code)| code.len()).sum();
+        let is_crowd = modules.entries.len() >= modules.crowd;
+        if is_crowd || modules.bytes + code.len() > limits::V8_MODULE_CODE_BYTES_MAX {
+            modules.forget_gone();
         }
         let bytes = modules.bytes + code.len();
         if bytes <= limits::V8_MODULE_CODE_BYTES_MAX {
             let before = modules.entries.insert(address(text), (Arc::downgrade(text), code.into()));
             modules.bytes = bytes - before.map_or(0, |(_, code)| code.len());
         }
+    }
+}
+
+impl Modules {
+    /// An entry holds the memory of its text until then.
+    fn forget_gone(&mut self) {
+        self.entries.retain(|_, (text, _)| text.strong_count() > 0);
+        self.bytes = self.entries.values().map(|(_, code)| code.len()).sum();
+        self.crowd = (self.entries.len() * 2).max(CROWD_MIN);
     }
 }
 
@@ -109,7 +123,7 @@ mod tests {
 
     use isobase_base::limits;
 
-    use super::CompiledModules;
+    use super::{CROWD_MIN, CompiledModules};
 
     #[test]
     fn code_belongs_to_one_text_in_memory() {
@@ -132,5 +146,14 @@ mod tests {
         drop(one);
         modules.keep(&three, b"code");
         assert!(modules.look_up(&two).is_some() && modules.look_up(&three).is_some());
+    }
+
+    #[test]
+    fn texts_that_are_gone_are_forgotten_before_they_are_many() {
+        let modules = CompiledModules::default();
+        for number in 0..10 * CROWD_MIN {
+            modules.keep(&number.to_string().into(), b"code");
+        }
+        assert!(modules.0.lock().entries.len() <= CROWD_MIN);
     }
 }

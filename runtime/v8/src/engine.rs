@@ -49,6 +49,21 @@ pub struct V8Config {
 impl V8Config {
     /// The usual number of isolates kept ready.
     pub const PREWARMED: usize = 2;
+
+    /// Of an engine whose functions have no host APIs and no debugger.
+    pub fn new(cache_dir: PathBuf) -> Self {
+        Self {
+            cache_dir,
+            prewarmed: Self::PREWARMED,
+            database: None,
+            queues: None,
+            realtime: None,
+            storage: None,
+            network: Network::default(),
+            inspector: None,
+            observer: Observer::default(),
+        }
+    }
 }
 
 /// Why the engine cannot start.

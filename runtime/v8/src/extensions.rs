@@ -110,45 +110,20 @@ pub(crate) fn for_listing() -> Vec<Extension> {
     for_isolate(&memory, &Disk::new(&memory))
 }
 
-/// The same, with no script at all.
-pub(crate) fn without_scripts() -> Vec<Extension> {
-    let mut extensions = for_listing();
-    for extension in &mut extensions {
-        extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);
-        extension.lazy_loaded_js_files = Cow::Borrowed(&[]);
-    }
-    extensions
-}
-
-/// For writing the snapshot with Node's modules: the same extensions, with the text of every script.
-pub(crate) fn for_snapshot_with_node(scripts: Scripts) -> Vec<Extension> {
-    let mut extensions = for_listing();
+/// For writing an image: the same extensions, with the texts in `scripts`. The image has what is evaluated
+/// for it.
+pub(crate) fn for_snapshot(scripts: Scripts) -> Vec<Extension> {
     let with_text = |files: &[ExtensionFileSource], table: Table| -> Cow<'static, [ExtensionFileSource]> {
         let texts = files.iter().filter_map(|file| {
-            let at = table.binary_search_by_key(&file.specifier, |(specifier, _)| specifier).ok()?;
-            let text = scripts::unwrapped(table[at].1);
+            let text = scripts::unwrapped(sources::find(table, file.specifier)?);
             Some(ExtensionFileSource::new_computed(file.specifier, Arc::from(text)))
         });
         texts.collect()
     };
+    let mut extensions = for_listing();
     for extension in &mut extensions {
         extension.lazy_loaded_js_files = with_text(&extension.lazy_loaded_js_files, scripts.classic);
         extension.lazy_loaded_esm_files = with_text(&extension.lazy_loaded_esm_files, scripts.modules);
-    }
-    extensions
-}
-
-/// For writing the snapshot: the same extensions, with the text of the scripts that are evaluated for it.
-/// Node's modules are not.
-pub(crate) fn for_snapshot() -> Vec<Extension> {
-    let mut extensions = for_listing();
-    for extension in &mut extensions {
-        extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);
-        let with_text = extension.lazy_loaded_js_files.iter().filter_map(|file| {
-            let text = sources::text(file.specifier)?;
-            Some(ExtensionFileSource::new_computed(file.specifier, Arc::from(text)))
-        });
-        extension.lazy_loaded_js_files = with_text.collect();
     }
     extensions
 }

@@ -16,17 +16,7 @@
 //! ```no_run
 //! use isobase_v8::{V8Config, V8Engine};
 //!
-//! let engine = V8Engine::new(V8Config {
-//!     cache_dir: ".isobase/cache".into(),
-//!     prewarmed: V8Config::PREWARMED,
-//!     database: None,
-//!     queues: None,
-//!     realtime: None,
-//!     storage: None,
-//!     network: Default::default(),
-//!     inspector: None,
-//!     observer: Default::default(),
-//! })?;
+//! let engine = V8Engine::new(V8Config::new(".isobase/cache".into()))?;
 //! # Ok::<(), isobase_v8::V8EngineError>(())
 //! ```
 

@@ -50,13 +50,28 @@ impl FunctionLoader {
         Some(with_source_map(text, &map, folders))
     }
 
+    fn source(&self, specifier: &ModuleSpecifier, wants_json: bool) -> Option<ModuleSource> {
+        let javascript = |text: String| (ModuleType::JavaScript, ModuleSourceCode::String(text.into()));
+        let (kind, code) = match self.modules.with(specifier.as_str(), |module| module.code.clone())? {
+            Code::Script(text) | Code::Json(text) if wants_json => {
+                (ModuleType::Json, ModuleSourceCode::String(text.into()))
+            }
+            Code::Script(_) => return self.script(specifier),
+            Code::CommonJs { exports, .. } => javascript(commonjs_facade(specifier.as_str(), &exports)),
+            Code::Json(text) => javascript(format!("export default {text};")),
+            Code::Wasm(bytes) => {
+                (ModuleType::Wasm, ModuleSourceCode::Bytes(bytes.to_vec().into_boxed_slice().into()))
+            }
+        };
+        Some(ModuleSource::new(kind, code, specifier, None))
+    }
+
     /// An ES module of the function, with what V8 has kept of it.
-    fn script(&self, specifier: &ModuleSpecifier) -> Result<ModuleSource, JsErrorBox> {
-        let missing = || JsErrorBox::type_error(format!("there is no module \"{specifier}\""));
-        let text = self.modules.text(specifier.as_str()).ok_or_else(missing)?;
+    fn script(&self, specifier: &ModuleSpecifier) -> Option<ModuleSource> {
+        let text = self.modules.text(specifier.as_str())?;
         if let Some(shown) = self.shown(specifier.as_str(), &text.shared) {
             let source = ModuleSourceCode::String(shown.into());
-            return Ok(ModuleSource::new(ModuleType::JavaScript, source, specifier, None));
+            return Some(ModuleSource::new(ModuleType::JavaScript, source, specifier, None));
         }
         let code = CompiledModules::of_process().look_up(&text.shared);
         let data = code.map(|code| Cow::Owned(code.to_vec()));
@@ -66,7 +81,7 @@ impl FunctionLoader {
         };
         let source = ModuleSourceCode::String(source);
         let compiled = SourceCodeCacheInfo { hash: 0, data };
-        Ok(ModuleSource::new(ModuleType::JavaScript, source, specifier, Some(compiled)))
+        Some(ModuleSource::new(ModuleType::JavaScript, source, specifier, Some(compiled)))
     }
 }
 
@@ -98,30 +113,9 @@ impl ModuleLoader for FunctionLoader {
         _referrer: Option<&ModuleLoadReferrer>,
         options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
-        let Some(code) = self.modules.with(specifier.as_str(), |module| module.code.clone()) else {
-            let text = format!("there is no module \"{specifier}\"");
-            return ModuleLoadResponse::Sync(Err(JsErrorBox::type_error(text)));
-        };
         let wants_json = matches!(options.requested_module_type, RequestedModuleType::Json);
-        let (kind, code) = match code {
-            Code::Script(text) | Code::Json(text) if wants_json => (ModuleType::Json, text.into()),
-            Code::Script(_) => return ModuleLoadResponse::Sync(self.script(specifier)),
-            Code::CommonJs { exports, .. } => {
-                (ModuleType::JavaScript, commonjs_facade(specifier.as_str(), &exports).into())
-            }
-            Code::Json(text) => (ModuleType::JavaScript, format!("export default {text};").into()),
-            Code::Wasm(bytes) => {
-                let code = ModuleSourceCode::Bytes(bytes.to_vec().into_boxed_slice().into());
-                return ModuleLoadResponse::Sync(Ok(ModuleSource::new(
-                    ModuleType::Wasm,
-                    code,
-                    specifier,
-                    None,
-                )));
-            }
-        };
-        let code = ModuleSourceCode::String(code);
-        ModuleLoadResponse::Sync(Ok(ModuleSource::new(kind, code, specifier, None)))
+        let missing = || JsErrorBox::type_error(format!("there is no module \"{specifier}\""));
+        ModuleLoadResponse::Sync(self.source(specifier, wants_json).ok_or_else(missing))
     }
 
     /// Of the platform's scripts; functions' modules come with theirs.

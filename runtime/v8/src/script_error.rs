@@ -5,13 +5,10 @@ use std::fmt::Write as _;
 
 use deno_core::error::{CoreError, CoreErrorKind, JsError};
 use deno_core::v8;
+use isobase_base::code_frame::{LINE_CHARS_MAX, LINES_AROUND, Spot, code_frame};
 
 /// Longest text kept of one error, in bytes; guests can throw megabytes.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
-/// Lines shown on each side of the offending one.
-const LINES_AROUND: usize = 2;
-/// Longer lines are cut.
-const LINE_CHARS_MAX: usize = 160;
 
 /// What `thrown` says, with its stack if it has one.
 pub(crate) fn describe<'s>(scope: &mut v8::PinScope<'s, '_>, thrown: v8::Local<'s, v8::Value>) -> String {
@@ -45,25 +42,12 @@ pub(crate) fn of_boot(error: &CoreError, line_of: impl Fn(&str, usize) -> Option
     }
 }
 
-/// Lines from one, columns likewise; as compilers show them. `None` where the line itself is not to be had,
-/// or too long to show.
+/// Lines from one, columns likewise. `None` where the line itself is not to be had, or too long to show.
 fn lines_around(line: usize, column: usize, line_of: impl Fn(usize) -> Option<String>) -> Option<String> {
     let first = line.saturating_sub(LINES_AROUND).max(1);
-    let lines = (first..=line + LINES_AROUND).map_while(|number| Some((number, line_of(number - 1)?)));
-    let lines: Vec<_> = lines.collect();
-    let gutter = lines.last()?.0.to_string().len();
-    let mut text = String::new();
-    for (number, code) in &lines {
-        let end = code.char_indices().nth(LINE_CHARS_MAX).map_or(code.len(), |(at, _)| at);
-        let row = format!("\n{number:gutter$} | {}", &code[..end]);
-        text.push_str(row.trim_end());
-        if *number == line {
-            let lead = code.chars().take(column - 1).map(|char| if char == '\t' { '\t' } else { ' ' });
-            // Writing to a string cannot fail.
-            let _ = write!(text, "\n{:gutter$} | {}^", "", lead.collect::<String>());
-        }
-    }
-    (column <= LINE_CHARS_MAX && lines.iter().any(|(number, _)| *number == line)).then_some(text)
+    let lines: Vec<String> = (first..=line + LINES_AROUND).map_while(|number| line_of(number - 1)).collect();
+    let is_there = first + lines.len() > line && column <= LINE_CHARS_MAX;
+    is_there.then(|| code_frame(first, &lines, Spot { line, column, width: 1 }))
 }
 
 fn of_script(error: &JsError) -> String {

@@ -67,8 +67,8 @@ const CHANGES: [(&str, &str, &str); 11] = [
 /// A table that is searched by specifier, sorted.
 pub(crate) type Table = &'static [(&'static str, &'static str)];
 
-/// All of them. They live as long as the process, since isolates refer to them.
-#[derive(Clone, Copy)]
+/// All of them, or none. They live as long as the process, since isolates refer to them.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Scripts {
     /// Scripts: functions of the runtime's internals that return what they provide.
     pub(crate) classic: Table,

@@ -12,9 +12,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::{
-    Extension, JsRuntime, JsRuntimeForSnapshot, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse,
-    ModuleLoader, ModuleResolveResponse, ModuleSpecifier, PollEventLoopOptions, ResolutionKind,
-    RuntimeOptions, SourceCodeCacheInfo, v8,
+    JsRuntime, JsRuntimeForSnapshot, ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader,
+    ModuleResolveResponse, ModuleSpecifier, PollEventLoopOptions, ResolutionKind, RuntimeOptions,
+    SourceCodeCacheInfo, v8,
 };
 use deno_error::JsErrorBox;
 
@@ -34,44 +34,34 @@ pub(crate) fn create(scripts: Scripts) -> Result<Snapshots, String> {
     let reactor = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let reactor = reactor.map_err(|error| error.to_string())?;
     let _entered = reactor.enter();
-    let options = RuntimeOptions { extensions: extensions::without_scripts(), ..Default::default() };
-    let base = runtime(options)?.snapshot();
+    let nothing = || extensions::for_snapshot(Scripts::default());
+    let base = runtime(RuntimeOptions { extensions: nothing(), ..Default::default() })?.snapshot();
     // V8 wants its image to last for ever, and this happens once per build.
     let base: &'static [u8] = Box::leak(base);
-    let web = evaluate(base, extensions::for_snapshot(), scripts.modules, "")?;
+    let web = evaluate(base, scripts, "")?;
     let web: &'static [u8] = Box::leak(web);
     let alive = JsRuntime::try_new(RuntimeOptions {
-        extensions: extensions::without_scripts(),
+        extensions: nothing(),
         startup_snapshot: Some(web),
         skip_op_registration: true,
         ..Default::default()
     });
     let alive = alive.map_err(|error| error.print_with_cause())?;
-    let node =
-        evaluate(base, extensions::for_snapshot_with_node(scripts), scripts.modules, sources::NODE_WARM)?;
+    let node = evaluate(base, scripts, sources::NODE_WARM)?;
     drop(alive);
     Ok(Snapshots { web: web.into(), node })
 }
 
 /// An image on top of `base`, after the bootstrap and the modules that `warm` imports.
-fn evaluate(
-    base: &'static [u8],
-    extensions: Vec<Extension>,
-    modules: Table,
-    warm: &'static str,
-) -> Result<Box<[u8]>, String> {
-    let startup_snapshot = Some(base);
-    let watching = Rc::new(Watching { modules, forgotten: RefCell::default() });
-    let module_loader: Option<Rc<dyn ModuleLoader>> = Some(watching.clone());
-    let skip_op_registration = true;
-    let options = RuntimeOptions {
-        extensions,
-        startup_snapshot,
-        module_loader,
-        skip_op_registration,
+fn evaluate(base: &'static [u8], scripts: Scripts, warm: &'static str) -> Result<Box<[u8]>, String> {
+    let watching = Rc::new(Watching { modules: scripts.modules, forgotten: RefCell::default() });
+    let mut runtime = runtime(RuntimeOptions {
+        extensions: extensions::for_snapshot(scripts),
+        startup_snapshot: Some(base),
+        module_loader: Some(watching.clone()),
+        skip_op_registration: true,
         ..Default::default()
-    };
-    let mut runtime = runtime(options)?;
+    })?;
     let ran = runtime.execute_script("ext:isobase_runtime/bootstrap.js", sources::BOOTSTRAP);
     ran.map_err(|error| error.to_string())?;
     import(&mut runtime, warm)?;
@@ -108,7 +98,7 @@ impl ModuleLoader for Watching {
 
     /// Asked for modules that `createLazyLoader` loads, and for scripts.
     fn get_code_cache(&self, specifier: &ModuleSpecifier, _source: &str) -> Option<SourceCodeCacheInfo> {
-        if self.modules.binary_search_by_key(&specifier.as_str(), |(name, _)| name).is_ok() {
+        if sources::find(self.modules, specifier.as_str()).is_some() {
             self.forgotten.borrow_mut().push(specifier.to_string());
         }
         None

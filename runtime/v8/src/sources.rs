@@ -47,7 +47,8 @@ pub(crate) fn node(path: &str) -> Option<&'static str> {
     find(NODE, path)
 }
 
-fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
+/// The text called `name` in a sorted table.
+pub(crate) fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
     let at = table.binary_search_by_key(&name, |(key, _)| key).ok()?;
     Some(table[at].1)
 }

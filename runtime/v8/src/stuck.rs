@@ -54,7 +54,7 @@ fn stay(lifeline: Lifeline) -> ! {
          next start; the lines above say where, please report them"
     );
     meter.forget();
-    status.is_stuck();
+    status.note_stuck();
     drop((status, alive, meter));
     loop {
         std::thread::park();

@@ -140,6 +140,13 @@ const ENTRIES: &[(&str, &str)] = &[
     ("script/main.js", "export default { fetch: () => new Response('plain') };"),
     ("view/index.tsx", "Deno.serve(() => new Response('found' as string));"),
     ("module/index.mjs", "import { sep } from 'node:path';\nDeno.serve(() => new Response(sep));"),
+    ("required/package.json", r#"{ "type": "commonjs" }"#),
+    (
+        "required/index.js",
+        "const { createServer } = require('node:http');\nconst { word } = require('./part');\n\
+         createServer((_, response) => response.end(word)).listen(3000);",
+    ),
+    ("required/part.js", "module.exports = { word: 'required' };"),
 ];
 
 const ENTRY_REQUESTS: &[(&str, &str)] =

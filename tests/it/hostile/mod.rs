@@ -10,6 +10,7 @@ mod memory;
 mod network;
 mod recursion;
 mod responses;
+mod sources;
 mod streams;
 
 use std::fmt::Write as _;

@@ -39,6 +39,15 @@ pub const SOURCE_CHANGES_MAX: usize = 1_024;
 /// Pause before a function is built again whose packages could not be fetched.
 pub const SOURCE_RETRY: Duration = Duration::from_secs(3);
 
+// ---- The compiler ----------------------------------------------------------------------------------
+
+/// Compiling one file; the largest that people have take a few seconds on a busy machine.
+pub const COMPILER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a compiler's process waits for more to do.
+pub const COMPILER_REST: Duration = Duration::from_secs(30);
+/// Stack that it may use, in bytes: about twenty thousand brackets in each other.
+pub const COMPILER_STACK_BYTES: usize = 64 * 1024 * 1024;
+
 // ---- Packages of npm -------------------------------------------------------------------------------
 
 /// What a registry says of one package, in bytes. The largest there are list thousands of versions.

@@ -1,7 +1,7 @@
 //! The function's own modules: files of the project, and modules behind URLs.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -215,6 +215,7 @@ impl Loader<'_> {
             }
             Resolved::Remote(url) => self.remote_meaning(url, import, number, work),
             Resolved::File(path) => {
+                let path = if import.kind == ImportKind::Require { self.required(path) } else { path };
                 let (format, suffix) = format_of(&path.to_string_lossy(), import)?;
                 let is_soft = import.kind == ImportKind::Dynamic || import.guarded;
                 if is_soft && !self.probes.is_file(&path) {
@@ -305,6 +306,16 @@ impl Loader<'_> {
         let specifier = url.to_string() + suffix;
         self.add(url.to_string(), Place::Remote(url), format, import, number, work);
         Ok(Some(specifier))
+    }
+
+    /// Node's rules for `require("./part")`: a name may lack its ending, or be that of a folder.
+    fn required(&mut self, path: PathBuf) -> PathBuf {
+        let candidates = ["", ".js", ".json", ".cjs", "/index.js", "/index.cjs"].map(|ending| {
+            let mut name = path.clone().into_os_string();
+            name.push(ending);
+            PathBuf::from(name)
+        });
+        candidates.into_iter().find(|candidate| self.probes.is_file(candidate)).unwrap_or(path)
     }
 
     /// By its name; `.js` is CommonJS where the nearest `package.json` says so.

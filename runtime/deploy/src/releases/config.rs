@@ -11,6 +11,7 @@ use isobase_packages::Packages;
 use tokio::sync::watch;
 
 use super::Precedence;
+use crate::Compiler;
 
 /// How to serve deployed functions.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct ReleasesConfig {
     pub project_ref: String,
     pub limits: Limits,
     pub precedence: Precedence,
+    /// Who reads the sources.
+    pub compiler: Compiler,
     /// Where packages of what is deployed come from.
     pub packages: Packages,
     pub check_triggers: CheckTriggers,

@@ -73,9 +73,10 @@ impl Releases {
             remembered: self.remembered(&slug).await,
         });
         let (builds, work) = (inner.config.builds_folder.clone(), (bundle, manifest));
+        let compiler = inner.config.compiler.clone();
         let compiled = tokio::task::spawn_blocking(move || {
             let (mut bundle, manifest) = work;
-            let Compiled { artifact, lock } = compile(&bundle, &manifest, &builds, &supply)?;
+            let Compiled { artifact, lock } = compile(&bundle, &manifest, &builds, &supply, compiler)?;
             if let Some(lock) = lock {
                 keep_lock(&mut bundle, &manifest, lock);
             }

@@ -47,7 +47,7 @@ impl Releases {
             triggers: watch::Sender::default(),
             shown: tokio::sync::Mutex::default(),
             builds: Semaphore::new(DEPLOY_BUILDS_MAX),
-            package_scripts: PackageScripts::default(),
+            package_scripts: PackageScripts::new(config.compiler.clone()),
             config,
         });
         inner.follow_all(Boots::AtFirstRequest).await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -14,12 +14,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use isobase_base::limits::{INSPECTOR_CONNECTIONS_MAX, INSPECTOR_HEAD_TIMEOUT};
 use isobase_base::task::{self, TaskKind};
+use isobase_base::websocket;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::targets::Target;
 use super::{Inspector, guard, listing, session};
-use crate::ops::upgrade::websocket_accept;
 
 /// After the system had no socket to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -111,27 +111,11 @@ fn answer(
     let Some(target) = inspector.find(id.strip_prefix("ws/").unwrap_or(id)) else {
         return (text(StatusCode::NOT_FOUND, "no such target; /json/list has those there are\n"), None);
     };
-    let Some(accept) = handshake(&request) else {
+    let Ok(response) = websocket::accept(request.headers()) else {
         return (text(StatusCode::BAD_REQUEST, "this is the address of a WebSocket\n"), None);
     };
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    let response = response.map(|()| Full::default());
     (response, Some((target, hyper::upgrade::on(&mut request))))
-}
-
-/// What completes a WebSocket's handshake (RFC 6455 §4.2.2); `None` where none was begun.
-fn handshake(request: &Request<Incoming>) -> Option<HeaderValue> {
-    let headers = request.headers();
-    let upgrade = headers.get(UPGRADE)?.to_str().ok()?;
-    let key = headers.get(SEC_WEBSOCKET_KEY)?.to_str().ok()?;
-    if !upgrade.eq_ignore_ascii_case("websocket") {
-        return None;
-    }
-    HeaderValue::from_str(&websocket_accept(key)).ok()
 }
 
 fn json(document: &serde_json::Value) -> Answer {

@@ -6,7 +6,6 @@ use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 use deno_core::{InspectorMsg, InspectorSessionKind, JsRuntimeInspector};
 use isobase_base::{Failure, FailureKind, limits};
@@ -103,6 +102,3 @@ fn first_statement(inspector: Rc<JsRuntimeInspector>, url: &str) -> Option<Value
         "columnNumber": place["columnNumber"],
     }))
 }
-
-/// CPU time of a boot where no debugger may pause it.
-pub(super) const BOOT_CPU_MAX: Duration = limits::FUNCTION_BOOT_TIMEOUT;

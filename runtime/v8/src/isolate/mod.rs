@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deno_core::{JsRuntime, RuntimeOptions, v8};
-use isobase_base::Failure;
 use isobase_base::observe::FunctionObserver;
+use isobase_base::{Failure, limits};
 use isobase_bind_v8::Callers;
 use isobase_bind_v8::HostApis;
 use isobase_engine::{Function, Retirement};
@@ -139,7 +139,7 @@ impl Status {
     }
 
     /// Told by the thread itself, as the last thing it does.
-    pub(crate) fn is_stuck(&self) {
+    pub(crate) fn note_stuck(&self) {
         self.retire(Retirement::Crashed);
         self.is_stuck.store(true, Ordering::Release);
         self.stuck.notify_waiters();
@@ -190,6 +190,7 @@ pub(crate) struct Isolate {
     /// CPU time since a request was taken up, of turns in which none was in flight: timers and promises that
     /// answered requests left behind.
     left_behind: Duration,
+    /// CPU time of a boot: far more where a debugger may pause it.
     boot_cpu_max: Duration,
     memory: Arc<MemoryMeter>,
 }
@@ -231,7 +232,7 @@ impl Isolate {
             disk,
             leaving,
             left_behind: Duration::ZERO,
-            boot_cpu_max: inspected::BOOT_CPU_MAX,
+            boot_cpu_max: limits::FUNCTION_BOOT_TIMEOUT,
             memory,
         };
         isolate.put_state();

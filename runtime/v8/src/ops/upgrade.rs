@@ -3,31 +3,21 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use base64::Engine as _;
 use bytes::Bytes;
 use deno_core::{OpState, ResourceId, op2};
 use deno_error::JsErrorBox;
 use deno_net::io::UnixStreamResource;
 use deno_net::raw::NetworkStream;
-use isobase_base::{Upgrade, UpgradedIo};
-use sha1::{Digest, Sha1};
+use isobase_base::{Upgrade, UpgradedIo, websocket};
 use tokio::net::UnixStream;
 
 use crate::invocation::{InvocationId, Invocations};
-
-/// RFC 6455, section 1.3.
-const HANDSHAKE_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// `Sec-WebSocket-Accept` for a client's key.
 #[op2]
 #[string]
 pub(crate) fn op_isobase_websocket_accept(#[string] key: &str) -> String {
-    websocket_accept(key)
-}
-
-pub(crate) fn websocket_accept(key: &str) -> String {
-    let digest = Sha1::new().chain_update(key).chain_update(HANDSHAKE_GUID).finalize();
-    base64::engine::general_purpose::STANDARD.encode(digest)
+    websocket::accept_key(key)
 }
 
 /// Takes the connection of the request; resolves with a WebSocket's resource once the 101 was sent.
@@ -84,12 +74,4 @@ fn bridge(
         state.borrow_mut().borrow_mut::<Invocations>().body_ended(id);
     });
     Ok(far)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_example_of_the_rfc() {
-        assert_eq!(super::websocket_accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
 }

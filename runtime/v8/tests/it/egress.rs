@@ -73,15 +73,9 @@ const CODE: &str = "
 /// Asks for each URL under `egress`; `None` declares no list.
 async fn ask(network: Network, egress: Option<&[&str]>, urls: &[String]) -> Vec<String> {
     let engine = V8Engine::new(V8Config {
-        cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
         prewarmed: 0,
-        database: None,
-        queues: None,
-        realtime: None,
-        storage: None,
         network: network.with_resolver(Arc::new(Names)),
-        inspector: None,
-        observer: isobase_base::observe::Observer::default(),
+        ..V8Config::new(PathBuf::from(env!("CARGO_TARGET_TMPDIR")))
     })
     .unwrap();
     let plain = function("egress", CODE).build();

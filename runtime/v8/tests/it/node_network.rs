@@ -39,15 +39,9 @@ async fn server() -> u16 {
 
 async fn run(builder: FunctionBuilder, stance: Stance, egress: Egress, closed_ports: Vec<u16>) -> String {
     let engine = V8Engine::new(V8Config {
-        cache_dir: env!("CARGO_TARGET_TMPDIR").into(),
         prewarmed: 0,
-        database: None,
-        queues: None,
-        realtime: None,
-        storage: None,
         network: Network::new(stance, Surroundings { gateway: None, closed_ports }),
-        inspector: None,
-        observer: isobase_base::observe::Observer::default(),
+        ..V8Config::new(env!("CARGO_TARGET_TMPDIR").into())
     })
     .unwrap();
     let plain = builder.build();

@@ -21,12 +21,18 @@ const PANIC: &str = "
     }
     socket.send('x');";
 
-/// A thread that panicked stays in the panic hook, for which the test program would wait at its own end: so the
-/// test runs in a process that is killed once it has told how it went.
-fn in_a_process_of_its_own(test: &str) {
-    let program = std::env::current_exe().unwrap();
-    let arguments = ["--ignored", "--nocapture", "--exact", test];
-    let mut child = Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+/// Set in the process of its own that a test runs in.
+const OWN_PROCESS: &str = "ISOBASE_TEST_OWN_PROCESS";
+
+/// A thread that panicked stays in the panic hook, for which the test program would wait at its own end: so
+/// `test`, which is `body`, runs in a process that is killed once it has told how it went.
+fn in_a_process_of_its_own(test: &str, body: impl Future<Output = ()>) {
+    if std::env::var_os(OWN_PROCESS).is_some() {
+        return tokio::runtime::Runtime::new().unwrap().block_on(body);
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--nocapture", "--exact", test]).env(OWN_PROCESS, "1").stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let result = lines.into_iter().find(|line| line.starts_with("test result:"));
     // It may have ended by itself.
@@ -36,14 +42,12 @@ fn in_a_process_of_its_own(test: &str) {
 }
 
 #[test]
-fn panics_end_an_isolate_alone() {
-    in_a_process_of_its_own("stuck::a_panic_in_an_operation_ends_its_isolate_alone");
-    in_a_process_of_its_own("stuck::a_panic_while_it_starts_fails_the_boot");
+fn a_panic_in_an_operation_ends_its_isolate_alone() {
+    let test = "stuck::a_panic_in_an_operation_ends_its_isolate_alone";
+    in_a_process_of_its_own(test, panic_in_an_operation());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "by `panics_end_an_isolate_alone`, in a process of its own"]
-async fn a_panic_in_an_operation_ends_its_isolate_alone() {
+async fn panic_in_an_operation() {
     let code = format!(
         "Deno.serve((request) => {{
             if (request.url.endsWith('/beside')) return new Promise(() => {{}});
@@ -68,9 +72,12 @@ async fn a_panic_in_an_operation_ends_its_isolate_alone() {
     assert_eq!(read(again.invoke(get("/"), context()).await).await, "200 again");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "by `panics_end_an_isolate_alone`, in a process of its own"]
-async fn a_panic_while_it_starts_fails_the_boot() {
+#[test]
+fn a_panic_while_it_starts_fails_the_boot() {
+    in_a_process_of_its_own("stuck::a_panic_while_it_starts_fails_the_boot", panic_while_it_starts());
+}
+
+async fn panic_while_it_starts() {
     let failure =
         match function("panics-early", &format!("{PANIC} Deno.serve(() => new Response())")).boot().await {
             Ok(_) => panic!("it booted"),

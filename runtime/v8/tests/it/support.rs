@@ -13,26 +13,16 @@ use isobase_base::{
     TraceContext,
 };
 use isobase_engine::{Artifact, Code, Engine, Function, FunctionVersion, Limits, Module, Program, Worker};
-use isobase_http::Network;
 use isobase_v8::{V8Config, V8Engine};
+
+fn config() -> V8Config {
+    V8Config::new(PathBuf::from(env!("CARGO_TARGET_TMPDIR")))
+}
 
 /// One engine for the whole binary, as in the product.
 pub(crate) fn engine() -> &'static Arc<V8Engine> {
     static ENGINE: OnceLock<Arc<V8Engine>> = OnceLock::new();
-    ENGINE.get_or_init(|| {
-        V8Engine::new(V8Config {
-            cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
-            prewarmed: V8Config::PREWARMED,
-            database: None,
-            queues: None,
-            storage: None,
-            network: Network::default(),
-            realtime: None,
-            inspector: None,
-            observer: observer(),
-        })
-        .unwrap()
-    })
+    ENGINE.get_or_init(|| V8Engine::new(V8Config { observer: observer(), ..config() }).unwrap())
 }
 
 /// What functions of the engine logged, as `level message` by slug.
@@ -69,18 +59,8 @@ pub(crate) fn logged(slug: &str) -> Vec<String> {
 fn engine_with_database() -> &'static Arc<V8Engine> {
     static ENGINE: OnceLock<Arc<V8Engine>> = OnceLock::new();
     ENGINE.get_or_init(|| {
-        V8Engine::new(V8Config {
-            cache_dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
-            prewarmed: 0,
-            database: Some(crate::postgres::database()),
-            queues: None,
-            storage: None,
-            network: Network::default(),
-            realtime: None,
-            inspector: None,
-            observer: Observer::default(),
-        })
-        .unwrap()
+        let database = Some(crate::postgres::database());
+        V8Engine::new(V8Config { prewarmed: 0, database, ..config() }).unwrap()
     })
 }
 

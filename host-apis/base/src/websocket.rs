@@ -1,4 +1,4 @@
-//! From a request to a WebSocket (RFC 6455 §4.2).
+//! A server's half of a WebSocket's handshake (RFC 6455 §4.2).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,6 @@ use http::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, Response, StatusCode};
-use isobase_base::Body;
 use sha1::{Digest, Sha1};
 
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -14,16 +13,17 @@ const VERSION: &str = "13";
 
 /// Why a request does not become a WebSocket, for its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoHandshake {
+pub enum NoHandshake {
     /// It does not ask for one.
     Plain,
     /// It speaks another version of the protocol.
     Version,
+    /// `Sec-WebSocket-Key` is absent, or not sixteen bytes in base64.
     Key,
 }
 
 /// The 101 for a handshake.
-pub(crate) fn accept(headers: &HeaderMap) -> Result<Response<Body>, NoHandshake> {
+pub fn accept(headers: &HeaderMap) -> Result<Response<()>, NoHandshake> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if !text(UPGRADE).is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
         return Err(NoHandshake::Plain);
@@ -35,15 +35,19 @@ pub(crate) fn accept(headers: &HeaderMap) -> Result<Response<Body>, NoHandshake>
     if STANDARD.decode(key).map_or(0, |key| key.len()) != 16 {
         return Err(NoHandshake::Key);
     }
-    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
-    let accepted = HeaderValue::try_from(STANDARD.encode(digest)).map_err(|_| NoHandshake::Key)?;
-    let mut response = Response::new(Body::Empty);
+    let accepted = HeaderValue::try_from(accept_key(key)).map_err(|_| NoHandshake::Key)?;
+    let mut response = Response::new(());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let answer = response.headers_mut();
     answer.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     answer.insert(UPGRADE, HeaderValue::from_static("websocket"));
     answer.insert(SEC_WEBSOCKET_ACCEPT, accepted);
     Ok(response)
+}
+
+/// `Sec-WebSocket-Accept` for a client's `Sec-WebSocket-Key`.
+pub fn accept_key(key: &str) -> String {
+    STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }
 
 #[cfg(test)]
