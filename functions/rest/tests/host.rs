@@ -47,6 +47,10 @@ impl Bench {
     fn row(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row, tokio_postgres::Error> {
         self.runtime.block_on(self.client.query_one(sql, parameters))
     }
+
+    fn rows(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, tokio_postgres::Error> {
+        self.runtime.block_on(self.client.query(sql, parameters))
+    }
 }
 
 /// The host of one request.
@@ -55,7 +59,7 @@ pub(crate) struct Session<'b> {
     role: &'static str,
     claims: &'static str,
     body: &'b str,
-    document: Option<String>,
+    document: Option<Vec<u8>>,
 }
 
 impl<'b> Session<'b> {
@@ -67,7 +71,7 @@ impl<'b> Session<'b> {
         let body = match answer.body {
             AnswerBody::Empty => String::new(),
             AnswerBody::Text(text) => text,
-            AnswerBody::Document => self.document.unwrap_or_default(),
+            AnswerBody::Document => String::from_utf8_lossy(&self.document.unwrap_or_default()).into_owned(),
         };
         Given { status: answer.status, headers: answer.headers, body }
     }
@@ -87,7 +91,13 @@ impl<'b> Session<'b> {
     }
 
     fn row(&mut self, statement: &Statement<'_>) -> Result<Row, HostError> {
-        let parameters = statement
+        let parameters = self.parameters(statement);
+        let parameters = parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect::<Vec<_>>();
+        self.statement_row(&statement.sql, &parameters)
+    }
+
+    fn parameters(&self, statement: &Statement<'_>) -> Vec<Untyped> {
+        statement
             .parameters
             .iter()
             .map(|bound| match bound {
@@ -95,21 +105,11 @@ impl<'b> Session<'b> {
                 Bound::Body => Untyped(self.body.as_bytes().to_vec(), Format::Text),
                 Bound::Bytes(bytes) => Untyped(bytes.to_vec(), Format::Binary),
             })
-            .collect::<Vec<_>>();
-        let parameters = parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect::<Vec<_>>();
-        self.statement_row(&statement.sql, &parameters)
+            .collect()
     }
 
     fn statement_row(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row, HostError> {
-        self.bench.row(sql, parameters).map_err(|error| match error.as_db_error() {
-            Some(fault) => HostError::Sql(SqlFault {
-                sqlstate: fault.code().code().to_owned(),
-                message: fault.message().to_owned(),
-                detail: fault.detail().map(str::to_owned),
-                hint: fault.hint().map(str::to_owned),
-            }),
-            None => panic!("{error:?} in {sql}"),
-        })
+        self.bench.row(sql, parameters).map_err(|error| failed(&error, sql))
     }
 
     fn run_open(&mut self, work: &Work<'_>) -> Result<Ran, HostError> {
@@ -117,7 +117,7 @@ impl<'b> Session<'b> {
         let row = self.row(&work.statement)?;
         let last = row.len() - 1;
         let head = (0..last).map(|index| head_value(&row, index)).collect::<Vec<_>>();
-        self.document = row.get::<_, Option<Raw>>(last).map(|raw| raw.0);
+        self.document = row.get::<_, Option<Document>>(last).map(|document| document.0);
         let explanation = match &work.estimate {
             Some(estimate) => Some(self.row(estimate)?.get::<_, Raw>(0).0),
             None => None,
@@ -147,8 +147,31 @@ impl Host for Session<'_> {
         text
     }
 
+    fn explain(&mut self, work: Work<'_>) -> Result<Vec<String>, HostError> {
+        let parameters = self.parameters(&work.statement);
+        let parameters = parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect::<Vec<_>>();
+        let sql = &work.statement.sql;
+        let rows = self
+            .open(&work)
+            .and_then(|()| self.bench.rows(sql, &parameters).map_err(|error| failed(&error, sql)));
+        self.bench.batch(if rows.is_ok() && !work.rolls_back { "commit" } else { "rollback" });
+        Ok(rows?.iter().map(|row| row.get::<_, Raw>(0).0).collect())
+    }
+
     fn role(&mut self) -> Cow<'_, str> {
         Cow::Borrowed(self.role)
+    }
+}
+
+fn failed(error: &tokio_postgres::Error, sql: &str) -> HostError {
+    match error.as_db_error() {
+        Some(fault) => HostError::Sql(SqlFault {
+            sqlstate: fault.code().code().to_owned(),
+            message: fault.message().to_owned(),
+            detail: fault.detail().map(str::to_owned),
+            hint: fault.hint().map(str::to_owned),
+        }),
+        None => panic!("{error:?} in {sql}"),
     }
 }
 
@@ -186,6 +209,20 @@ struct Raw(String);
 impl<'r> FromSql<'r> for Raw {
     fn from_sql(_: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
         Ok(Self(std::str::from_utf8(raw)?.to_owned()))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+/// What a host sends: octets as they are, everything else as text.
+struct Document(Vec<u8>);
+
+impl<'r> FromSql<'r> for Document {
+    fn from_sql(kind: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        // jsonb has its version before its text.
+        Ok(Self(raw[usize::from(*kind == Type::JSONB)..].to_vec()))
     }
 
     fn accepts(_: &Type) -> bool {

@@ -30,6 +30,21 @@ fn settings(setting: Option<Setting>) -> Settings {
         Some(Setting::Rollback) => Settings { transaction_end_allowed: true, ..settings },
         Some(Setting::Capped) => Settings { rows_max: Some(2), ..settings },
         Some(Setting::Undescribed) => Settings { open_api_enabled: false, ..settings },
+        Some(Setting::Unguarded) => Settings { open_api_ignores_privileges: true, ..settings },
+        Some(Setting::Addressed) => Settings {
+            open_api_security_active: true,
+            open_api_proxy_uri: Some("https://example.org/api".into()),
+            ..settings
+        },
+        Some(Setting::Fronted) => Settings { root_function: Some("public.front_page".into()), ..settings },
+        Some(Setting::Explained) => Settings { plan_enabled: true, ..settings },
+        Some(Setting::Rehearsed) => {
+            Settings { plan_enabled: true, transaction_end_allowed: true, ..settings }
+        }
+        Some(Setting::Timed) => {
+            Settings { server_timing_enabled: true, trace_header: Some("x-trace".into()), ..settings }
+        }
+        Some(Setting::Terse) => Settings { errors_minimal: true, ..settings },
     }
 }
 

@@ -190,11 +190,52 @@ arguments as (
   join type_names tn on tn.oid = a.type
   group by p.oid
 ),
+-- Domains that are named like media types.
+media_types as (
+  select t.oid, t.typname
+  from pg_catalog.pg_type t
+  where t.typtype = 'd' and (t.typname ~* '^[a-z0-9.-]+/[a-z0-9.+-]+$' or t.typname = '*/*')
+),
+-- Aggregates that make such a domain of rows.
+handlers as (
+  select json_agg(json_build_array(
+    m.typname, n.nspname, p.proname,
+    case when t.typrelid <> 0 then tn.nspname end, case when t.typrelid <> 0 then t.typname end
+  ) order by n.nspname, p.oid) as list
+  from media_types m
+  join pg_catalog.pg_proc p on p.prorettype = m.oid and p.prokind = 'a' and p.pronargs = 1
+  join exposed n on n.oid = p.pronamespace
+  join pg_catalog.pg_type t on t.oid = p.proargtypes[0]
+  join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
+  left join pg_catalog.pg_class c on c.oid = t.typrelid
+  where c.relkind in ('r', 'p', 'v', 'm', 'f') or t.oid = 'pg_catalog.anyelement'::pg_catalog.regtype
+),
+-- Implicit casts between domains and what requests are made of.
+casts as (
+  select json_agg(json_build_array(
+    dn.nspname, d.typname,
+    case
+      when d.oid = c.castsource then 'to_json'
+      when c.castsource = 'json'::pg_catalog.regtype then 'from_json'
+      else 'from_text'
+    end,
+    pn.nspname, p.proname
+  ) order by c.oid) as list
+  from pg_catalog.pg_cast c
+  join pg_catalog.pg_type d on d.typtype = 'd' and (
+    d.oid = c.castsource and c.casttarget = 'json'::pg_catalog.regtype
+    or d.oid = c.casttarget and c.castsource in ('json'::pg_catalog.regtype, 'text'::pg_catalog.regtype)
+  )
+  join pg_catalog.pg_namespace dn on dn.oid = d.typnamespace
+  join pg_catalog.pg_proc p on p.oid = c.castfunc
+  join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace
+  where c.castcontext = 'i' and c.castmethod = 'f' and pg_catalog.has_function_privilege(p.oid, 'execute')
+),
 functions as (
   select json_agg(json_build_array(
     n.nspname, p.proname, coalesce(a.list, '[]'), p.proretset,
     t.typtype = 'c' or coalesce(p.proargmodes::text[] && '{t,b,o}', false),
-    tn.nspname, coalesce(rel.relname, t.typname), p.provolatile,
+    case when m.oid is null then tn.nspname else '' end, coalesce(m.typname, rel.relname, t.typname), p.provolatile,
     (
       select json_agg(json_build_array(split_part(s, '=', 1), substr(s, strpos(s, '=') + 1)))
       from unnest(p.proconfig) s
@@ -204,6 +245,7 @@ functions as (
   from pg_catalog.pg_proc p
   join exposed n on n.oid = p.pronamespace
   left join arguments a on a.oid = p.oid
+  left join media_types m on m.oid = p.prorettype and not p.proretset
   left join base_types b on b.oid = p.prorettype
   join pg_catalog.pg_type t on t.oid = coalesce(b.base, p.prorettype)
   join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
@@ -239,6 +281,8 @@ select json_build_object(
   'view_keys', coalesce((select list from view_keys), '[]'),
   'view_tables', coalesce((select list from view_tables), '[]'),
   'functions', coalesce((select list from functions), '[]'),
-  'computed', coalesce((select list from computed), '[]')
+  'computed', coalesce((select list from computed), '[]'),
+  'handlers', coalesce((select list from handlers), '[]'),
+  'casts', coalesce((select list from casts), '[]')
 )::text
 "#;

@@ -22,7 +22,7 @@ pub(crate) use tree::{Join, Node, Qualifier, Source, Spread};
 pub(crate) struct Plan<'a> {
     pub(crate) operation: Operation<'a>,
     pub(crate) media: Media<'a>,
-    pub(crate) form: BodyForm,
+    pub(crate) form: BodyForm<'a>,
 }
 
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(crate) fn plan<'a>(
     if let Operation::Describe(_) = operation {
         return Ok(Plan { operation, media: Media::Any, form: BodyForm::None });
     }
-    let (form, media) = negotiate::negotiate(intent)?;
+    let (form, media) = negotiate::negotiate(intent, &operation, catalog, settings)?;
     check_affected(intent, &operation)?;
     Ok(Plan { operation, media, form })
 }

@@ -48,6 +48,15 @@ impl Problem {
         self
     }
 
+    /// The JSON body; code and message alone where the operator wants no more.
+    pub(crate) fn told(&self, minimal: bool) -> String {
+        if !minimal {
+            return self.body();
+        }
+        let text = |value: &str| Value::from(value).to_string();
+        format!(r#"{{"code":{},"message":{}}}"#, text(&self.code), text(&self.message))
+    }
+
     /// The JSON body; keys in the order PostgREST writes them.
     pub fn body(&self) -> String {
         let text = |value: &str| Value::from(value).to_string();

@@ -36,12 +36,12 @@ impl Answer {
         Self { status, headers: Vec::with_capacity(8), body: AnswerBody::Empty }
     }
 
-    fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
-    fn maybe_header(self, name: &str, value: Option<String>) -> Self {
+    pub(crate) fn maybe_header(self, name: &str, value: Option<String>) -> Self {
         match value {
             Some(value) => self.header(name, value),
             None => self,
@@ -63,6 +63,25 @@ impl Answer {
         Self::new(200).header("Access-Control-Allow-Origin", "*").header("Allow", methods)
     }
 
+    /// What `EXPLAIN` said, each line with its end.
+    pub(crate) fn explained(lines: &[String], plan: &Plan<'_>, intent: &Intent<'_>) -> Self {
+        let text = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
+        let body = if intent.action.is_head() { AnswerBody::Empty } else { AnswerBody::Text(text) };
+        Self::new(200).content(&plan.media, intent).header("Vary", VARY).body(body)
+    }
+
+    /// A problem as wordy as the operator wants it.
+    pub(crate) fn refused(problem: &Problem, settings: &Settings) -> Self {
+        let mut answer = Self::new(problem.status)
+            .header("Content-Type", Media::Json.content_type())
+            .header("Proxy-Status", format!("PostgREST; error={}", problem.code));
+        if problem.status == 503 {
+            answer = answer.header("Retry-After", "1");
+        }
+        answer.headers.extend(problem.headers.iter().cloned());
+        answer.body(AnswerBody::Text(problem.told(settings.errors_minimal)))
+    }
+
     pub(crate) fn open_api(document: String, intent: &Intent<'_>) -> Self {
         let body = if intent.action.is_head() { AnswerBody::Empty } else { AnswerBody::Text(document) };
         Self::new(200).content(&Media::OpenApi, intent).body(body)
@@ -71,16 +90,12 @@ impl Answer {
 
 impl From<Problem> for Answer {
     fn from(problem: Problem) -> Self {
-        let mut answer = Self::new(problem.status)
-            .header("Content-Type", Media::Json.content_type())
-            .header("Proxy-Status", format!("PostgREST; error={}", problem.code));
-        if problem.status == 503 {
-            answer = answer.header("Retry-After", "1");
-        }
-        answer.headers.extend(problem.headers.iter().cloned());
-        answer.body(AnswerBody::Text(problem.body()))
+        Self::refused(&problem, &Settings::default())
     }
 }
+
+/// What a response depends on besides its address.
+const VARY: &str = "Accept, Prefer, Range";
 
 /// Whether the rows are as many as the client insists on; judged before the transaction ends.
 pub(crate) fn check(plan: &Plan<'_>, intent: &Intent<'_>, head: &Head) -> Result<(), Problem> {
@@ -131,7 +146,7 @@ pub(crate) fn respond(
     };
     let mut answer = chosen::apply(answer, head)?;
     if !answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("vary")) {
-        answer = answer.header("Vary", "Accept, Prefer, Range");
+        answer = answer.header("Vary", VARY);
     }
     Ok(answer)
 }
@@ -154,7 +169,7 @@ fn page(plan: &Plan<'_>, intent: &Intent<'_>, settings: &Settings, head: &Head) 
     let body = if intent.action.is_head() || plan.form == BodyForm::None {
         AnswerBody::Empty
     } else if out_of_bounds {
-        AnswerBody::Text(Problem::out_of_bounds(lower, total.unwrap_or(0)).body())
+        AnswerBody::Text(Problem::out_of_bounds(lower, total.unwrap_or(0)).told(settings.errors_minimal))
     } else {
         AnswerBody::Document
     };

@@ -1,6 +1,6 @@
 //! The tree as one `SELECT` with lateral joins, and as a query that only counts.
 
-use crate::catalog::Link;
+use crate::catalog::{Column, Link, Relation};
 use crate::plan::{Join, Node, Qualifier, Source, Spread};
 use crate::request::{RowRange, SelectedField};
 
@@ -53,7 +53,7 @@ impl<'a> Sql<'a> {
                 Some(structure) => {
                     for column in &structure.columns {
                         separate(self);
-                        self.column(node.qualifier(), &column.name);
+                        self.shown_column(node, column);
                     }
                 }
                 None => {
@@ -84,6 +84,7 @@ impl<'a> Sql<'a> {
 
     fn selected(&mut self, node: &Node<'a>, field: &'a SelectedField<'a>) {
         let alias = field.alias.clone().or_else(|| field.field.last_key());
+        let alias = alias.or_else(|| representation(node, field).map(|_| field.field.name.clone()));
         let spread = node.join.as_ref().is_some_and(|join| join.spread != Spread::No);
         let alias =
             alias.or_else(|| field.aggregate.filter(|_| spread).map(|aggregate| aggregate.function.into()));
@@ -111,14 +112,30 @@ impl<'a> Sql<'a> {
 
     fn cast_field(&mut self, node: &Node<'a>, field: &'a SelectedField<'a>) -> &mut Self {
         match field.cast {
-            Some(cast) => self
-                .push("CAST(")
-                .field(Scope::of(node, false), &field.field)
-                .push(" AS ")
-                .push(cast)
-                .push(")"),
+            Some(cast) => self.push("CAST(").represented(node, field).push(" AS ").push(cast).push(")"),
+            None => self.represented(node, field),
+        }
+    }
+
+    /// The field as clients see it.
+    fn represented(&mut self, node: &Node<'a>, field: &'a SelectedField<'a>) -> &mut Self {
+        match representation(node, field) {
+            Some(writer) => self.push(writer).push("(").field(Scope::of(node, false), &field.field).push(")"),
             None => self.field(Scope::of(node, false), &field.field),
         }
+    }
+
+    /// A column of a star that is written out.
+    fn shown_column(&mut self, node: &Node<'a>, column: &Column) {
+        match column.writer() {
+            Some(writer) => self
+                .push(writer)
+                .push("(")
+                .column(node.qualifier(), &column.name)
+                .push(") AS ")
+                .identifier(&column.name),
+            None => self.column(node.qualifier(), &column.name),
+        };
     }
 
     fn from(&mut self, node: &Node<'a>, parent: Option<Parent<'_, 'a>>) -> &mut Self {
@@ -230,8 +247,8 @@ impl<'a> Sql<'a> {
                 None => {
                     self.push(word);
                     match field.alias.clone().or_else(|| field.field.last_key()) {
-                        Some(alias) => self.identifier(&alias),
-                        None => self.field(Scope::of(node, false), &field.field),
+                        Some(alias) if representation(node, field).is_none() => self.identifier(&alias),
+                        _ => self.field(Scope::of(node, false), &field.field),
                     };
                     word = ", ";
                 }
@@ -258,10 +275,18 @@ impl<'a> Sql<'a> {
     }
 }
 
-/// Whether `*` must be written out: where it is grouped by, or gathered column by column.
+/// The function that shows `field`, where its type has one.
+fn representation<'a>(node: &Node<'a>, field: &SelectedField<'_>) -> Option<&'a str> {
+    node.structure?.column(&field.field.name).filter(|_| field.field.path.is_empty())?.writer()
+}
+
+/// Whether `*` must be written out: where it is grouped by, gathered column by column, or has columns
+/// that are not shown as they are.
 fn expands_star(node: &Node<'_>, field: &SelectedField<'_>) -> bool {
     let gathered = node.join.as_ref().is_some_and(|join| join.spread == Spread::ToMany);
-    field.field.name == "*" && field.aggregate.is_none() && (node.has_aggregates() || gathered)
+    let represented = || node.structure.is_some_and(Relation::is_represented);
+    let written_out = node.has_aggregates() || gathered || represented();
+    field.field.name == "*" && field.aggregate.is_none() && written_out
 }
 
 /// The columns that a spread level gives its parent.
