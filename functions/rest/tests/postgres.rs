@@ -1,9 +1,11 @@
-//! The data API's library against a real Postgres: all compatibility scenarios, without a host.
+//! The data API's library against a real Postgres, without a host: all compatibility scenarios, and
+//! PostgREST's own specification.
 
 mod cluster;
 mod host;
 #[path = "../../../tests/compat/scenario.rs"]
 mod scenario;
+mod specification;
 
 use std::path::PathBuf;
 
@@ -66,14 +68,14 @@ fn play(scenario: &Scenario, bench: &mut Bench, catalog: &Catalog) -> Given {
     }
     let (path, query) = scenario.target().split_once('?').unwrap_or((scenario.target(), ""));
     let incoming = Incoming { method: scenario.method(), path, query, headers: &headers };
-    let mut session = Session::new(bench, role, claims, &scenario.body);
+    let mut session = Session::new(bench, role, claims, scenario.body.as_bytes());
     let answer = serve(&incoming, catalog, &settings(scenario.setting), &mut session);
     session.given(answer)
 }
 
 #[test]
 fn all_scenarios_hold() {
-    let mut cluster = Cluster::start();
+    let mut cluster = Cluster::start("scenarios");
     let mut bench = Bench::connect(&mut cluster);
     let fixture = std::fs::read_to_string(compat().join("fixture.sql")).expect("the fixture");
     bench.batch(&fixture);
