@@ -54,6 +54,10 @@ impl Memory {
             return Ok(catalog.clone());
         }
         let catalog = Rc::new(Catalog::decode(&snapshot.text).map_err(|_| Problem::no_catalog())?);
+        // What the database holds counts more than the environment.
+        let setting =
+            |name: &str| catalog.setting(name).map(str::to_owned).or_else(|| std::env::var(name).ok());
+        self.settings = Rc::new(Settings::from_environment(setting));
         self.catalog = Some((snapshot.generation, catalog.clone()));
         Ok(catalog)
     }

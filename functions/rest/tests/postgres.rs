@@ -98,3 +98,31 @@ fn all_scenarios_hold() {
     assert!(failures.is_empty(), "{} of {played} scenarios fail:\n\n{}", failures.len(), failures.join("\n"));
     assert!(played > 0, "no scenario is called {only:?}");
 }
+
+#[test]
+fn the_database_holds_settings() {
+    let mut cluster = Cluster::start("settings");
+    let mut bench = Bench::connect(&mut cluster);
+    bench.batch(
+        "create role authenticator nologin;
+         create schema shown; create table shown.things (id int); create schema also_shown;
+         alter role authenticator set pgrst.db_plan_enabled = 'true';
+         alter role authenticator set pgrst.db_max_rows = '100';
+         alter role authenticator in database postgres set pgrst.db_max_rows = '7';
+         alter role authenticator in database template1 set pgrst.db_anon_role = 'nobody';
+         alter role authenticator set pgrst.db_schemas = 'shown, also_shown';
+         alter role authenticator set statement_timeout = '8s';",
+    );
+    let catalog = Catalog::decode(&bench.first_text(&catalog_sql(&settings(None)))).expect("a catalog");
+    let given = Settings::from_environment(|name| catalog.setting(name).map(str::to_owned));
+    let expected = Settings {
+        plan_enabled: true,
+        rows_max: Some(7),
+        schemas: vec!["shown".into(), "also_shown".into()],
+        ..Settings::default()
+    };
+    assert_eq!(given, expected);
+    let incoming = Incoming { method: "OPTIONS", path: "/things", query: "", headers: &[] };
+    let answer = serve(&incoming, &catalog, &given, &mut Session::new(&mut bench, "postgres", "{}", b""));
+    assert_eq!(answer.status, 200);
+}

@@ -22,6 +22,8 @@ struct Text {
     functions: Vec<FunctionText>,
     computed: Vec<Computed>,
     #[serde(default)]
+    configuration: Vec<(String, String)>,
+    #[serde(default)]
     handlers: Vec<HandlerText>,
     #[serde(default)]
     casts: Vec<Cast>,
@@ -60,6 +62,11 @@ const DELETE: i32 = 1 << 4;
 pub(super) fn decode(json: &str) -> Result<Catalog, serde_json::Error> {
     let text: Text = serde_json::from_str(json)?;
     let mut catalog = Catalog::default();
+    catalog.configuration = text
+        .configuration
+        .into_iter()
+        .map(|(name, value)| (name.replace('.', "_").to_ascii_uppercase(), value))
+        .collect();
     let mut tables = HashMap::new();
     for (schema, table, key) in text.view_tables {
         tables.insert((schema, table), Table { is_view: false, exposed: false, primary_key: key });

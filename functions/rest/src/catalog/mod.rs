@@ -21,6 +21,8 @@ pub struct Catalog {
     schemas: HashMap<Box<str>, Schema>,
     /// What makes a body of any rows.
     handlers: Vec<Handler>,
+    /// Settings of the API that the database holds, by the names of variables.
+    configuration: HashMap<String, String>,
 }
 
 /// What one exposed schema holds.
@@ -109,6 +111,12 @@ impl Catalog {
     /// From the text that [`catalog_sql`] returns.
     pub fn decode(json: &str) -> Result<Self, serde_json::Error> {
         decode::decode(json)
+    }
+
+    /// A setting that the database holds, by the name that [`crate::Settings`] reads it by: it counts
+    /// more than the environment's.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.configuration.get(name).map(String::as_str)
     }
 
     pub(crate) fn schema(&self, name: &str) -> Option<&Schema> {

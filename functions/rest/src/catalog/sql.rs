@@ -14,8 +14,26 @@ pub fn catalog_sql(settings: &Settings) -> String {
 
 const CATALOG: &str = r#"
 with recursive
+-- `alter role authenticator set pgrst.db_max_rows = 100`; what is set for this database alone counts more.
+configuration as (
+  select distinct on (name) split_part(item, '=', 1) as name, substr(item, strpos(item, '=') + 1) as value
+  from pg_catalog.pg_db_role_setting s
+  join pg_catalog.pg_roles r on r.oid = s.setrole and r.rolname = 'authenticator'
+  left join pg_catalog.pg_database d on d.oid = s.setdatabase
+  cross join lateral unnest(s.setconfig) as item
+  cross join lateral split_part(item, '=', 1) as name
+  where item like 'pgrst.%' and (s.setdatabase = 0 or d.datname = pg_catalog.current_database())
+  order by name, s.setdatabase desc
+),
 exposed as (
-  select oid, nspname from pg_catalog.pg_namespace where nspname in ({schemas})
+  select oid, nspname from pg_catalog.pg_namespace
+  where nspname = any (coalesce(
+    (
+      select pg_catalog.regexp_split_to_array(pg_catalog.btrim(value), '\s*,\s*')
+      from configuration where name = 'pgrst.db_schemas'
+    ),
+    array[{schemas}]
+  ))
 ),
 -- The type under a domain, however many domains are stacked.
 domains as (
@@ -269,6 +287,7 @@ computed as (
   where p.pronargs = 1
 )
 select json_build_object(
+  'configuration', coalesce((select json_agg(json_build_array(name, value)) from configuration), '[]'),
   'relations', coalesce((
     select json_agg(json_build_array(
       r.nspname, r.relname, r.relkind in ('v', 'm'), r.writable, coalesce(p.list, '[]'), coalesce(c.list, '[]')
