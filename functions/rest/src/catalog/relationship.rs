@@ -249,7 +249,10 @@ pub(super) fn build(
         let near_key = (near_schema.clone(), near);
         if let Some(relationships) = found.get_mut(&near_key) {
             // A function overrides what was found towards a relation of its own name.
-            relationships.retain(|known| (&near_schema, &*known.foreign) != (&schema, &*function));
+            relationships.retain(|known| {
+                matches!(known.link, Link::Computed { .. })
+                    || (&near_schema, &*known.foreign) != (&schema, &*function)
+            });
         }
         if near_schema == far_schema {
             let is_self = near_key.1 == far;

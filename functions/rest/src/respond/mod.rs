@@ -106,7 +106,9 @@ pub(crate) fn respond(
     settings: &Settings,
     head: &Head,
 ) -> Result<Answer, Problem> {
-    let preferences = applied(plan, intent).applied();
+    let preferences = applied(plan, intent);
+    let merging = preferences.resolution == Some(Resolution::MergeDuplicates);
+    let preferences = preferences.applied();
     let answer = match &plan.operation {
         Operation::Read { relation, .. } => {
             let canonical = if incoming.query.is_empty() { String::new() } else { parameters.canonical() };
@@ -116,7 +118,7 @@ pub(crate) fn respond(
                 .content(&plan.media, intent)
                 .maybe_header("Preference-Applied", preferences)
         }
-        Operation::Write { relation, .. } => written(plan, intent, relation, head, preferences),
+        Operation::Write { relation, .. } => written(plan, intent, relation, head, merging, preferences),
         Operation::Call { call, .. } => {
             let answer = page(plan, intent, settings, head).maybe_header("Preference-Applied", preferences);
             if call.function.returns == crate::catalog::Returns::Void {
@@ -166,12 +168,12 @@ fn written(
     intent: &Intent<'_>,
     relation: &str,
     head: &Head,
+    merging: bool,
     preferences: Option<String>,
 ) -> Answer {
     let full = intent.preferences.returning == Some(Return::Representation);
     let counted = intent.preferences.counts_rows().then_some(head.page);
     let inserted = head.inserted.unwrap_or(0) > 0;
-    let merging = intent.preferences.resolution == Some(Resolution::MergeDuplicates);
     let (status, range) = match intent.action {
         Action::Create => (if merging && !inserted { 200 } else { 201 }, Some(content_range(1, 0, counted))),
         Action::Replace if full => (if inserted { 201 } else { 200 }, None),
