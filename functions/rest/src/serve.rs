@@ -67,7 +67,7 @@ pub fn serve(
     settings: &Settings,
     host: &mut impl Host,
 ) -> Answer {
-    try_serve(incoming, catalog, settings, host).unwrap_or_else(Answer::from)
+    try_serve(incoming, catalog, settings, host).unwrap_or_else(|problem| Answer::failed(problem, settings))
 }
 
 fn try_serve(

@@ -17,6 +17,10 @@ pub struct Settings {
     pub transaction_end_allowed: bool,
     /// Whether `/` describes the API. `PGRST_OPENAPI_MODE` other than `disabled`.
     pub open_api_enabled: bool,
+    /// Whether filters may call an aliased embed by its target. `PGRST_URL_USE_LEGACY_TARGET_NAMES`.
+    pub target_names_allowed: bool,
+    /// Whether errors tell details and hints. `PGRST_CLIENT_ERROR_VERBOSITY` other than `minimal`.
+    pub errors_detailed: bool,
     /// Called before every request's statement, in its transaction. `PGRST_DB_PRE_REQUEST`.
     pub pre_request: Option<String>,
 }
@@ -54,6 +58,10 @@ impl Settings {
             transaction_end_allowed: variable("PGRST_DB_TX_END")
                 .is_some_and(|end| end.ends_with("allow-override")),
             open_api_enabled: variable("PGRST_OPENAPI_MODE").is_none_or(|mode| mode != "disabled"),
+            target_names_allowed: variable("PGRST_URL_USE_LEGACY_TARGET_NAMES")
+                .is_none_or(|allowed| allowed != "false"),
+            errors_detailed: variable("PGRST_CLIENT_ERROR_VERBOSITY")
+                .is_none_or(|verbosity| verbosity != "minimal"),
             pre_request: variable("PGRST_DB_PRE_REQUEST").filter(|name| !name.is_empty()),
         }
     }

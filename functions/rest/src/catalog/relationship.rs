@@ -245,6 +245,12 @@ pub(super) fn build(
     for (near, far, junction) in junctions(structure, &edges) {
         add(&near, &far, Link::Junction(junction));
     }
+    // A relation that others refer to is known as an origin, though what refers to it is hidden.
+    for Edge { far, .. } in &edges {
+        if structure.table(far).is_some_and(|table| table.exposed) {
+            found.entry(far.clone()).or_default();
+        }
+    }
     for Computed(schema, function, near_schema, near, far_schema, far, to_one) in computed {
         let near_key = (near_schema.clone(), near);
         if let Some(relationships) = found.get_mut(&near_key) {

@@ -58,6 +58,8 @@ pub(crate) struct Join<'a> {
     pub(crate) spread: Spread,
     /// Unique in the tree.
     pub(crate) number: usize,
+    /// Has an alias, but a filter called it by its target.
+    pub(crate) called_by_target: bool,
     /// The name of the joined subquery.
     pub(crate) result: String,
     /// For a junction: how SQL calls it.
@@ -129,7 +131,7 @@ pub(super) fn build<'a>(
     };
     add_items(&mut root, &intent.query.select, catalog, 1, &mut 0)?;
     write_out(&mut root, false);
-    place::place(&mut root, intent)?;
+    place::place(&mut root, intent, settings)?;
     check_orders(&root)?;
     check_aggregates(&root, settings)?;
     if !intent.action.is_write() {
@@ -191,7 +193,7 @@ fn child<'a>(
         Link::Key { .. } | Link::Computed { .. } => String::new(),
     };
     let result = format!("{}_{name}_{depth}", parent.relation);
-    let join = Join { embed, relationship, spread, number, result, junction };
+    let join = Join { embed, relationship, spread, number, called_by_target: false, result, junction };
     Ok(Node {
         schema: parent.schema,
         relation: &relationship.foreign,

@@ -4,7 +4,7 @@ mod chosen;
 mod head;
 pub(crate) mod open_api;
 
-use crate::plan::{BodyForm, Operation, Plan};
+use crate::plan::{BodyForm, Node, Operation, Plan};
 use crate::problem::Problem;
 use crate::request::{
     Action, Count, Incoming, Intent, Media, Parameters, Preferences, Resolution, Resource, Return, RowRange,
@@ -61,6 +61,16 @@ impl Answer {
     /// OPTIONS: what may be done with a resource.
     pub(crate) fn allowed(methods: &str) -> Self {
         Self::new(200).header("Access-Control-Allow-Origin", "*").header("Allow", methods)
+    }
+
+    /// An error, with as much of it as the operator lets clients know.
+    pub(crate) fn failed(problem: Problem, settings: &Settings) -> Self {
+        let short = (!settings.errors_detailed).then(|| problem.short_body());
+        let answer = Self::from(problem);
+        match short {
+            Some(body) => answer.body(AnswerBody::Text(body)),
+            None => answer,
+        }
     }
 
     pub(crate) fn open_api(document: String, intent: &Intent<'_>) -> Self {
@@ -131,11 +141,37 @@ pub(crate) fn respond(
             return Err(Problem::internal("A statement was run for a request that needs none."));
         }
     };
+    let answer = answer.maybe_header("Warning", target_names(&plan.operation));
     let mut answer = chosen::apply(answer, head)?;
     if !answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("vary")) {
         answer = answer.header("Vary", "Accept, Prefer, Range");
     }
     Ok(answer)
+}
+
+/// A warning (RFC 7234 §5.5) that names the aliased embeds which filters called by their target.
+fn target_names(operation: &Operation<'_>) -> Option<String> {
+    fn collect(node: &Node<'_>, found: &mut Vec<String>) {
+        for join in node.children.iter().filter_map(|child| child.join.as_ref()) {
+            if join.called_by_target {
+                found.push(format!("`{}` to `{}`", join.embed.target, join.name()));
+            }
+        }
+        node.children.iter().for_each(|child| collect(child, found));
+    }
+    let (Operation::Read { tree, .. } | Operation::Write { tree, .. } | Operation::Call { tree, .. }) =
+        operation
+    else {
+        return None;
+    };
+    let mut found = Vec::new();
+    collect(tree, &mut found);
+    let changes = found.join(", ");
+    (!found.is_empty()).then(|| {
+        format!(
+            r#"299 - "Embedded resource was referenced by relation name even though it has an alias. This is deprecated and will stop working in a future release. Update {changes} in query string filters, orders or limits.""#
+        )
+    })
 }
 
 /// Status, `Content-Range` and body of a read: RFC 9110 §14.4, as PostgREST applies it to rows.

@@ -99,13 +99,21 @@ impl<'a> Sql<'a> {
         let alias = match field.aggregate {
             Some(_) if node.hands_up() => {
                 // Counting rows means counting a value that every row has.
-                if field.field.name == "*" { self.push("1") } else { self.cast_field(node, field) };
+                if field.field.name == "*" {
+                    self.push("1")
+                } else {
+                    self.cast_field(node, field)
+                };
                 self.push(" AS ").identifier(&node.handed_name(index));
                 return;
             }
             Some(aggregate) => {
                 self.aggregate(aggregate, |sql| {
-                    if field.field.name == "*" { sql.push("*") } else { sql.cast_field(node, field) };
+                    if field.field.name == "*" {
+                        sql.push("*")
+                    } else {
+                        sql.cast_field(node, field)
+                    };
                 });
                 field.alias.clone()
             }
