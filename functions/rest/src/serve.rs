@@ -74,7 +74,7 @@ pub fn serve(
     let mut stopwatch = Stopwatch::start(settings.server_timing_enabled);
     let answer = match try_serve(incoming, catalog, settings, host, &mut stopwatch) {
         Ok(answer) => answer.maybe_header("Server-Timing", stopwatch.header()),
-        Err(problem) => Answer::refused(&problem, settings),
+        Err(problem) => Answer::failed(problem, settings),
     };
     match &settings.trace_header {
         Some(name) => answer.header(name, incoming.header(name).unwrap_or("")),

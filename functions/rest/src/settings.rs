@@ -31,8 +31,10 @@ pub struct Settings {
     pub server_timing_enabled: bool,
     /// A request header that responses repeat. `PGRST_SERVER_TRACE_HEADER`.
     pub trace_header: Option<String>,
-    /// Errors without details and hint. `PGRST_CLIENT_ERROR_VERBOSITY=minimal`.
-    pub errors_minimal: bool,
+    /// Whether filters may call an aliased embed by its target. `PGRST_URL_USE_LEGACY_TARGET_NAMES`.
+    pub target_names_allowed: bool,
+    /// Whether errors tell details and hints. `PGRST_CLIENT_ERROR_VERBOSITY` other than `minimal`.
+    pub errors_detailed: bool,
     /// Called before every request's statement, in its transaction. `PGRST_DB_PRE_REQUEST`.
     pub pre_request: Option<String>,
 }
@@ -79,8 +81,11 @@ impl Settings {
             plan_enabled: flag("PGRST_DB_PLAN_ENABLED"),
             server_timing_enabled: flag("PGRST_SERVER_TIMING_ENABLED"),
             trace_header: text("PGRST_SERVER_TRACE_HEADER"),
-            errors_minimal: variable("PGRST_CLIENT_ERROR_VERBOSITY").is_some_and(|value| value == "minimal"),
-            pre_request: text("PGRST_DB_PRE_REQUEST"),
+            target_names_allowed: variable("PGRST_URL_USE_LEGACY_TARGET_NAMES")
+                .is_none_or(|allowed| allowed != "false"),
+            errors_detailed: variable("PGRST_CLIENT_ERROR_VERBOSITY")
+                .is_none_or(|verbosity| verbosity != "minimal"),
+            pre_request: variable("PGRST_DB_PRE_REQUEST").filter(|name| !name.is_empty()),
         }
     }
 }

@@ -46,7 +46,7 @@ fn settings(setting: Option<Setting>) -> Settings {
         Some(Setting::Timed) => {
             Settings { server_timing_enabled: true, trace_header: Some("x-trace".into()), ..settings }
         }
-        Some(Setting::Terse) => Settings { errors_minimal: true, ..settings },
+        Some(Setting::Terse) => Settings { errors_detailed: false, ..settings },
     }
 }
 

@@ -61,12 +61,9 @@ const DELETE: i32 = 1 << 4;
 
 pub(super) fn decode(json: &str) -> Result<Catalog, serde_json::Error> {
     let text: Text = serde_json::from_str(json)?;
-    let mut catalog = Catalog::default();
-    catalog.configuration = text
-        .configuration
-        .into_iter()
-        .map(|(name, value)| (name.replace('.', "_").to_ascii_uppercase(), value))
-        .collect();
+    let variable = |name: String| name.replace('.', "_").to_ascii_uppercase();
+    let configuration = text.configuration.into_iter().map(|(name, value)| (variable(name), value)).collect();
+    let mut catalog = Catalog { configuration, ..Catalog::default() };
     let mut tables = HashMap::new();
     for (schema, table, key) in text.view_tables {
         tables.insert((schema, table), Table { is_view: false, exposed: false, primary_key: key });

@@ -248,11 +248,20 @@ pub(super) fn build(
     for (near, far, junction) in junctions(structure, &edges) {
         add(&near, &far, Link::Junction(junction), false);
     }
+    // A relation that others refer to is known as an origin, though what refers to it is hidden.
+    for Edge { far, .. } in &edges {
+        if structure.table(far).is_some_and(|table| table.exposed) {
+            found.entry(far.clone()).or_default();
+        }
+    }
     for Computed(schema, function, near_schema, near, far_schema, far, to_one) in computed {
         let near_key = (near_schema.clone(), near);
         if let Some(relationships) = found.get_mut(&near_key) {
             // A function overrides what was found towards a relation of its own name.
-            relationships.retain(|known| (&near_schema, &*known.foreign) != (&schema, &*function));
+            relationships.retain(|known| {
+                matches!(known.link, Link::Computed { .. })
+                    || (&near_schema, &*known.foreign) != (&schema, &*function)
+            });
         }
         if near_schema == far_schema {
             let is_self = near_key.1 == far;

@@ -275,7 +275,7 @@ functions as (
 computed as (
   select json_agg(json_build_array(
     fn.nspname, p.proname, an.nspname, ac.relname, rn.nspname, rc.relname, not p.proretset or p.prorows = 1
-  )) as list
+  ) order by p.oid) as list
   from pg_catalog.pg_proc p
   join pg_catalog.pg_namespace fn on fn.oid = p.pronamespace
   join pg_catalog.pg_type at on at.oid = p.proargtypes[0]

@@ -5,6 +5,7 @@ mod embed;
 mod mutation;
 mod negotiate;
 mod place;
+mod shown;
 mod tree;
 
 use crate::catalog::{Catalog, Function};
@@ -15,6 +16,7 @@ use crate::settings::Settings;
 pub(crate) use call::{Arguments, Call};
 pub(crate) use mutation::{ColumnSource, Mutation, Target, Write};
 pub(crate) use negotiate::BodyForm;
+pub(crate) use shown::Shown;
 pub(crate) use tree::{Join, Node, Qualifier, Source, Spread};
 
 /// What to do, in which form to answer.

@@ -48,11 +48,8 @@ impl Problem {
         self
     }
 
-    /// The JSON body; code and message alone where the operator wants no more.
-    pub(crate) fn told(&self, minimal: bool) -> String {
-        if !minimal {
-            return self.body();
-        }
+    /// The JSON body without what may tell of the database's insides.
+    pub(crate) fn short_body(&self) -> String {
         let text = |value: &str| Value::from(value).to_string();
         format!(r#"{{"code":{},"message":{}}}"#, text(&self.code), text(&self.message))
     }

@@ -24,6 +24,10 @@ impl<'n, 'a> Scope<'n, 'a> {
         Self { qualifier: node.qualifier(), structure: node.structure, node: Some(node), counting }
     }
 
+    fn knows(&self, column: &str) -> bool {
+        self.structure.is_some_and(|relation| relation.column(column).is_some())
+    }
+
     fn class(&self, column: &str) -> TypeClass {
         self.structure
             .and_then(|relation| relation.column(column))
@@ -119,8 +123,9 @@ impl<'a> Sql<'a> {
                 self.field(scope, &filter.field).push(" = ANY(").read_each(reader, values).push(")");
             }
             Test::FullText { function, language, value } => {
+                // A computed field is taken as it is: Postgres searches texts as well.
                 let direct = class == TypeClass::TextSearch && filter.field.path.is_empty();
-                if direct {
+                if direct || !scope.knows(&filter.field.name) {
                     self.field(scope, &filter.field);
                 } else {
                     self.push("to_tsvector(").language(*language).field(scope, &filter.field).push(")");
