@@ -11,6 +11,7 @@ use crate::request::{Action, Incoming, Intent, Media, Parameters, Payload, Trans
 use crate::respond::{Answer, Head, HeadColumns, HeadValue, check, open_api, respond};
 use crate::settings::Settings;
 use crate::sql::{Statement, quote_identifier, statement};
+use crate::stopwatch::Stopwatch;
 
 /// What a request needs from outside.
 pub trait Host {
@@ -22,6 +23,9 @@ pub trait Host {
 
     /// Runs a statement of one text in a transaction of its own, without writing.
     fn read_text(&mut self, work: Work<'_>) -> Result<String, HostError>;
+
+    /// Runs an `EXPLAIN`; all its lines.
+    fn explain(&mut self, work: Work<'_>) -> Result<Vec<String>, HostError>;
 
     /// The Postgres role of the caller.
     fn role(&mut self) -> Cow<'_, str>;
@@ -67,7 +71,15 @@ pub fn serve(
     settings: &Settings,
     host: &mut impl Host,
 ) -> Answer {
-    try_serve(incoming, catalog, settings, host).unwrap_or_else(Answer::from)
+    let mut stopwatch = Stopwatch::start(settings.server_timing_enabled);
+    let answer = match try_serve(incoming, catalog, settings, host, &mut stopwatch) {
+        Ok(answer) => answer.maybe_header("Server-Timing", stopwatch.header()),
+        Err(problem) => Answer::failed(problem, settings),
+    };
+    match &settings.trace_header {
+        Some(name) => answer.header(name, incoming.header(name).unwrap_or("")),
+        None => answer,
+    }
 }
 
 fn try_serve(
@@ -75,6 +87,7 @@ fn try_serve(
     catalog: &Catalog,
     settings: &Settings,
     host: &mut impl Host,
+    stopwatch: &mut Stopwatch,
 ) -> Result<Answer, Problem> {
     let parameters = Parameters::decode(incoming.query);
     let intent = Intent::parse(incoming, &parameters, settings)?;
@@ -83,15 +96,19 @@ fn try_serve(
         Some(bytes) => Some(read_body(bytes, &intent.content, intent.action.is_call())?),
         None => intent.passes_body().then_some(Payload::Unread),
     };
+    stopwatch.lap("parse");
     let plan = plan(&intent, payload.as_ref(), catalog, settings)?;
     let transaction = transaction_settings(incoming, &intent, &plan.operation, settings);
     let (columns, read_only) = match &plan.operation {
         Operation::Describe(methods) => return Ok(Answer::allowed(methods)),
         Operation::Root => {
-            let statement = open_api::statement(intent.schema);
+            let statement = open_api::statement(intent.schema, settings);
+            stopwatch.lap("plan");
             let work = Work::reading(&transaction, statement);
             let text = host.read_text(work).map_err(|error| problem(error, host, settings))?;
-            return Ok(Answer::open_api(open_api::document(&text, incoming, intent.schema)?, &intent));
+            stopwatch.lap("transaction");
+            let document = open_api::document(&text, incoming, &intent, catalog, settings)?;
+            return Ok(Answer::open_api(document, &intent));
         }
         Operation::Read { .. } => (HeadColumns::Read, true),
         Operation::Write { .. } => (HeadColumns::Write, false),
@@ -103,7 +120,8 @@ fn try_serve(
     let judge = |head: &[HeadValue]| check(&plan, &intent, &Head::decode(columns, head.to_vec()));
     let rolls_back = intent.preferences.transaction == Some(TransactionEnd::Rollback);
     // Reads are judged afterwards, for nothing depends on how their transaction ends.
-    let judged = !read_only && (rolls_back || may_fail(&plan, &intent));
+    let explained = matches!(plan.media, Media::Plan(_));
+    let judged = !read_only && !explained && (rolls_back || may_fail(&plan, &intent));
     let work = Work {
         read_only,
         settings: &transaction,
@@ -113,7 +131,14 @@ fn try_serve(
         judge: judged.then_some(&judge as &Judge<'_>),
         rolls_back,
     };
+    stopwatch.lap("plan");
+    if explained {
+        let lines = host.explain(work).map_err(|error| problem(error, host, settings))?;
+        stopwatch.lap("transaction");
+        return Ok(Answer::explained(&lines, &plan, &intent));
+    }
     let ran = host.run(work).map_err(|error| problem(error, host, settings))?;
+    stopwatch.lap("transaction");
     let mut head = Head::decode(columns, ran.head);
     head.estimate = ran.explanation.as_deref().and_then(Head::planned_rows);
     check(&plan, &intent, &head)?;

@@ -25,4 +25,4 @@ pub(crate) use order::OrderTerm;
 pub(crate) use preferences::{Count, Handling, Missing, Preferences, Resolution, Return, TransactionEnd};
 pub(crate) use query::{Parameters, QueryFault, URL_RESERVED};
 pub(crate) use range::{RangeFault, RowRange};
-pub(crate) use select::{Embed, Item, SelectedField};
+pub(crate) use select::{Aggregate, Embed, Item, SelectedField};
