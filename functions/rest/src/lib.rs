@@ -36,6 +36,6 @@ pub use catalog::{Catalog, catalog_sql};
 pub use problem::{Problem, SqlFault};
 pub use request::Incoming;
 pub use respond::{Answer, AnswerBody, Head, HeadValue};
-pub use serve::{Host, HostError, Judge, Ran, Work, serve};
+pub use serve::{Host, HostError, Ran, Work, serve};
 pub use settings::Settings;
 pub use sql::{Bound, Statement};

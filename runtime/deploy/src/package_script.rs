@@ -156,7 +156,7 @@ fn typed(
     });
     let imports = imports.collect();
     let code = Arc::clone(&script.code);
-    Ok(PackageScript { imports, common: script.common.clone(), reads: reads(&text, false), text: code })
+    Ok(PackageScript { imports, common: script.common.clone(), reads: reads(text, false), text: code })
 }
 
 fn reads(text: &str, computed: bool) -> Reads {

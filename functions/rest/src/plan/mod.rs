@@ -2,6 +2,7 @@
 
 mod call;
 mod embed;
+mod insisted;
 mod mutation;
 mod negotiate;
 mod place;
@@ -14,6 +15,7 @@ use crate::request::{Action, Handling, Intent, Media, Payload, Resource};
 use crate::settings::Settings;
 
 pub(crate) use call::{Arguments, Call};
+pub(crate) use insisted::insisted_rows;
 pub(crate) use mutation::{ColumnSource, Mutation, Target, Write};
 pub(crate) use negotiate::BodyForm;
 pub(crate) use shown::Shown;

@@ -7,6 +7,7 @@
 mod body;
 mod call;
 mod condition;
+mod guard;
 mod mutation;
 mod read;
 mod statement;
@@ -18,6 +19,7 @@ use std::fmt::Write as _;
 
 use crate::plan::Qualifier;
 
+pub(crate) use guard::refused_rows;
 pub use statement::Statement;
 pub(crate) use statement::statement;
 
