@@ -4,10 +4,13 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use crate::batch;
 use crate::catalog::Catalog;
 use crate::plan::{Operation, Plan, is_safe_call, plan};
 use crate::problem::{Problem, SqlFault};
-use crate::request::{Action, Incoming, Intent, Media, Parameters, Payload, TransactionEnd, read_body};
+use crate::request::{
+    Action, Incoming, Intent, Media, Parameters, Payload, Preferences, TransactionEnd, read_body,
+};
 use crate::respond::{Answer, Head, HeadColumns, HeadValue, check, open_api, respond};
 use crate::settings::Settings;
 use crate::sql::{Statement, quote_identifier, statement};
@@ -25,6 +28,35 @@ pub trait Host {
 
     /// The Postgres role of the caller.
     fn role(&mut self) -> Cow<'_, str>;
+
+    /// Told of every head before it is answered with; may take away what SQL code chose.
+    fn chosen(&mut self, _head: &mut Head) {}
+}
+
+/// Several statements in one transaction, for a [`Host`] that can.
+pub trait Steps {
+    /// Opens the transaction. One that nobody ends is rolled back.
+    fn begin(&mut self, settings: &[(String, String)], read_only: bool) -> Result<(), HostError>;
+
+    /// Runs a statement of one row. Its last column comes as a text of `bytes_max` at most; for a
+    /// longer one the problem is [`Problem::results_too_long`].
+    fn step(&mut self, statement: Statement<'_>, bytes_max: usize) -> Result<Step, HostError>;
+
+    fn end(&mut self, end: End) -> Result<(), HostError>;
+}
+
+/// The row of one statement among several.
+pub struct Step {
+    /// All columns but the last.
+    pub head: Vec<HeadValue>,
+    pub document: Option<String>,
+}
+
+/// How a transaction of several statements ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Commit,
+    Rollback,
 }
 
 /// A statement with the transaction it wants.
@@ -60,17 +92,21 @@ pub enum HostError {
     Problem(Problem),
 }
 
-/// Answers one request.
+/// Answers one request, or a batch of them.
 pub fn serve(
     incoming: &Incoming<'_>,
     catalog: &Catalog,
     settings: &Settings,
-    host: &mut impl Host,
+    host: &mut (impl Host + Steps),
 ) -> Answer {
-    try_serve(incoming, catalog, settings, host).unwrap_or_else(Answer::from)
+    if batch::may_be(incoming, settings) {
+        return batch::serve(incoming, catalog, settings, host);
+    }
+    serve_one(incoming, catalog, settings, host).unwrap_or_else(Answer::from)
 }
 
-fn try_serve(
+/// A request that is no batch.
+pub(crate) fn serve_one(
     incoming: &Incoming<'_>,
     catalog: &Catalog,
     settings: &Settings,
@@ -116,6 +152,7 @@ fn try_serve(
     let ran = host.run(work).map_err(|error| problem(error, host, settings))?;
     let mut head = Head::decode(columns, ran.head);
     head.estimate = ran.explanation.as_deref().and_then(Head::planned_rows);
+    host.chosen(&mut head);
     check(&plan, &intent, &head)?;
     respond(&plan, &intent, incoming, &parameters, settings, &head)
 }
@@ -141,7 +178,7 @@ fn may_fail(plan: &Plan<'_>, intent: &Intent<'_>) -> bool {
         || intent.preferences.affected_max().is_some()
 }
 
-fn problem(error: HostError, host: &mut impl Host, settings: &Settings) -> Problem {
+pub(crate) fn problem(error: HostError, host: &mut impl Host, settings: &Settings) -> Problem {
     match error {
         HostError::Sql(fault) => Problem::from_sql(&fault, host.role() != settings.anonymous_role),
         HostError::Problem(problem) => problem,
@@ -161,7 +198,21 @@ fn transaction_settings(
     operation: &Operation<'_>,
     settings: &Settings,
 ) -> Vec<(String, String)> {
-    let search_path = [intent.schema]
+    let mut transaction = shared_settings(incoming, intent.schema, &intent.preferences, settings);
+    if let Operation::Call { call, .. } = operation {
+        transaction.extend(call.function.settings.iter().cloned());
+    }
+    transaction
+}
+
+/// The settings that do not depend on what the request does.
+pub(crate) fn shared_settings(
+    incoming: &Incoming<'_>,
+    schema: &str,
+    preferences: &Preferences<'_>,
+    settings: &Settings,
+) -> Vec<(String, String)> {
+    let search_path = [schema]
         .into_iter()
         .chain(settings.extra_search_path.iter().map(String::as_str))
         .map(quote_identifier)
@@ -174,11 +225,11 @@ fn transaction_settings(
         ("request.headers".to_owned(), headers(incoming)),
         ("request.cookies".to_owned(), cookies(incoming)),
     ];
-    if let Some(zone) = intent.preferences.timezone {
+    if let Some(zone) = preferences.timezone {
         transaction.push(("timezone".to_owned(), zone.to_owned()));
     }
-    if let Operation::Call { call, .. } = operation {
-        transaction.extend(call.function.settings.iter().cloned());
+    if let Some(isolation) = preferences.isolation {
+        transaction.push(("transaction_isolation".to_owned(), isolation.level().to_owned()));
     }
     transaction
 }

@@ -371,3 +371,11 @@ comment on table public.artists is 'Who plays';
 comment on column public.artists.name is 'Stage name';
 
 notify pgrst, 'reload schema';
+
+-- What PostgREST does not have --------------------------------------------------------------------
+
+create or replace function public.isolation_level() returns text language sql stable as
+  $$ select current_setting('transaction_isolation') $$;
+grant execute on function public.isolation_level() to anon, authenticated, service_role;
+
+notify pgrst, 'reload schema';

@@ -1,5 +1,6 @@
 //! A request matched with the catalog: what to read, write or call, and in which form to answer.
 
+mod additions;
 mod call;
 mod embed;
 mod mutation;
@@ -12,6 +13,7 @@ use crate::problem::Problem;
 use crate::request::{Action, Handling, Intent, Media, Payload, Resource};
 use crate::settings::Settings;
 
+pub(crate) use additions::Keyset;
 pub(crate) use call::{Arguments, Call};
 pub(crate) use mutation::{ColumnSource, Mutation, Target, Write};
 pub(crate) use negotiate::BodyForm;

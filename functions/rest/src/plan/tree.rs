@@ -7,6 +7,7 @@ use crate::problem::Problem;
 use crate::request::{Embed, Intent, Item, Logic, OrderTerm, RowRange, SelectedField};
 use crate::settings::Settings;
 
+use super::additions::{self, Additions};
 use super::{embed, place};
 
 /// Where the rows of the root come from.
@@ -46,6 +47,8 @@ pub(crate) struct Node<'a> {
     /// Set on all but the root.
     pub(crate) join: Option<Join<'a>>,
     pub(crate) children: Vec<Node<'a>>,
+    /// What PostgREST does not have.
+    pub(crate) additions: Additions<'a>,
 }
 
 /// What ties an embed to its parent.
@@ -81,7 +84,7 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn has_aggregates(&self) -> bool {
-        self.fields.iter().any(|field| field.aggregate.is_some())
+        self.fields.iter().any(|field| field.aggregate.is_some()) || !self.additions.having.is_empty()
     }
 }
 
@@ -125,13 +128,16 @@ pub(super) fn build<'a>(
         range: RowRange::ALL,
         join: None,
         children: Vec::new(),
+        additions: Additions::default(),
     };
     add_items(&mut root, &intent.query.select, catalog, 1)?;
     place::place(&mut root, intent)?;
+    additions::place_rows(&mut root, intent)?;
     check_orders(&root)?;
     check_aggregates(&root, settings)?;
     if !intent.action.is_write() {
         cap(&mut root, settings.rows_max);
+        additions::place_keyset(&mut root, intent)?;
     }
     Ok(root)
 }
@@ -187,6 +193,7 @@ fn child<'a>(
         range: RowRange::ALL,
         join: Some(join),
         children: Vec::new(),
+        additions: Additions::default(),
     })
 }
 

@@ -108,7 +108,10 @@ impl<'r> Intent<'r> {
         let resource = resource(incoming.path, settings)?;
         let (schema, schema_shown) = schema(incoming, settings)?;
         let action = action(&resource, incoming.method)?;
-        let query = Query::parse(parameters, matches!(action, Action::CallSafely { .. }))?;
+        let mut query = Query::parse(parameters, matches!(action, Action::CallSafely { .. }))?;
+        if let Some(fault) = query.additions.fault.take_if(|_| !matches!(action, Action::Read { .. })) {
+            return Err(fault.into());
+        }
         let range = range(incoming, &query)?;
         let content_type = incoming.header("content-type");
         Ok(Self {
@@ -160,7 +163,7 @@ fn resource<'r>(path: &'r str, settings: &Settings) -> Result<Resource<'r>, Prob
 }
 
 /// The schema by `Accept-Profile`, or `Content-Profile` for methods with a body.
-fn schema<'r>(incoming: &Incoming<'r>, settings: &'r Settings) -> Result<(&'r str, bool), Problem> {
+pub(crate) fn schema<'r>(incoming: &Incoming<'r>, settings: &'r Settings) -> Result<(&'r str, bool), Problem> {
     let header = match incoming.method {
         "DELETE" | "PATCH" | "POST" | "PUT" => "content-profile",
         _ => "accept-profile",

@@ -1,5 +1,6 @@
 //! What a client asks for, before the database's structure is considered.
 
+mod beyond;
 mod body;
 mod csv;
 mod cursor;
@@ -12,17 +13,20 @@ mod preferences;
 mod query;
 mod range;
 mod select;
+mod token;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use beyond::{Distinct, Having};
 pub(crate) use body::{InvalidBody, Payload, read as read_body};
 pub(crate) use field::{Field, Operand};
 pub(crate) use filter::{Filter, Logic, Quantifier, Test};
 pub use intent::Incoming;
-pub(crate) use intent::{Action, Intent, Resource};
+pub(crate) use intent::{Action, Intent, Resource, schema};
 pub(crate) use media::Media;
 pub(crate) use order::OrderTerm;
 pub(crate) use preferences::{Count, Handling, Missing, Preferences, Resolution, Return, TransactionEnd};
 pub(crate) use query::{Parameters, QueryFault, URL_RESERVED};
 pub(crate) use range::{RangeFault, RowRange};
 pub(crate) use select::{Embed, Item, SelectedField};
+pub(crate) use token::Place;

@@ -1,5 +1,6 @@
 //! From the outcome of a statement to status, headers and body.
 
+mod beyond;
 mod chosen;
 mod head;
 pub(crate) mod open_api;
@@ -12,6 +13,7 @@ use crate::request::{
 };
 use crate::settings::Settings;
 
+pub(crate) use chosen::apply as apply_chosen;
 pub(crate) use head::HeadColumns;
 pub use head::{Head, HeadValue};
 
@@ -115,6 +117,7 @@ pub(crate) fn respond(
                 .header("Content-Location", location)
                 .content(&plan.media, intent)
                 .maybe_header("Preference-Applied", preferences)
+                .maybe_header("Link", beyond::next_page(plan, incoming, head))
         }
         Operation::Write { relation, .. } => written(plan, intent, relation, head, preferences),
         Operation::Call { call, .. } => {

@@ -4,6 +4,7 @@
 //! from a request enters the text but quoted identifiers and the names of casts, which the parser has
 //! restricted to letters, digits, blanks, `_` and `$`.
 
+mod additions;
 mod body;
 mod call;
 mod condition;

@@ -47,6 +47,9 @@ pub(crate) fn statement<'a>(
             sql.push("SELECT ");
             total(&mut sql, plan, intent, settings);
             sql.push(" AS total, count(*) AS page, ").push(CHOSEN);
+            if let Some(keyset) = &tree.additions.keyset {
+                sql.push("json_build_object('next', ").last_place(tree, keyset).push(")::text AS beyond, ");
+            }
             sql.body(plan.form, None).push(" AS body FROM (");
             if needs_rows {
                 sql.push("SELECT * FROM pgrst_rows")
