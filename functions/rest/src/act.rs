@@ -61,7 +61,8 @@ impl Memory {
 
 fn answer(mut request: Request) -> Response {
     let has_body = matches!(request.method(), Method::Post | Method::Put | Method::Patch);
-    let mut guest = Guest { body: has_body.then(|| request.take_body()), role: None, document: None, steps: None };
+    let mut guest =
+        Guest { body: has_body.then(|| request.take_body()), role: None, document: None, steps: None };
     let method = request.method().to_string();
     let incoming = Incoming {
         method: &method,
@@ -218,9 +219,7 @@ fn session(work: &Work<'_>) -> Session {
 fn session_with(settings: &[(String, String)], read_only: bool) -> Session {
     let session = Session::caller();
     let session = if read_only { session.read_only() } else { session };
-    settings
-        .iter()
-        .fold(session, |session, (name, value)| session.setting(name.as_str(), value.as_str()))
+    settings.iter().fold(session, |session, (name, value)| session.setting(name.as_str(), value.as_str()))
 }
 
 fn head_value(value: Value) -> HeadValue {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 
 use isobase_rest::{
-    Answer, AnswerBody, Bound, End, HeadValue, Host, HostError, Problem, Ran, SqlFault, Statement, Step, Steps,
-    Work,
+    Answer, AnswerBody, Bound, End, HeadValue, Host, HostError, Problem, Ran, SqlFault, Statement, Step,
+    Steps, Work,
 };
 use tokio::runtime::Runtime;
 use tokio_postgres::types::private::BytesMut;

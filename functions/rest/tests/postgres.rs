@@ -4,6 +4,7 @@ mod cluster;
 mod host;
 #[path = "../../../tests/compat/scenario.rs"]
 mod scenario;
+mod sequences;
 
 use std::path::PathBuf;
 
@@ -80,4 +81,8 @@ fn all_scenarios_hold() {
     }
     assert!(failures.is_empty(), "{} of {played} scenarios fail:\n\n{}", failures.len(), failures.join("\n"));
     assert!(played > 0, "no scenario is called {only:?}");
+    if only.is_none() {
+        let settings = settings(None);
+        sequences::hold(&mut sequences::Client { bench: &mut bench, catalog: &catalog, settings });
+    }
 }

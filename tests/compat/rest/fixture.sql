@@ -376,6 +376,13 @@ notify pgrst, 'reload schema';
 
 create or replace function public.isolation_level() returns text language sql stable as
   $$ select current_setting('transaction_isolation') $$;
-grant execute on function public.isolation_level() to anon, authenticated, service_role;
+create or replace function public.echo_after(after text) returns text language sql immutable as 'select after';
+grant execute on function public.isolation_level(), public.echo_after(text) to anon, authenticated, service_role;
+
+-- Columns named like parameters of ours.
+drop table if exists public.sequels cascade;
+create table public.sequels (id int primary key, "after" text, "distinct" text, "having" text);
+insert into public.sequels values (1, null, 'yes', 'a'), (2, 'Opening', 'no', 'b');
+grant select on public.sequels to anon, authenticated, service_role;
 
 notify pgrst, 'reload schema';

@@ -89,8 +89,7 @@ fn try_serve<H: Host + Steps>(
         return Err(Problem::batch_too_long(BODY_BYTES_MAX).into());
     }
     let items = read(&body)?;
-    let preferences =
-        Preferences::parse(incoming.header_values("prefer"), settings.transaction_end_allowed);
+    let preferences = Preferences::parse(incoming.header_values("prefer"), settings.transaction_end_allowed);
     if preferences.handling == Some(Handling::Strict) && !preferences.unknown.is_empty() {
         return Err(Problem::unknown_preferences(&preferences.unknown).into());
     }
@@ -174,9 +173,10 @@ impl Results {
         for (name, value) in &answer.headers {
             headers.insert(name.to_ascii_lowercase(), value.as_str().into());
         }
-        let is_json = headers.get("content-type").and_then(Value::as_str).is_some_and(|media| {
-            media.split(';').next().is_some_and(|essence| essence.ends_with("json"))
-        });
+        let is_json = headers
+            .get("content-type")
+            .and_then(Value::as_str)
+            .is_some_and(|media| media.split(';').next().is_some_and(|essence| essence.ends_with("json")));
         let separator = if index > 0 { "," } else { "" };
         let headers = Value::Object(headers);
         let _ = write!(self.text, r#"{separator}{{"status":{},"headers":{headers},"body":"#, answer.status);

@@ -17,12 +17,7 @@ pub(super) struct Within<'w, H> {
 }
 
 impl<'w, H: Host + Steps> Within<'w, H> {
-    pub(super) fn new(
-        host: &'w mut H,
-        body: Cow<'w, str>,
-        bytes_max: usize,
-        chosen: &'w mut Head,
-    ) -> Self {
+    pub(super) fn new(host: &'w mut H, body: Cow<'w, str>, bytes_max: usize, chosen: &'w mut Head) -> Self {
         Self { host, body, bytes_max, chosen, document: None }
     }
 

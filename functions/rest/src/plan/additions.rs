@@ -65,9 +65,9 @@ fn keyset<'a>(root: &Node<'a>, intent: &Intent<'_>, token: &str) -> Result<Keyse
     }
     let ordered = |column: &str| {
         let is_it = |name: &str| name == column;
-        root.order.iter().any(|term| {
-            term.embed.is_none() && term.field.path.is_empty() && is_it(&term.field.name)
-        })
+        root.order
+            .iter()
+            .any(|term| term.embed.is_none() && term.field.path.is_empty() && is_it(&term.field.name))
     };
     let ties = key.iter().map(AsRef::as_ref).filter(|column| !ordered(column)).collect::<Vec<&str>>();
     let terms = root.order.iter().map(|term| term.shown());

@@ -35,7 +35,10 @@ pub(super) fn place<'a>(root: &mut Node<'a>, intent: &'a Intent<'a>) -> Result<(
 }
 
 /// The level at `path`; an embed answers to its alias and, as older clients expect, its target.
-pub(super) fn named<'n, 'a>(root: &'n mut Node<'a>, path: &[Cow<'a, str>]) -> Result<&'n mut Node<'a>, Problem> {
+pub(super) fn named<'n, 'a>(
+    root: &'n mut Node<'a>,
+    path: &[Cow<'a, str>],
+) -> Result<&'n mut Node<'a>, Problem> {
     let mut node = root;
     for name in path {
         let answers = |child: &Node<'a>| {

@@ -5,8 +5,10 @@
 //! like them, get the new meaning, and only where relations are read; a function called by GET takes
 //! them as arguments, as ever.
 
+use std::borrow::Cow;
+
 use super::cursor::{Cursor, Miss, Parsed};
-use super::field::{Field, delimiter, field};
+use super::field::{Field, delimiter, field, field_name};
 use super::filter::{Extent, Test, test};
 use super::query::{Path, QueryFault};
 use super::select::{Aggregate, aggregate_function};
@@ -27,8 +29,8 @@ pub(crate) struct Additions<'q> {
 pub(crate) enum Distinct<'q> {
     /// `*`: those equal in everything that is selected.
     Rows,
-    /// Those equal in these fields; the first of them in the order is shown.
-    On(Vec<Field<'q>>),
+    /// Those equal in these columns; the first of them in the order is shown.
+    On(Vec<Cow<'q, str>>),
 }
 
 /// A condition on a group: `price.sum().gt.100`.
@@ -43,7 +45,13 @@ pub(crate) struct Having<'q> {
 
 impl<'q> Additions<'q> {
     /// Takes a parameter whose value is no filter. False when it means nothing here either.
-    pub(super) fn take(&mut self, path: &Path<'q>, field: &Field<'q>, value: &'q str, fault: &QueryFault) -> bool {
+    pub(super) fn take(
+        &mut self,
+        path: &Path<'q>,
+        field: &Field<'q>,
+        value: &'q str,
+        fault: &QueryFault,
+    ) -> bool {
         if !field.path.is_empty() {
             return false;
         }
@@ -52,7 +60,9 @@ impl<'q> Additions<'q> {
                 self.after = Some(value);
                 true
             }
-            "distinct" => whole(value, distinct).map(|fields| self.distinct.push((path.clone(), fields))).is_some(),
+            "distinct" => {
+                whole(value, distinct).map(|fields| self.distinct.push((path.clone(), fields))).is_some()
+            }
             "having" => whole(value, having).map(|terms| self.having.push((path.clone(), terms))).is_some(),
             _ => false,
         };
@@ -79,7 +89,7 @@ fn distinct<'q>(cursor: &mut Cursor<'q>) -> Parsed<Distinct<'q>> {
     if cursor.literal("*").is_ok() {
         return Ok(Distinct::Rows);
     }
-    listed(cursor, field).map(Distinct::On)
+    listed(cursor, |cursor| cursor.lexeme(field_name)).map(Distinct::On)
 }
 
 fn having<'q>(cursor: &mut Cursor<'q>) -> Parsed<Vec<Having<'q>>> {

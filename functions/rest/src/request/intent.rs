@@ -163,7 +163,10 @@ fn resource<'r>(path: &'r str, settings: &Settings) -> Result<Resource<'r>, Prob
 }
 
 /// The schema by `Accept-Profile`, or `Content-Profile` for methods with a body.
-pub(crate) fn schema<'r>(incoming: &Incoming<'r>, settings: &'r Settings) -> Result<(&'r str, bool), Problem> {
+pub(crate) fn schema<'r>(
+    incoming: &Incoming<'r>,
+    settings: &'r Settings,
+) -> Result<(&'r str, bool), Problem> {
     let header = match incoming.method {
         "DELETE" | "PATCH" | "POST" | "PUT" => "content-profile",
         _ => "accept-profile",

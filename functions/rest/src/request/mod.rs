@@ -13,9 +13,9 @@ mod preferences;
 mod query;
 mod range;
 mod select;
-mod token;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub(crate) use beyond::{Distinct, Having};
 pub(crate) use body::{InvalidBody, Payload, read as read_body};

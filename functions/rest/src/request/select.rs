@@ -172,7 +172,8 @@ fn named_field<'q>(cursor: &mut Cursor<'q>) -> Parsed<Item<'q>> {
     let function = cursor.optional(|cursor| cursor.attempt(aggregate_function))?;
     let aggregate_cast = cast(cursor)?;
     item_end(cursor)?;
-    let aggregate = function.map(|(function, distinct)| Aggregate { function, distinct, cast: aggregate_cast });
+    let aggregate =
+        function.map(|(function, distinct)| Aggregate { function, distinct, cast: aggregate_cast });
     Ok(Item::Field(SelectedField { alias, field, cast: field_cast, aggregate }))
 }
 

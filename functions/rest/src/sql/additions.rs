@@ -1,7 +1,9 @@
 //! Pages by cursor, distinct rows, conditions on groups.
 
+use std::borrow::Cow;
+
 use crate::plan::{Keyset, Node};
-use crate::request::{Distinct, Field, Having, OrderTerm, Quantifier, RowRange, Test};
+use crate::request::{Distinct, Having, OrderTerm, Quantifier, RowRange, Test};
 
 use super::condition::Scope;
 use super::{Sql, array_literal};
@@ -111,10 +113,10 @@ impl<'a> Sql<'a> {
             Some(Distinct::Rows) => {
                 self.push("DISTINCT ");
             }
-            Some(Distinct::On(fields)) => {
+            Some(Distinct::On(columns)) => {
                 self.push("DISTINCT ON (");
-                self.joined(", ", fields, |sql, field| {
-                    sql.field(Scope::of(node, false), field);
+                self.joined(", ", columns, |sql, column| {
+                    sql.column(node.qualifier(), column);
                 });
                 self.push(") ");
             }
@@ -125,21 +127,20 @@ impl<'a> Sql<'a> {
     /// comes first, as Postgres wants it, and ties come last.
     pub(super) fn total_order(&mut self, node: &Node<'a>) {
         let distinct = match node.additions.distinct {
-            Some(Distinct::On(fields)) => fields.as_slice(),
-            _ => &[],
+            Some(Distinct::On(columns)) => columns.as_slice(),
+            Some(Distinct::Rows) | None => &[],
         };
         let is_distinct =
-            |term: &&&'a OrderTerm<'a>| term.embed.is_none() && distinct.contains(&term.field);
+            |term: &&&OrderTerm<'_>| plain_column(term).is_some_and(|name| distinct.contains(name));
         let mut word = " ORDER BY ";
         for term in node.order.iter().filter(is_distinct) {
             self.push(word).order_term(node, term);
             word = ", ";
         }
-        let unordered = |field: &&'a Field<'a>| {
-            !node.order.iter().any(|term| term.embed.is_none() && term.field == **field)
-        };
-        for field in distinct.iter().filter(unordered) {
-            self.push(word).field(Scope::of(node, false), field);
+        let unordered =
+            |column: &&Cow<'_, str>| !node.order.iter().any(|term| plain_column(term) == Some(*column));
+        for column in distinct.iter().filter(unordered) {
+            self.push(word).column(node.qualifier(), column);
             word = ", ";
         }
         for term in node.order.iter().filter(|term| !is_distinct(term)) {
@@ -196,8 +197,12 @@ impl<'a> Sql<'a> {
     }
 }
 
+/// The column that a term orders by, where it is one of the level's own.
+fn plain_column<'t, 'q>(term: &'t OrderTerm<'q>) -> Option<&'t Cow<'q, str>> {
+    (term.embed.is_none() && term.field.path.is_empty()).then_some(&term.field.name)
+}
+
 /// Whether a level's rows are not one for one those of its relation.
 pub(super) fn merges_rows(node: &Node<'_>) -> bool {
     node.additions.distinct.is_some() || !node.additions.having.is_empty()
 }
-
