@@ -176,6 +176,7 @@ fn may_fail(plan: &Plan<'_>, intent: &Intent<'_>) -> bool {
     matches!(plan.media, Media::Object { .. })
         || intent.action == Action::Replace
         || intent.preferences.affected_max().is_some()
+        || intent.is_guarded()
 }
 
 pub(crate) fn problem(error: HostError, host: &mut impl Host, settings: &Settings) -> Problem {

@@ -83,6 +83,8 @@ fn all_scenarios_hold() {
     assert!(played > 0, "no scenario is called {only:?}");
     if only.is_none() {
         let settings = settings(None);
-        sequences::hold(&mut sequences::Client { bench: &mut bench, catalog: &catalog, settings });
+        let mut other = Some(Bench::connect(&mut cluster));
+        let (bench, other) = (&mut bench, &mut other);
+        sequences::hold(&mut sequences::Client { bench, other, catalog: &catalog, settings });
     }
 }

@@ -8,6 +8,8 @@ use crate::scenario::Given;
 /// Requests of one client, each seeing what those before it did.
 pub(crate) struct Client<'c> {
     pub(crate) bench: &'c mut Bench,
+    /// Somebody else's connection.
+    pub(crate) other: &'c mut Option<Bench>,
     pub(crate) catalog: &'c Catalog,
     pub(crate) settings: Settings,
 }
@@ -49,6 +51,23 @@ impl Client<'_> {
         panic!("the pages of {target} do not end: {pages:?}");
     }
 
+    /// Runs `send`, and lets the other's transaction end as soon as somebody waits for it.
+    fn while_waited_for(&mut self, send: impl FnOnce(&mut Client<'_>) -> Given) -> Given {
+        let Client { bench, other, catalog, settings } = self;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let other = other.as_mut().expect("a second connection");
+                while other.first_text("select count(*)::text from pg_locks where not granted") == "0" {
+                    std::thread::yield_now();
+                }
+                other.batch("commit");
+            });
+            // The other's connection is in use: whoever sends has none.
+            let mut none = None;
+            send(&mut Client { bench, other: &mut none, catalog, settings: settings.clone() })
+        })
+    }
+
     fn reset(&mut self) {
         self.bench.batch("select public.compat_reset()");
     }
@@ -63,6 +82,9 @@ fn header<'g>(given: &'g Given, name: &str) -> Option<&'g str> {
 pub(crate) fn hold(client: &mut Client<'_>) {
     a_batch_that_fails_has_changed_nothing(client);
     pages_are_the_whole_in_order(client);
+    versions_follow_the_rows(client);
+    versions_guard_writes(client);
+    a_change_in_the_meantime_is_not_overwritten(client);
 }
 
 fn a_batch_that_fails_has_changed_nothing(client: &mut Client<'_>) {
@@ -117,6 +139,92 @@ fn pages_are_the_whole_in_order(client: &mut Client<'_>) {
             assert_eq!(paged, whole, "{target} in pages of {length}");
         }
     }
+}
+
+const ASKED: (&str, &str) = ("Prefer", "etag");
+
+fn tag(given: &Given) -> String {
+    header(given, "etag").unwrap_or_else(|| panic!("no ETag: {} {}", given.status, given.body)).to_owned()
+}
+
+fn versions_follow_the_rows(client: &mut Client<'_>) {
+    let targets = [
+        "/stages?id=lte.2",
+        "/stages?id=eq.1&select=name",
+        "/artists?select=id,concerts(title)&order=id&limit=2",
+        "/stages?select=capacity.sum()",
+        "/stages?after=&limit=2",
+    ];
+    client.settings.aggregates_enabled = true;
+    for target in targets {
+        let first = tag(&client.send("GET", target, &[ASKED], ""));
+        assert_eq!(tag(&client.send("GET", target, &[ASKED], "")), first, "{target}");
+        let known = client.send("GET", target, &[("If-None-Match", &format!("\"x\", W/{first}"))], "");
+        assert_eq!((known.status, known.body.as_str(), tag(&known)), (304, "", first.clone()), "{target}");
+        assert_eq!(client.send("GET", target, &[("If-Match", &first)], "").status, 200, "{target}");
+        client.send("PATCH", "/stages?id=eq.1", &[], r#"{"capacity":1,"name":"Changed"}"#);
+        client.send("PATCH", "/concerts?id=eq.1", &[], r#"{"title":"Changed"}"#);
+        let changed = client.send("GET", target, &[("If-None-Match", &first)], "");
+        assert_eq!(changed.status, 200, "{target}");
+        assert_ne!(tag(&changed), first, "{target}");
+        assert_eq!(client.send("GET", target, &[("If-Match", &first)], "").status, 412, "{target}");
+        client.reset();
+    }
+}
+
+fn versions_guard_writes(client: &mut Client<'_>) {
+    let body = r#"{"capacity":7}"#;
+    // Another selection, another form: the rows are the same.
+    let seen = tag(&client.send("GET", "/stages?id=eq.1&select=name", &[ASKED, ("Accept", "text/csv")], ""));
+    let written = client.send("PATCH", "/stages?id=eq.1", &[("If-Match", &seen), ASKED], body);
+    assert_eq!(written.status, 204, "{}", written.body);
+    let stale = client.send("PATCH", "/stages?id=eq.1", &[("If-Match", &seen)], r#"{"capacity":8}"#);
+    assert_eq!(stale.status, 412);
+    assert_eq!(client.get("/stages?id=eq.1&select=capacity").body, r#"[{"capacity":7}]"#);
+    // A write tells the version it made, and the next one goes from there.
+    let new = tag(&written);
+    let again = client.send("PATCH", "/stages?id=eq.1", &[("If-Match", &new)], r#"{"name":"Again"}"#);
+    assert_eq!(again.status, 204, "{}", again.body);
+    let read = tag(&client.send("GET", "/stages?id=eq.1", &[ASKED], ""));
+    let put = r#"{"id":1,"name":"Put","capacity":5}"#;
+    assert_eq!(client.send("PUT", "/stages?id=eq.1", &[("If-Match", &read)], put).status, 204);
+    assert_eq!(client.send("PUT", "/stages?id=eq.1", &[("If-Match", &read)], put).status, 412);
+    let several = tag(&client.send("GET", "/tickets?visitor_id=eq.1", &[ASKED], ""));
+    client.send("PATCH", "/tickets?visitor_id=eq.1&concert_id=eq.2", &[], r#"{"seat":"Z9"}"#);
+    let deletion = "/tickets?visitor_id=eq.1";
+    assert_eq!(client.send("DELETE", deletion, &[("If-Match", &several)], "").status, 412);
+    let several = tag(&client.send("GET", deletion, &[ASKED], ""));
+    assert_eq!(client.send("DELETE", deletion, &[("If-Match", &several)], "").status, 204);
+    let inserted = client.send("POST", "/labels", &[ASKED], r#"{"id":9,"name":"West"}"#);
+    let insert_tag = tag(&inserted);
+    assert_eq!(client.send("DELETE", "/labels?id=eq.9", &[("If-Match", &insert_tag)], "").status, 204);
+    client.reset();
+}
+
+/// Somebody else has changed a row, but not committed, when the write begins: it sees the old version
+/// and waits. The new one is what it must be held against.
+fn a_change_in_the_meantime_is_not_overwritten(client: &mut Client<'_>) {
+    let targets = [
+        ("PATCH", "/stages?id=eq.1", r#"{"capacity":7}"#),
+        ("PATCH", "/stages?id=lte.2", r#"{"capacity":7}"#),
+        ("DELETE", "/stages?id=eq.1", ""),
+        ("PUT", "/stages?id=eq.1", r#"{"id":1,"name":"Put","capacity":5}"#),
+    ];
+    client.bench.batch("truncate public.concerts cascade");
+    for (method, target, body) in targets {
+        let seen = tag(&client.send("GET", target, &[ASKED], ""));
+        client
+            .other
+            .as_mut()
+            .expect("a second connection")
+            .batch("begin; update public.stages set name = 'Other' where id = 1");
+        let given =
+            client.while_waited_for(|client| client.send(method, target, &[("If-Match", &seen)], body));
+        assert_eq!(given.status, 412, "{method} {target}: {}", given.body);
+        assert!(client.get("/stages?id=eq.1").body.contains("Other"), "{method} {target}");
+        client.bench.batch("update public.stages set name = 'Main' where id = 1");
+    }
+    client.reset();
 }
 
 fn rows(body: &str) -> Vec<serde_json::Value> {

@@ -36,6 +36,11 @@ impl Problem {
             .hint(Some("Group by these fields, or use 'distinct=*'.".to_owned()))
     }
 
+    pub(crate) fn other_version() -> Self {
+        Self::new(412, "ISB400", "The rows are not of the version that the request names")
+            .hint(Some("Read them again: somebody else may have changed them.".to_owned()))
+    }
+
     /// The results of a batch have to be held until it is committed.
     pub fn results_too_long() -> Self {
         Self::new(400, "ISB102", "The results of the batch are too large")

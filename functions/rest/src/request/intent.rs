@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use crate::problem::Problem;
 use crate::settings::Settings;
 
+use super::conditions::Conditions;
 use super::media::{Media, accepted};
 use super::preferences::Preferences;
 use super::query::{Parameters, Query};
@@ -96,6 +97,7 @@ pub(crate) struct Intent<'r> {
     pub(crate) query: Query<'r>,
     /// Rows of the whole response, from `limit`, `offset` and `Range`.
     pub(crate) range: RowRange,
+    pub(crate) conditions: Conditions<'r>,
 }
 
 impl<'r> Intent<'r> {
@@ -127,7 +129,23 @@ impl<'r> Intent<'r> {
             content: content_type.map_or(Media::Json, |name| Media::parse(Cow::Borrowed(name))),
             query,
             range,
+            conditions: Conditions::parse(incoming),
         })
+    }
+
+    /// Whether the answer tells a version: the client asked, or knows one.
+    pub(crate) fn is_versioned(&self) -> bool {
+        let by_condition = matches!(self.action, Action::Read { .. }) && self.conditions.are_given();
+        by_condition || self.preferences.etag
+    }
+
+    /// Whether a write depends on the version of what it changes.
+    pub(crate) fn is_guarded(&self) -> bool {
+        match self.action {
+            Action::Update | Action::Delete => self.conditions.matches.is_some(),
+            Action::Replace => self.conditions.are_given(),
+            _ => false,
+        }
     }
 
     /// Whether the body's bytes are needed to plan the request; otherwise it is not used, or goes

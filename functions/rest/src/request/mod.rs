@@ -2,6 +2,7 @@
 
 mod beyond;
 mod body;
+mod conditions;
 mod csv;
 mod cursor;
 mod field;
@@ -19,6 +20,7 @@ mod token;
 
 pub(crate) use beyond::{Distinct, Having};
 pub(crate) use body::{InvalidBody, Payload, read as read_body};
+pub(crate) use conditions::Tags;
 pub(crate) use field::{Field, Operand};
 pub(crate) use filter::{Filter, Logic, Quantifier, Test};
 pub use intent::Incoming;

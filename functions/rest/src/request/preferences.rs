@@ -78,6 +78,8 @@ pub(crate) struct Preferences<'r> {
     pub(crate) timezone: Option<&'r str>,
     pub(crate) max_affected: Option<i64>,
     pub(crate) isolation: Option<Isolation>,
+    /// The version of the rows is wanted. Not in PostgREST.
+    pub(crate) etag: bool,
     /// What is not understood; an error under `handling=strict`.
     pub(crate) unknown: Vec<&'r str>,
 }
@@ -126,6 +128,7 @@ impl<'r> Preferences<'r> {
             "isolation=read-committed" => first(&mut self.isolation, Isolation::ReadCommitted),
             "isolation=repeatable-read" => first(&mut self.isolation, Isolation::RepeatableRead),
             "isolation=serializable" => first(&mut self.isolation, Isolation::Serializable),
+            "etag" => self.etag = true,
             _ => self.unknown.push(preference),
         }
     }
@@ -174,6 +177,7 @@ impl<'r> Preferences<'r> {
         applied.extend(self.timezone.map(|zone| format!("timezone={zone}")));
         applied.extend(self.affected_max().map(|rows| format!("max-affected={rows}")));
         applied.extend(self.isolation.map(|isolation| isolation.preference().to_owned()));
+        applied.extend(self.etag.then(|| "etag".to_owned()));
         (!applied.is_empty()).then(|| applied.join(", "))
     }
 

@@ -1,11 +1,12 @@
-//! Headers that PostgREST does not send.
+//! Headers that PostgREST does not send, and conditions that it does not know.
 
 use serde::Deserialize;
 
-use crate::plan::{Operation, Plan};
-use crate::request::{Incoming, Parameters, Place};
+use crate::plan::{Mutation, Operation, Plan};
+use crate::problem::Problem;
+use crate::request::{Incoming, Intent, Parameters, Place, Tags};
 
-use super::Head;
+use super::{Answer, AnswerBody, Head};
 
 /// What the head's own object says.
 #[derive(Debug, Default, Deserialize)]
@@ -13,11 +14,32 @@ struct Beyond {
     /// The place of a full page's last row.
     #[serde(default)]
     next: Option<Vec<Option<String>>>,
+    /// The version of the rows that were read or written.
+    #[serde(default)]
+    rows: Option<String>,
+    /// A hash of the body.
+    #[serde(default)]
+    body: Option<String>,
+    /// The version of the rows before a write.
+    #[serde(default)]
+    before: Option<String>,
+    /// How many these were.
+    #[serde(default)]
+    count: i64,
 }
 
 impl Beyond {
     fn read(head: &Head) -> Self {
         head.beyond.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// The rows' version, then the body's: a write is held against the first alone, so that a client may
+    /// read as it likes and write all the same.
+    fn tag(self) -> Option<String> {
+        match (self.rows, self.body) {
+            (Some(rows), Some(body)) => Some(format!("{rows}.{body}")),
+            (rows, body) => rows.or(body),
+        }
     }
 }
 
@@ -32,4 +54,45 @@ pub(super) fn next_page(plan: &Plan<'_>, incoming: &Incoming<'_>, head: &Head) -
     let separator = if kept.is_empty() { "" } else { "&" };
     let query = kept.replace('<', "%3C").replace('>', "%3E");
     Some(format!("<?{query}{separator}after={token}>; rel=\"next\""))
+}
+
+/// Whether a write found its rows as its client knows them; judged before the transaction ends.
+pub(super) fn check_version(plan: &Plan<'_>, intent: &Intent<'_>, head: &Head) -> Result<(), Problem> {
+    let Operation::Write { write, .. } = &plan.operation else { return Ok(()) };
+    if !write.guarded {
+        return Ok(());
+    }
+    let beyond = Beyond::read(head);
+    let before = beyond.before.unwrap_or_default();
+    let known = match (&intent.conditions.matches, &intent.conditions.matches_none) {
+        (Some(tags), _) => beyond.count > 0 && tags.hold_rows(&before),
+        (None, Some(tags)) => beyond.count == 0 || !tags.hold_rows(&before),
+        (None, None) => true,
+    };
+    // Rows that were changed or inserted by others in the meantime are left alone, so they are missing.
+    let complete = match &write.mutation {
+        Mutation::Insert { .. } => head.page == 1,
+        Mutation::Update { columns, .. } if columns.columns.is_empty() => true,
+        Mutation::Update { .. } | Mutation::Delete { .. } => head.page == beyond.count,
+    };
+    if known && complete { Ok(()) } else { Err(Problem::other_version()) }
+}
+
+/// `ETag`, and what the request's conditions make of a successful answer.
+pub(super) fn versioned(answer: Answer, intent: &Intent<'_>, head: &Head) -> Result<Answer, Problem> {
+    if !(200..300).contains(&answer.status) {
+        return Ok(answer);
+    }
+    let Some(tag) = Beyond::read(head).tag() else { return Ok(answer) };
+    let is_read = !intent.action.is_write();
+    let holds = |tags: &Tags<'_>| match tags {
+        Tags::Any => head.page > 0,
+        Tags::These(_) => tags.hold(&tag),
+    };
+    if is_read && intent.conditions.matches.as_ref().is_some_and(|tags| !holds(tags)) {
+        return Err(Problem::other_version());
+    }
+    let known = is_read && intent.conditions.matches_none.as_ref().is_some_and(holds);
+    let answer = answer.header("ETag", format!("\"{tag}\""));
+    Ok(if known { Answer { status: 304, body: AnswerBody::Empty, ..answer } } else { answer })
 }

@@ -86,6 +86,7 @@ impl From<Problem> for Answer {
 
 /// Whether the rows are as many as the client insists on; judged before the transaction ends.
 pub(crate) fn check(plan: &Plan<'_>, intent: &Intent<'_>, head: &Head) -> Result<(), Problem> {
+    beyond::check_version(plan, intent, head)?;
     if intent.action == Action::Replace && head.page != 1 {
         return Err(Problem::put_key());
     }
@@ -132,7 +133,7 @@ pub(crate) fn respond(
             return Err(Problem::internal("A statement was run for a request that needs none."));
         }
     };
-    let mut answer = chosen::apply(answer, head)?;
+    let mut answer = beyond::versioned(chosen::apply(answer, head)?, intent, head)?;
     if !answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("vary")) {
         answer = answer.header("Vary", "Accept, Prefer, Range");
     }

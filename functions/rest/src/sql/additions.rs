@@ -20,15 +20,18 @@ impl Term<'_, '_> {
         matches!(self, Self::Asked(term) if term.direction == Some("DESC"))
     }
 
-    /// Whether nulls come after everything else; a tie has none.
-    fn has_nulls_last(self) -> bool {
-        match self {
-            Self::Asked(term) => match term.nulls {
+    /// Whether nulls come after everything else. A column of the primary key has none, and an index
+    /// finds the page by it.
+    fn has_nulls_last(self, node: &Node<'_>) -> bool {
+        let Self::Asked(term) = self else { return false };
+        let in_key = |name: &Cow<'_, str>| {
+            node.structure.is_some_and(|relation| relation.primary_key.iter().any(|key| **key == **name))
+        };
+        !plain_column(term).is_some_and(in_key)
+            && match term.nulls {
                 Some(nulls) => nulls == "NULLS LAST",
                 None => !self.is_descending(),
-            },
-            Self::Tie(_) => false,
-        }
+            }
     }
 }
 
@@ -51,7 +54,7 @@ impl<'a> Sql<'a> {
         let pairs = terms.iter().copied().zip(values.iter().map(Option::as_deref)).collect::<Vec<_>>();
         // Said twice, so that an index finds where the page begins.
         if let Some((first, Some(value))) = pairs.first()
-            && !first.has_nulls_last()
+            && !first.has_nulls_last(node)
         {
             self.term(node, *first).push(if first.is_descending() { " <= " } else { " >= " });
             self.text(value.to_string()).push(" AND ");
@@ -67,11 +70,11 @@ impl<'a> Sql<'a> {
             Some(value) => {
                 self.term(node, *term).push(if term.is_descending() { " < " } else { " > " });
                 self.text(value.to_string());
-                if term.has_nulls_last() {
+                if term.has_nulls_last(node) {
                     self.push(" OR ").term(node, *term).push(" IS NULL");
                 }
             }
-            None if term.has_nulls_last() => {
+            None if term.has_nulls_last(node) => {
                 self.push("false");
             }
             None => {

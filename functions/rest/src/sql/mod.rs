@@ -13,6 +13,7 @@ mod read;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -41,13 +41,17 @@ pub(crate) fn statement<'a>(
     match &plan.operation {
         Operation::Read { tree, .. } => {
             let needs_rows = plan.form == BodyForm::Csv;
+            let versioned = intent.is_versioned() && plan.form != BodyForm::None;
+            if versioned {
+                sql.versioned_read(tree);
+            }
             if needs_rows {
                 sql.push("WITH pgrst_rows AS (").rows_of(tree, None).push(") ");
             }
             sql.push("SELECT ");
             total(&mut sql, plan, intent, settings);
             sql.push(" AS total, count(*) AS page, ").push(CHOSEN);
-            if let Some(keyset) = &tree.additions.keyset {
+            if let Some(keyset) = tree.additions.keyset.as_ref().filter(|_| !versioned) {
                 sql.push("json_build_object('next', ").last_place(tree, keyset).push(")::text AS beyond, ");
             }
             sql.body(plan.form, None).push(" AS body FROM (");
@@ -56,7 +60,7 @@ pub(crate) fn statement<'a>(
             } else {
                 sql.rows_of(tree, None)
             };
-            sql.push(") _t");
+            sql.push(if versioned { ") _t) _e" } else { ") _t" });
             if estimated {
                 let mut explain = Sql::new();
                 explain.push("EXPLAIN (FORMAT JSON) ").count_rows_of(tree, None);
@@ -115,7 +119,11 @@ fn total<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>, settings: 
 fn write<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>) {
     let Operation::Write { tree, write, .. } = &plan.operation else { return };
     let is_insert = matches!(write.mutation, Mutation::Insert { .. });
-    sql.push("WITH ").push(RESULT).push(" AS (").write(write).push(")");
+    sql.push("WITH ");
+    if write.guarded {
+        sql.before(write);
+    }
+    sql.push(RESULT).push(" AS (").write(write).push(")");
     let needs_rows = plan.form == BodyForm::Csv;
     if needs_rows {
         sql.push(", pgrst_rows AS (").rows_of(tree, None).push(")");
@@ -143,6 +151,7 @@ fn write<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>) {
     } else {
         sql.push("null::text AS location, ");
     }
+    sql.written_beyond(write);
     sql.body(plan.form, None).push(" AS body FROM ");
     match plan.form {
         BodyForm::None => sql.push(RESULT).push(" _t"),

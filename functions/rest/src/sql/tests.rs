@@ -108,7 +108,7 @@ fn pages_by_cursor() {
         "",
         "",
         &expect![[
-            r#"SELECT null::bigint AS total, count(*) AS page, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, json_build_object('next', (SELECT json_build_array(("public"."artists"."id")::text) FROM "public"."artists" WHERE ("public"."artists"."id" > $1 OR "public"."artists"."id" IS NULL) ORDER BY "public"."artists"."id" LIMIT $2 OFFSET $3))::text AS beyond, coalesce(json_agg(_t), '[]') AS body FROM (SELECT "public"."artists"."name" FROM "public"."artists" WHERE ("public"."artists"."id" > $4 OR "public"."artists"."id" IS NULL) ORDER BY "public"."artists"."id" LIMIT $5) _t ["7", "1", "1", "7", "2"]"#
+            r#"SELECT null::bigint AS total, count(*) AS page, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, json_build_object('next', (SELECT json_build_array(("public"."artists"."id")::text) FROM "public"."artists" WHERE "public"."artists"."id" >= $1 AND ("public"."artists"."id" > $2) ORDER BY "public"."artists"."id" LIMIT $3 OFFSET $4))::text AS beyond, coalesce(json_agg(_t), '[]') AS body FROM (SELECT "public"."artists"."name" FROM "public"."artists" WHERE "public"."artists"."id" >= $5 AND ("public"."artists"."id" > $6) ORDER BY "public"."artists"."id" LIMIT $7) _t ["7", "7", "1", "1", "7", "7", "2"]"#
         ]],
     );
 }
