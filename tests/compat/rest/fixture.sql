@@ -385,4 +385,10 @@ create table public.sequels (id int primary key, "after" text, "distinct" text, 
 insert into public.sequels values (1, null, 'yes', 'a'), (2, 'Opening', 'no', 'b');
 grant select on public.sequels to anon, authenticated, service_role;
 
+-- JSON with line ends between its parts.
+drop table if exists public.ragged cascade;
+create table public.ragged (id int primary key, plain json);
+insert into public.ragged values (1, E'{"a":\n\r 1, "b": "x\\ny"}');
+grant select on public.ragged to anon, authenticated, service_role;
+
 notify pgrst, 'reload schema';

@@ -28,6 +28,12 @@ const HEADERS: [&str; 7] =
 /// Preferences that are about the transaction.
 const OF_THE_BATCH: [&str; 3] = ["isolation=", "timezone=", "tx="];
 
+/// Whether a body of this type stands in a batch as it is.
+pub(super) fn is_json(media: &str) -> bool {
+    let essence = media.split(';').next().unwrap_or("").trim();
+    essence == "application/json" || essence.ends_with("+json")
+}
+
 impl Item<'_> {
     /// Whether it promises to change nothing.
     pub(super) fn is_safe(&self) -> bool {
@@ -69,10 +75,7 @@ impl Item<'_> {
     pub(super) fn body(&self) -> Result<Cow<'_, str>, String> {
         let Some(body) = self.body else { return Ok(Cow::Borrowed("")) };
         let content = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        let is_json = content.is_none_or(|(_, media)| {
-            media.split(';').next().is_some_and(|essence| essence.trim().ends_with("json"))
-        });
-        if is_json {
+        if content.is_none_or(|(_, media)| is_json(media)) {
             return Ok(Cow::Borrowed(body.get()));
         }
         serde_json::from_str(body.get())

@@ -21,7 +21,7 @@ use crate::respond::{Answer, AnswerBody, Head, apply_chosen};
 use crate::serve::{End, Host, Steps, problem, serve_one, shared_settings};
 use crate::settings::Settings;
 
-use item::Item;
+use item::{Item, is_json};
 use within::Within;
 
 /// Requests in one batch. Each holds the connection a little longer.
@@ -173,10 +173,7 @@ impl Results {
         for (name, value) in &answer.headers {
             headers.insert(name.to_ascii_lowercase(), value.as_str().into());
         }
-        let is_json = headers
-            .get("content-type")
-            .and_then(Value::as_str)
-            .is_some_and(|media| media.split(';').next().is_some_and(|essence| essence.ends_with("json")));
+        let is_json = headers.get("content-type").and_then(Value::as_str).is_some_and(is_json);
         let separator = if index > 0 { "," } else { "" };
         let headers = Value::Object(headers);
         let _ = write!(self.text, r#"{separator}{{"status":{},"headers":{headers},"body":"#, answer.status);

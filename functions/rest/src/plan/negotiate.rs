@@ -17,6 +17,8 @@ pub(crate) enum BodyForm {
     },
     Csv,
     GeoJson,
+    /// One row per line.
+    Lines,
 }
 
 /// The first accepted media type that can be made.
@@ -38,6 +40,7 @@ fn form<'a>(media: &Media<'a>) -> Option<(BodyForm, Media<'a>)> {
         Media::Json | Media::Any => Some((BodyForm::Array { stripped: false }, Media::Json)),
         Media::Csv => Some((BodyForm::Csv, Media::Csv)),
         Media::GeoJson => Some((BodyForm::GeoJson, Media::GeoJson)),
+        Media::Lines => Some((BodyForm::Lines, Media::Lines)),
         Media::ArrayStripped => Some((BodyForm::Array { stripped: true }, Media::ArrayStripped)),
         Media::Object { stripped } => Some((BodyForm::Object { stripped: *stripped }, media.clone())),
         Media::PlainText

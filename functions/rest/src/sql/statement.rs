@@ -156,7 +156,7 @@ fn write<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>) {
     match plan.form {
         BodyForm::None => sql.push(RESULT).push(" _t"),
         BodyForm::Csv => sql.push("(SELECT * FROM pgrst_rows) _t"),
-        BodyForm::Array { .. } | BodyForm::Object { .. } | BodyForm::GeoJson => {
+        BodyForm::Array { .. } | BodyForm::Object { .. } | BodyForm::GeoJson | BodyForm::Lines => {
             sql.push("(").rows_of(tree, None).push(") _t")
         }
     };
