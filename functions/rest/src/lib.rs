@@ -27,6 +27,7 @@ mod act;
 mod batch;
 mod catalog;
 mod fuzzy;
+mod nested;
 mod plan;
 mod problem;
 mod request;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::batch;
 use crate::catalog::Catalog;
+use crate::nested;
 use crate::plan::{Operation, Plan, is_safe_call, plan};
 use crate::problem::{Problem, SqlFault};
 use crate::request::{
@@ -92,6 +93,12 @@ pub enum HostError {
     Problem(Problem),
 }
 
+impl From<Problem> for HostError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
 /// Answers one request, or a batch of them.
 pub fn serve(
     incoming: &Incoming<'_>,
@@ -110,10 +117,13 @@ pub(crate) fn serve_one(
     incoming: &Incoming<'_>,
     catalog: &Catalog,
     settings: &Settings,
-    host: &mut impl Host,
+    host: &mut (impl Host + Steps),
 ) -> Result<Answer, Problem> {
     let parameters = Parameters::decode(incoming.query);
     let intent = Intent::parse(incoming, &parameters, settings)?;
+    if nested::is_asked_for(&intent) {
+        return nested::serve(incoming, &parameters, &intent, catalog, settings, host);
+    }
     let body = if intent.needs_body() { Some(host.read_body()?) } else { None };
     let payload = match &body {
         Some(bytes) => Some(read_body(bytes, &intent.content, intent.action.is_call())?),
@@ -187,7 +197,7 @@ pub(crate) fn problem(error: HostError, host: &mut impl Host, settings: &Setting
 }
 
 /// `schema.function` as a call.
-fn pre_request(name: &str) -> String {
+pub(crate) fn pre_request(name: &str) -> String {
     let parts = name.split('.').map(quote_identifier).collect::<Vec<_>>();
     format!("select {}()", parts.join("."))
 }

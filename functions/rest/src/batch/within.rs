@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::problem::Problem;
 use crate::respond::Head;
-use crate::serve::{Host, HostError, Ran, Step, Steps, Work};
+use crate::serve::{End, Host, HostError, Ran, Step, Steps, Work};
 use crate::sql::{Bound, Statement};
 
 pub(super) struct Within<'w, H> {
@@ -68,5 +68,20 @@ impl<H: Host + Steps> Host for Within<'_, H> {
     fn chosen(&mut self, head: &mut Head) {
         self.chosen.headers = head.headers.take();
         self.chosen.status = head.status.take();
+    }
+}
+
+/// An item that takes several steps takes them in the transaction of all, which goes on after it.
+impl<H: Host + Steps> Steps for Within<'_, H> {
+    fn begin(&mut self, _: &[(String, String)], _: bool) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn step(&mut self, statement: Statement<'_>, bytes_max: usize) -> Result<Step, HostError> {
+        self.host.step(statement, bytes_max.min(self.bytes_max))
+    }
+
+    fn end(&mut self, _: End) -> Result<(), HostError> {
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ mod sql;
 
 use std::collections::HashMap;
 
-pub(crate) use relationship::{Kind, Link, Relationship};
+pub(crate) use relationship::{Junction, Kind, Link, Relationship};
 pub use sql::catalog_sql;
 
 /// Everything that requests may name, by schema.

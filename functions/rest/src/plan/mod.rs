@@ -78,6 +78,16 @@ pub(crate) fn plan<'a>(
     Ok(Plan { operation, media, form })
 }
 
+/// A write to a relation that is planned without its body, whose rows are inserted level by level.
+pub(crate) fn nested_plan<'a>(
+    intent: &'a Intent<'a>,
+    catalog: &'a Catalog,
+    settings: &'a Settings,
+) -> Result<Plan<'a>, Problem> {
+    static NO_COLUMNS: Payload<'static> = Payload::Form(Vec::new());
+    plan(intent, Some(&NO_COLUMNS), catalog, settings)
+}
+
 fn relation<'a>(
     intent: &'a Intent<'a>,
     name: &'a str,

@@ -41,6 +41,41 @@ impl Problem {
             .hint(Some("Read them again: somebody else may have changed them.".to_owned()))
     }
 
+    pub(crate) fn nested_too_long(bytes_max: usize) -> Self {
+        Self::new(413, "ISB501", "The rows of a nested insert are too large")
+            .details(format!("They may be {bytes_max} bytes long."))
+    }
+
+    pub(crate) fn nested_too_deep(levels_max: usize) -> Self {
+        Self::new(400, "ISB501", "The rows of a nested insert are too large")
+            .details(format!("They may be of {levels_max} relations."))
+    }
+
+    pub(crate) fn nested_shape(name: &str) -> Self {
+        Self::new(400, "ISB500", "The rows of a nested insert are malformed").details(match name {
+            "" => "The body must be an object or an array of objects.".to_owned(),
+            name => format!(
+                "'{name}' must be an object, an array of objects where there may be several, or null."
+            ),
+        })
+    }
+
+    pub(crate) fn nested_computed(name: &str) -> Self {
+        Self::new(400, "ISB502", "A nested insert needs relationships by foreign keys")
+            .details(format!("'{name}' is computed by a function."))
+    }
+
+    pub(crate) fn nested_unnamed(relation: &str) -> Self {
+        Self::new(400, "ISB502", "The representation of a nested insert needs a primary key")
+            .details(format!("'{relation}' has none."))
+    }
+
+    pub(crate) fn nested_lost(relation: &str, sent: usize, inserted: usize) -> Self {
+        Self::new(409, "ISB503", "Rows of a nested insert are missing")
+            .details(format!("Of {sent} rows for '{relation}', {inserted} were inserted."))
+            .hint(Some("A trigger or a conflict has left some out, so the others have no owner.".to_owned()))
+    }
+
     /// The results of a batch have to be held until it is committed.
     pub fn results_too_long() -> Self {
         Self::new(400, "ISB102", "The results of the batch are too large")

@@ -27,7 +27,9 @@ pub use intent::Incoming;
 pub(crate) use intent::{Action, Intent, Resource, schema};
 pub(crate) use media::Media;
 pub(crate) use order::OrderTerm;
-pub(crate) use preferences::{Count, Handling, Missing, Preferences, Resolution, Return, TransactionEnd};
+pub(crate) use preferences::{
+    Count, Handling, Missing, Nested, Preferences, Resolution, Return, TransactionEnd,
+};
 pub(crate) use query::{Parameters, QueryFault, URL_RESERVED};
 pub(crate) use range::{RangeFault, RowRange};
 pub(crate) use select::{Embed, Item, SelectedField};

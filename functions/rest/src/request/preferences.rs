@@ -39,6 +39,12 @@ pub(crate) enum TransactionEnd {
     Rollback,
 }
 
+/// What happens to rows inside of rows. PostgREST takes them for values of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nested {
+    Insert,
+}
+
 /// How far a transaction is kept apart from others. PostgREST leaves it to roles and functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Isolation {
@@ -78,6 +84,7 @@ pub(crate) struct Preferences<'r> {
     pub(crate) timezone: Option<&'r str>,
     pub(crate) max_affected: Option<i64>,
     pub(crate) isolation: Option<Isolation>,
+    pub(crate) nested: Option<Nested>,
     /// The version of the rows is wanted. Not in PostgREST.
     pub(crate) etag: bool,
     /// What is not understood; an error under `handling=strict`.
@@ -128,6 +135,7 @@ impl<'r> Preferences<'r> {
             "isolation=read-committed" => first(&mut self.isolation, Isolation::ReadCommitted),
             "isolation=repeatable-read" => first(&mut self.isolation, Isolation::RepeatableRead),
             "isolation=serializable" => first(&mut self.isolation, Isolation::Serializable),
+            "nested=insert" => first(&mut self.nested, Nested::Insert),
             "etag" => self.etag = true,
             _ => self.unknown.push(preference),
         }
@@ -177,6 +185,7 @@ impl<'r> Preferences<'r> {
         applied.extend(self.timezone.map(|zone| format!("timezone={zone}")));
         applied.extend(self.affected_max().map(|rows| format!("max-affected={rows}")));
         applied.extend(self.isolation.map(|isolation| isolation.preference().to_owned()));
+        applied.extend(self.nested.map(|_| "nested=insert".to_owned()));
         applied.extend(self.etag.then(|| "etag".to_owned()));
         (!applied.is_empty()).then(|| applied.join(", "))
     }

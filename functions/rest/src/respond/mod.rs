@@ -229,6 +229,9 @@ fn applied<'r>(plan: &Plan<'_>, intent: &Intent<'r>) -> Preferences<'r> {
     if !intent.action.is_write() {
         preferences.returning = None;
     }
+    if intent.action != Action::Create {
+        preferences.nested = None;
+    }
     if !matches!(intent.action, Action::Create | Action::Update) {
         preferences.missing = None;
     }

@@ -9,6 +9,7 @@ mod body;
 mod call;
 mod condition;
 mod mutation;
+mod nested;
 mod read;
 mod statement;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::fmt::Write as _;
 
 use crate::plan::Qualifier;
 
+pub(crate) use nested::{insert_for_keys, read_by_keys};
 pub use statement::Statement;
 pub(crate) use statement::statement;
 

@@ -23,7 +23,7 @@ impl<'a> From<Sql<'a>> for Statement<'a> {
 }
 
 /// Headers and status that SQL code has chosen for the response.
-const CHOSEN: &str = concat!(
+pub(super) const CHOSEN: &str = concat!(
     "nullif(current_setting('response.headers', true), '') AS response_headers, ",
     "nullif(current_setting('response.status', true), '') AS response_status, "
 );
