@@ -81,6 +81,7 @@ fn header<'g>(given: &'g Given, name: &str) -> Option<&'g str> {
 /// When one of them goes otherwise.
 pub(crate) fn hold(client: &mut Client<'_>) {
     a_batch_that_fails_has_changed_nothing(client);
+    a_nested_insert_that_fails_has_changed_nothing(client);
     pages_are_the_whole_in_order(client);
     versions_follow_the_rows(client);
     versions_guard_writes(client);
@@ -105,6 +106,22 @@ fn a_batch_that_fails_has_changed_nothing(client: &mut Client<'_>) {
     assert_ne!(client.get("/tickets").body, "[]");
     assert_eq!(client.send("POST", "/", &[], rolled_back).status, 200);
     assert_eq!(client.get("/tickets").body, "[]");
+    client.reset();
+}
+
+fn a_nested_insert_that_fails_has_changed_nothing(client: &mut Client<'_>) {
+    let body = r#"{"id":9,"name":"Echo","labels":{"id":9,"name":"West"},
+      "concerts":[{"id":9,"title":"One","starts_at":"2026-07-01"},{"id":1,"title":"Two","starts_at":"2026-07-01"}]}"#;
+    let target = "/artists?select=labels(id),concerts(id)";
+    let nested = ("Prefer", "nested=insert");
+    assert_eq!(client.send("POST", target, &[nested], body).status, 409);
+    for target in ["/artists?id=eq.9", "/labels?id=eq.9", "/concerts?id=eq.9"] {
+        assert_eq!(client.get(target).body, "[]", "{target}");
+    }
+    assert_eq!(client.send("POST", target, &[nested], &body.replace(r#""id":1,"#, r#""id":8,"#)).status, 201);
+    let shown = "select=label_id,concerts(id)";
+    let whole = r#"[{"label_id":9,"concerts":[{"id": 8}, {"id": 9}]}]"#;
+    assert_eq!(client.get(&format!("/artists?id=eq.9&{shown}&concerts.order=id")).body, whole);
     client.reset();
 }
 
