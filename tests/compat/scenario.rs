@@ -25,7 +25,8 @@ pub(crate) struct Scenario {
     #[serde(default)]
     pub(crate) body: String,
     pub(crate) status: u16,
-    /// Headers that must have this value; an empty value means there is no such header.
+    /// Headers that must have this value; an empty value means there is no such header, and `…` at
+    /// the end stands for any rest.
     #[serde(default)]
     pub(crate) answers: BTreeMap<String, String>,
     /// The body as JSON: whitespace and the order of keys do not count.
@@ -34,6 +35,10 @@ pub(crate) struct Scenario {
     pub(crate) text: Option<String>,
     /// Members that the body, a JSON object, must have; others may be there.
     pub(crate) has: Option<String>,
+    /// Parts of the body, which is JSON, by pointer (RFC 6901); an empty text means there is no such
+    /// part.
+    #[serde(default)]
+    pub(crate) parts: BTreeMap<String, String>,
     /// A setting that is not the default, which the server must have been started with.
     pub(crate) setting: Option<Setting>,
 }
@@ -61,6 +66,21 @@ pub(crate) enum Setting {
     Capped,
     /// The description at `/` is switched off.
     Undescribed,
+    /// The description at `/` shows what the caller may not touch.
+    Unguarded,
+    /// The description at `/` says how to send a token, and that the API is at
+    /// `https://example.org/api`.
+    Addressed,
+    /// `/` is answered by the function `front_page`.
+    Fronted,
+    /// Plans are shown.
+    Explained,
+    /// Plans are shown, and `Prefer: tx=rollback` counts.
+    Rehearsed,
+    /// Responses say where the time went, and repeat the header `X-Trace`.
+    Timed,
+    /// Errors are told without details and hint.
+    Terse,
 }
 
 /// What a server answered.
@@ -128,7 +148,10 @@ impl Scenario {
             let found =
                 given.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
             let as_expected = match found {
-                Some(found) => found == expected,
+                Some(found) => match expected.strip_suffix('…') {
+                    Some(start) => found.starts_with(start),
+                    None => found == expected,
+                },
                 None => expected.is_empty(),
             };
             if !as_expected {
@@ -150,6 +173,16 @@ impl Scenario {
             let expected: Value = parse(expected, &self.name);
             if serde_json::from_str::<Value>(body).ok().as_ref() != Some(&expected) {
                 let _ = writeln!(report, "  JSON instead of: {expected}");
+            }
+        }
+        if !self.parts.is_empty() {
+            let given = serde_json::from_str::<Value>(body).unwrap_or(Value::Null);
+            for (pointer, expected) in &self.parts {
+                let expected = (!expected.is_empty()).then(|| parse(expected, &self.name));
+                let found = given.pointer(pointer);
+                if found != expected.as_ref() {
+                    let _ = writeln!(report, "  {pointer} is {found:?} instead of {expected:?}");
+                }
             }
         }
         if let Some(expected) = &self.has {

@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use isobase_sdk::database::{self, Document, Error, Exhaustion, Parameter, Session, Transaction, Value};
+use isobase_sdk::database::{
+    self, Document, Error, Exhaustion, Parameter, Session, Table, Transaction, Value,
+};
 use isobase_sdk::{Body, Method, Request, Response, caller, handler};
 
 use crate::catalog::{Catalog, catalog_sql};
@@ -54,6 +56,10 @@ impl Memory {
             return Ok(catalog.clone());
         }
         let catalog = Rc::new(Catalog::decode(&snapshot.text).map_err(|_| Problem::no_catalog())?);
+        // What the database holds counts more than the environment.
+        let setting =
+            |name: &str| catalog.setting(name).map(str::to_owned).or_else(|| std::env::var(name).ok());
+        self.settings = Rc::new(Settings::from_environment(setting));
         self.catalog = Some((snapshot.generation, catalog.clone()));
         Ok(catalog)
     }
@@ -164,6 +170,21 @@ impl Host for Guest {
         self.first_text(&session, work.statement)
     }
 
+    fn explain(&mut self, work: Work<'_>) -> Result<Vec<String>, HostError> {
+        let session = session(&work);
+        let parameters = self.parameters(work.statement.parameters);
+        if work.before.is_none() && !work.rolls_back {
+            return session.query(work.statement.sql, parameters).map_err(failed).map(lines);
+        }
+        let transaction = session.begin();
+        if let Some(before) = work.before {
+            transaction.query(before, ()).map_err(failed)?;
+        }
+        let table = transaction.query(work.statement.sql, parameters).map_err(failed)?;
+        let ended = if work.rolls_back { transaction.rollback() } else { transaction.commit() };
+        ended.map_err(failed).map(|_| lines(table))
+    }
+
     fn role(&mut self) -> Cow<'_, str> {
         Cow::Borrowed(self.role.get_or_insert_with(|| caller::current().role))
     }
@@ -210,6 +231,11 @@ impl Guest {
         let text = table.first().and_then(|row| row.get::<String>(0).ok());
         text.ok_or_else(|| HostError::Problem(Problem::internal("A statement of one text returned none.")))
     }
+}
+
+/// The texts of the first column.
+fn lines(table: Table) -> Vec<String> {
+    table.rows().filter_map(|row| row.get::<String>(0).ok()).collect()
 }
 
 fn session(work: &Work<'_>) -> Session {

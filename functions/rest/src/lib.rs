@@ -35,6 +35,7 @@ mod respond;
 mod serve;
 mod settings;
 mod sql;
+mod stopwatch;
 
 pub use catalog::{Catalog, catalog_sql};
 pub use problem::{Problem, SqlFault};

@@ -15,6 +15,7 @@ use crate::request::{
 use crate::respond::{Answer, Head, HeadColumns, HeadValue, check, open_api, respond};
 use crate::settings::Settings;
 use crate::sql::{Statement, quote_identifier, statement};
+use crate::stopwatch::Stopwatch;
 
 /// What a request needs from outside.
 pub trait Host {
@@ -26,6 +27,9 @@ pub trait Host {
 
     /// Runs a statement of one text in a transaction of its own, without writing.
     fn read_text(&mut self, work: Work<'_>) -> Result<String, HostError>;
+
+    /// Runs an `EXPLAIN`; all its lines.
+    fn explain(&mut self, work: Work<'_>) -> Result<Vec<String>, HostError>;
 
     /// The Postgres role of the caller.
     fn role(&mut self) -> Cow<'_, str>;
@@ -106,10 +110,20 @@ pub fn serve(
     settings: &Settings,
     host: &mut (impl Host + Steps),
 ) -> Answer {
-    if batch::may_be(incoming, settings) {
-        return batch::serve(incoming, catalog, settings, host);
+    let mut stopwatch = Stopwatch::start(settings.server_timing_enabled);
+    let answer = if batch::may_be(incoming, settings) {
+        Ok(batch::serve(incoming, catalog, settings, host))
+    } else {
+        serve_one(incoming, catalog, settings, host, &mut stopwatch)
+    };
+    let answer = match answer {
+        Ok(answer) => answer.maybe_header("Server-Timing", stopwatch.header()),
+        Err(problem) => Answer::failed(problem, settings),
+    };
+    match &settings.trace_header {
+        Some(name) => answer.header(name, incoming.header(name).unwrap_or("")),
+        None => answer,
     }
-    serve_one(incoming, catalog, settings, host).unwrap_or_else(Answer::from)
 }
 
 /// A request that is no batch.
@@ -118,6 +132,7 @@ pub(crate) fn serve_one(
     catalog: &Catalog,
     settings: &Settings,
     host: &mut (impl Host + Steps),
+    stopwatch: &mut Stopwatch,
 ) -> Result<Answer, Problem> {
     let parameters = Parameters::decode(incoming.query);
     let intent = Intent::parse(incoming, &parameters, settings)?;
@@ -129,15 +144,19 @@ pub(crate) fn serve_one(
         Some(bytes) => Some(read_body(bytes, &intent.content, intent.action.is_call())?),
         None => intent.passes_body().then_some(Payload::Unread),
     };
+    stopwatch.lap("parse");
     let plan = plan(&intent, payload.as_ref(), catalog, settings)?;
     let transaction = transaction_settings(incoming, &intent, &plan.operation, settings);
     let (columns, read_only) = match &plan.operation {
         Operation::Describe(methods) => return Ok(Answer::allowed(methods)),
         Operation::Root => {
-            let statement = open_api::statement(intent.schema);
+            let statement = open_api::statement(intent.schema, settings);
+            stopwatch.lap("plan");
             let work = Work::reading(&transaction, statement);
             let text = host.read_text(work).map_err(|error| problem(error, host, settings))?;
-            return Ok(Answer::open_api(open_api::document(&text, incoming, intent.schema)?, &intent));
+            stopwatch.lap("transaction");
+            let document = open_api::document(&text, incoming, &intent, catalog, settings)?;
+            return Ok(Answer::open_api(document, &intent));
         }
         Operation::Read { .. } => (HeadColumns::Read, true),
         Operation::Write { .. } => (HeadColumns::Write, false),
@@ -149,7 +168,8 @@ pub(crate) fn serve_one(
     let judge = |head: &[HeadValue]| check(&plan, &intent, &Head::decode(columns, head.to_vec()));
     let rolls_back = intent.preferences.transaction == Some(TransactionEnd::Rollback);
     // Reads are judged afterwards, for nothing depends on how their transaction ends.
-    let judged = !read_only && (rolls_back || may_fail(&plan, &intent));
+    let explained = matches!(plan.media, Media::Plan(_));
+    let judged = !read_only && !explained && (rolls_back || may_fail(&plan, &intent));
     let work = Work {
         read_only,
         settings: &transaction,
@@ -159,7 +179,14 @@ pub(crate) fn serve_one(
         judge: judged.then_some(&judge as &Judge<'_>),
         rolls_back,
     };
+    stopwatch.lap("plan");
+    if explained {
+        let lines = host.explain(work).map_err(|error| problem(error, host, settings))?;
+        stopwatch.lap("transaction");
+        return Ok(Answer::explained(&lines, &plan, &intent));
+    }
     let ran = host.run(work).map_err(|error| problem(error, host, settings))?;
+    stopwatch.lap("transaction");
     let mut head = Head::decode(columns, ran.head);
     head.estimate = ran.explanation.as_deref().and_then(Head::planned_rows);
     host.chosen(&mut head);

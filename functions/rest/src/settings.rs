@@ -17,6 +17,24 @@ pub struct Settings {
     pub transaction_end_allowed: bool,
     /// Whether `/` describes the API. `PGRST_OPENAPI_MODE` other than `disabled`.
     pub open_api_enabled: bool,
+    /// Whether `/` describes also what the caller may not touch. `PGRST_OPENAPI_MODE=ignore-privileges`.
+    pub open_api_ignores_privileges: bool,
+    /// Whether the description says how to send a token. `PGRST_OPENAPI_SECURITY_ACTIVE`.
+    pub open_api_security_active: bool,
+    /// Where clients find the API, for the description. `PGRST_OPENAPI_SERVER_PROXY_URI`.
+    pub open_api_proxy_uri: Option<String>,
+    /// The function that answers `/` instead of the description. `PGRST_DB_ROOT_SPEC`.
+    pub root_function: Option<String>,
+    /// Whether clients may ask how a request would run. `PGRST_DB_PLAN_ENABLED`.
+    pub plan_enabled: bool,
+    /// Whether responses say where the time went. `PGRST_SERVER_TIMING_ENABLED`.
+    pub server_timing_enabled: bool,
+    /// A request header that responses repeat. `PGRST_SERVER_TRACE_HEADER`.
+    pub trace_header: Option<String>,
+    /// Whether filters may call an aliased embed by its target. `PGRST_URL_USE_LEGACY_TARGET_NAMES`.
+    pub target_names_allowed: bool,
+    /// Whether errors tell details and hints. `PGRST_CLIENT_ERROR_VERBOSITY` other than `minimal`.
+    pub errors_detailed: bool,
     /// Called before every request's statement, in its transaction. `PGRST_DB_PRE_REQUEST`.
     pub pre_request: Option<String>,
 }
@@ -38,6 +56,7 @@ impl Settings {
                 .collect::<Vec<_>>()
         };
         let flag = |name: &str| matches!(variable(name).as_deref(), Some("true" | "on" | "1"));
+        let text = |name: &str| variable(name).filter(|value| !value.is_empty());
         let mut schemas = list("PGRST_DB_SCHEMAS", "public,graphql_public");
         if schemas.is_empty() {
             schemas.push("public".to_owned());
@@ -54,6 +73,18 @@ impl Settings {
             transaction_end_allowed: variable("PGRST_DB_TX_END")
                 .is_some_and(|end| end.ends_with("allow-override")),
             open_api_enabled: variable("PGRST_OPENAPI_MODE").is_none_or(|mode| mode != "disabled"),
+            open_api_ignores_privileges: variable("PGRST_OPENAPI_MODE")
+                .is_some_and(|mode| mode == "ignore-privileges"),
+            open_api_security_active: flag("PGRST_OPENAPI_SECURITY_ACTIVE"),
+            open_api_proxy_uri: text("PGRST_OPENAPI_SERVER_PROXY_URI"),
+            root_function: text("PGRST_DB_ROOT_SPEC"),
+            plan_enabled: flag("PGRST_DB_PLAN_ENABLED"),
+            server_timing_enabled: flag("PGRST_SERVER_TIMING_ENABLED"),
+            trace_header: text("PGRST_SERVER_TRACE_HEADER"),
+            target_names_allowed: variable("PGRST_URL_USE_LEGACY_TARGET_NAMES")
+                .is_none_or(|allowed| allowed != "false"),
+            errors_detailed: variable("PGRST_CLIENT_ERROR_VERBOSITY")
+                .is_none_or(|verbosity| verbosity != "minimal"),
             pre_request: variable("PGRST_DB_PRE_REQUEST").filter(|name| !name.is_empty()),
         }
     }

@@ -14,9 +14,9 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Starts one. Postgres refuses to run as root, so root hands it to the user `postgres`.
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(name: &str) -> Self {
         let binaries = binaries();
-        let folder = std::env::temp_dir().join(format!("isobase-rest-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("isobase-rest-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a writable temporary folder");
         if is_root() {
             let owned = Command::new("chown").arg("postgres").arg(&folder).status();
@@ -65,6 +65,24 @@ impl Cluster {
 
     pub(crate) fn url(&self) -> String {
         format!("host=127.0.0.1 port={} user=postgres dbname=postgres", self.port)
+    }
+
+    /// A folder that the server can read and write.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Runs a script by `psql`, with its variables.
+    pub(crate) fn psql(&self, script: &str, variables: &[(&str, &str)]) {
+        let file = self.folder.join("script.sql");
+        std::fs::write(&file, script).expect("a writable temporary folder");
+        let mut command = Command::new(binaries().join("psql"));
+        command.args(["-q", "-X", "-d", &self.url(), "-f"]).arg(&file).stdout(Stdio::null());
+        for (name, value) in variables {
+            command.args(["-v", &format!("{name}={value}")]);
+        }
+        let output = command.output().expect("psql runs");
+        assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Waits until `attempt` succeeds.

@@ -38,7 +38,7 @@ impl Bench {
     }
 
     pub(crate) fn batch(&mut self, sql: &str) {
-        self.runtime.block_on(self.client.batch_execute(sql)).expect("the script runs");
+        self.try_batch(sql).expect("the script runs");
     }
 
     fn try_batch(&mut self, sql: &str) -> Result<(), tokio_postgres::Error> {
@@ -52,27 +52,40 @@ impl Bench {
     fn row(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row, tokio_postgres::Error> {
         self.runtime.block_on(self.client.query_one(sql, parameters))
     }
+
+    fn rows(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, tokio_postgres::Error> {
+        self.runtime.block_on(self.client.query(sql, parameters))
+    }
 }
 
 /// The host of one request.
 pub(crate) struct Session<'b> {
     bench: &'b mut Bench,
-    role: &'static str,
-    claims: &'static str,
-    body: &'b str,
-    document: Option<String>,
+    role: &'b str,
+    claims: &'b str,
+    body: &'b [u8],
+    document: Option<Vec<u8>>,
+    /// Whatever the request asks for, it leaves no trace.
+    pub(crate) rolls_back: bool,
 }
 
 impl<'b> Session<'b> {
-    pub(crate) fn new(bench: &'b mut Bench, role: &'static str, claims: &'static str, body: &'b str) -> Self {
-        Self { bench, role, claims, body, document: None }
+    pub(crate) fn new(bench: &'b mut Bench, role: &'b str, claims: &'b str, body: &'b [u8]) -> Self {
+        Self { bench, role, claims, body, document: None, rolls_back: false }
+    }
+
+    /// The body that the statement returned.
+    pub(crate) fn into_document(self) -> Option<Vec<u8>> {
+        self.document
     }
 
     pub(crate) fn given(self, answer: Answer) -> Given {
         let body = match answer.body {
             AnswerBody::Empty => String::new(),
             AnswerBody::Text(text) => text,
-            AnswerBody::Document => self.document.unwrap_or_default(),
+            AnswerBody::Document => {
+                String::from_utf8(self.document.unwrap_or_default()).expect("scenarios know texts only")
+            }
         };
         Given { status: answer.status, headers: answer.headers, body }
     }
@@ -99,21 +112,25 @@ impl<'b> Session<'b> {
     }
 
     fn row(&mut self, statement: &Statement<'_>) -> Result<Row, HostError> {
-        let parameters = statement
-            .parameters
-            .iter()
-            .map(|bound| match bound {
-                Bound::Text(text) => Untyped(text.as_bytes().to_vec(), Format::Text),
-                Bound::Body => Untyped(self.body.as_bytes().to_vec(), Format::Text),
-                Bound::Bytes(bytes) => Untyped(bytes.to_vec(), Format::Binary),
-            })
-            .collect::<Vec<_>>();
+        let parameters = self.parameters(statement);
         let parameters = parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect::<Vec<_>>();
         self.statement_row(&statement.sql, &parameters)
     }
 
+    fn parameters(&self, statement: &Statement<'_>) -> Vec<Untyped> {
+        statement
+            .parameters
+            .iter()
+            .map(|bound| match bound {
+                Bound::Text(text) => Untyped(text.as_bytes().to_vec(), Format::Text),
+                Bound::Body => Untyped(self.body.to_vec(), Format::Text),
+                Bound::Bytes(bytes) => Untyped(bytes.to_vec(), Format::Binary),
+            })
+            .collect()
+    }
+
     fn statement_row(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row, HostError> {
-        self.bench.row(sql, parameters).map_err(sql_fault)
+        self.bench.row(sql, parameters).map_err(|error| failed(&error, sql))
     }
 
     fn run_open(&mut self, work: &Work<'_>) -> Result<Ran, HostError> {
@@ -123,7 +140,7 @@ impl<'b> Session<'b> {
         let head = (0..last).map(|index| head_value(&row, index)).collect::<Vec<_>>();
         self.document = row.get::<_, Option<Raw>>(last).map(|raw| raw.0);
         let explanation = match &work.estimate {
-            Some(estimate) => Some(self.row(estimate)?.get::<_, Raw>(0).0),
+            Some(estimate) => Some(self.row(estimate)?.get::<_, Raw>(0).text()),
             None => None,
         };
         if let Some(judge) = work.judge {
@@ -135,20 +152,42 @@ impl<'b> Session<'b> {
 
 impl Host for Session<'_> {
     fn read_body(&mut self) -> Result<Vec<u8>, Problem> {
-        Ok(self.body.as_bytes().to_vec())
+        Ok(self.body.to_vec())
     }
 
     fn run(&mut self, work: Work<'_>) -> Result<Ran, HostError> {
         let ran = self.run_open(&work);
-        self.bench.batch(if ran.is_ok() && !work.rolls_back { "commit" } else { "rollback" });
-        ran
+        if ran.is_err() {
+            self.bench.batch("rollback");
+            return ran;
+        }
+        // What waits for a commit would be lost in a rollback otherwise.
+        let rolls_back = self.rolls_back || work.rolls_back;
+        let end = if rolls_back { "set constraints all immediate" } else { "commit" };
+        let ended = self.bench.try_batch(end).map_err(|error| failed(&error, end));
+        if rolls_back {
+            self.bench.batch("rollback");
+        }
+        ended.and(ran)
     }
 
     fn read_text(&mut self, work: Work<'_>) -> Result<String, HostError> {
         let text =
-            self.open(&work).and_then(|()| self.row(&work.statement)).map(|row| row.get::<_, Raw>(0).0);
+            self.open(&work).and_then(|()| self.row(&work.statement)).map(|row| row.get::<_, Raw>(0).text());
         self.bench.batch("rollback");
         text
+    }
+
+    fn explain(&mut self, work: Work<'_>) -> Result<Vec<String>, HostError> {
+        let parameters = self.parameters(&work.statement);
+        let parameters = parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect::<Vec<_>>();
+        let sql = &work.statement.sql;
+        let rows = self
+            .open(&work)
+            .and_then(|()| self.bench.rows(sql, &parameters).map_err(|error| failed(&error, sql)));
+        let rolls_back = self.rolls_back || work.rolls_back || rows.is_err();
+        self.bench.batch(if rolls_back { "rollback" } else { "commit" });
+        Ok(rows?.iter().map(|row| row.get::<_, Raw>(0).text()).collect())
     }
 
     fn role(&mut self) -> Cow<'_, str> {
@@ -169,7 +208,7 @@ impl Steps for Session<'_> {
         let row = self.row(&statement)?;
         let last = row.len() - 1;
         let head = (0..last).map(|index| head_value(&row, index)).collect();
-        let document = row.get::<_, Option<Raw>>(last).map(|raw| raw.0);
+        let document = row.get::<_, Option<Raw>>(last).map(Raw::text);
         if document.as_ref().is_some_and(|text| text.len() > bytes_max) {
             return Err(HostError::Problem(Problem::results_too_long()));
         }
@@ -181,11 +220,11 @@ impl Steps for Session<'_> {
             End::Commit => "commit",
             End::Rollback => "rollback",
         };
-        self.bench.try_batch(sql).map_err(sql_fault)
+        self.bench.try_batch(sql).map_err(|error| failed(&error, sql))
     }
 }
 
-fn sql_fault(error: tokio_postgres::Error) -> HostError {
+fn failed(error: &tokio_postgres::Error, sql: &str) -> HostError {
     match error.as_db_error() {
         Some(fault) => HostError::Sql(SqlFault {
             sqlstate: fault.code().code().to_owned(),
@@ -193,7 +232,7 @@ fn sql_fault(error: tokio_postgres::Error) -> HostError {
             detail: fault.detail().map(str::to_owned),
             hint: fault.hint().map(str::to_owned),
         }),
-        None => panic!("{error:?}"),
+        None => HostError::Problem(Problem::refused(&format!("{error:?} in {sql}"))),
     }
 }
 
@@ -225,12 +264,19 @@ impl ToSql for Untyped {
     to_sql_checked!();
 }
 
-/// JSON or text, as text.
-struct Raw(String);
+/// JSON, text or bytes, as a host sends them.
+struct Raw(Vec<u8>);
+
+impl Raw {
+    fn text(self) -> String {
+        String::from_utf8(self.0).expect("Postgres sends UTF-8")
+    }
+}
 
 impl<'r> FromSql<'r> for Raw {
-    fn from_sql(_: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
-        Ok(Self(std::str::from_utf8(raw)?.to_owned()))
+    fn from_sql(kind: &Type, raw: &'r [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        // In binary format jsonb has its version before its text.
+        Ok(Self(raw[usize::from(*kind == Type::JSONB)..].to_vec()))
     }
 
     fn accepts(_: &Type) -> bool {

@@ -25,7 +25,7 @@ impl Client<'_> {
         }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let incoming = Incoming { method, path, query, headers: &headers };
-        let mut session = Session::new(self.bench, "anon", r#"{"role":"anon"}"#, body);
+        let mut session = Session::new(self.bench, "anon", r#"{"role":"anon"}"#, body.as_bytes());
         let answer = serve(&incoming, self.catalog, &self.settings, &mut session);
         session.given(answer)
     }

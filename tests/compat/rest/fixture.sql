@@ -372,6 +372,283 @@ comment on column public.artists.name is 'Stage name';
 
 notify pgrst, 'reload schema';
 
+-- Media types and representations --------------------------------------------------------------
+
+drop table if exists
+  public.paints, public.palettes, public.letters, public.figures, public.pages, public.flagged cascade;
+drop function if exists
+  public.own_headers(), public.two_cookies(), public.say_headers(text), public.say_status(text), public.flag();
+drop view if exists public.bright_paints cascade;
+drop domain if exists
+  public."text/plain", public."text/html", public."text/xml", public."image/png", public."application/octet-stream",
+  public."application/openapi+json", public."application/vnd.festival+json", public."application/vnd.rows",
+  public."text/tab-separated-values", public."text/csv", public."application/json",
+  public."application/vnd.pgrst.object", public."*/*", public.colour, public.moment, public.octets cascade;
+
+create domain public."text/plain" as text;
+create domain public."text/html" as text;
+create domain public."text/xml" as xml;
+create domain public."image/png" as bytea;
+create domain public."application/octet-stream" as bytea;
+create domain public."application/openapi+json" as json;
+create domain public."application/vnd.festival+json" as jsonb;
+create domain public."application/vnd.rows" as text;
+create domain public."text/tab-separated-values" as text;
+create domain public."text/csv" as text;
+create domain public."application/json" as json;
+create domain public."application/vnd.pgrst.object" as json;
+create domain public."*/*" as bytea;
+
+-- Shown as `#0000FF`, read from the same with or without the sign.
+create domain public.colour as int check (value between 0 and 16777215);
+-- Shown as seconds since 1970; only JSON is read.
+create domain public.moment as timestamptz;
+-- Shown as base64.
+create domain public.octets as bytea;
+
+create function public.colour_json(public.colour) returns json language sql immutable as
+  $$ select to_json(case when $1 is null then 'none' else '#' || lpad(upper(to_hex($1)), 6, '0') end) $$;
+create function public.colour(text) returns public.colour language sql immutable as
+  $$ select ('x' || lpad(ltrim($1, '#'), 8, '0'))::bit(32)::int::public.colour $$;
+create function public.colour(json) returns public.colour language sql immutable as
+  $$ select public.colour($1 #>> '{}') $$;
+create function public.moment_json(public.moment) returns json language sql immutable as
+  $$ select to_json(extract(epoch from $1)::bigint) $$;
+create function public.moment(json) returns public.moment language sql immutable as
+  $$ select to_timestamp(($1 #>> '{}')::numeric)::public.moment $$;
+create function public.octets_json(public.octets) returns json language sql immutable as
+  $$ select to_json(encode($1, 'base64')) $$;
+create function public.octets(json) returns public.octets language sql immutable as
+  $$ select decode($1 #>> '{}', 'base64')::public.octets $$;
+create cast (public.colour as json) with function public.colour_json(public.colour) as implicit;
+create cast (text as public.colour) with function public.colour(text) as implicit;
+create cast (json as public.colour) with function public.colour(json) as implicit;
+create cast (public.moment as json) with function public.moment_json(public.moment) as implicit;
+create cast (json as public.moment) with function public.moment(json) as implicit;
+create cast (public.octets as json) with function public.octets_json(public.octets) as implicit;
+create cast (json as public.octets) with function public.octets(json) as implicit;
+
+create table public.paints (
+  id int primary key,
+  name text,
+  colour public.colour default 255,
+  mixed_at public.moment,
+  sample public.octets
+);
+create table public.palettes (
+  id int primary key,
+  paint_id int references public.paints (id)
+);
+create view public.bright_paints as
+  select id, name, colour, (colour / 2)::public.colour as darker from public.paints where colour > 255;
+create function public.all_paints() returns setof public.paints language sql stable as
+  $$ select * from public.paints order by id $$;
+
+create table public.letters (id int primary key, text text);
+create table public.pages (id int primary key, content bytea);
+create table public.figures (val int primary key);
+
+-- For any rows, and for those of letters instead.
+create function public.rows_next(state text, next anyelement) returns public."application/vnd.rows" language sql as
+  $$ select (state || next::text || E'\n')::public."application/vnd.rows" $$;
+create aggregate public.rows_agg(anyelement) (
+  initcond = '', stype = public."application/vnd.rows", sfunc = public.rows_next
+);
+create function public.letter_rows_next(state text, next public.letters) returns public."application/vnd.rows"
+  language sql as $$ select (state || 'letter ' || next.id || E'\n')::public."application/vnd.rows" $$;
+create aggregate public.letter_rows_agg(public.letters) (
+  initcond = '', stype = public."application/vnd.rows", sfunc = public.letter_rows_next
+);
+
+-- A type of its own; CSV as a download instead of the built-in one.
+create function public.letter_line(state text, next public.letters) returns text language sql as
+  $$ select state || next.id || E'\t' || next.text || E'\n' $$;
+create function public.letter_sheet(state text) returns public."text/tab-separated-values" language sql as
+  $$ select (E'id\ttext\n' || state)::public."text/tab-separated-values" $$;
+create aggregate public.letter_sheet_agg(public.letters) (
+  initcond = '', stype = text, sfunc = public.letter_line, finalfunc = public.letter_sheet
+);
+create function public.letter_csv(state text) returns public."text/csv" language sql as $$
+  select set_config('response.headers', '[{"Content-Disposition": "attachment; filename=\"letters.csv\""}]', true);
+  select ('letters:' || E'\n' || state)::public."text/csv";
+$$;
+create aggregate public.letter_csv_agg(public.letters) (
+  initcond = '', stype = text, sfunc = public.letter_line, finalfunc = public.letter_csv
+);
+create function public.letter_page(state jsonb, next public.letters) returns public."application/vnd.festival+json"
+  language sql as $$ select (state || to_jsonb(next.text))::public."application/vnd.festival+json" $$;
+create aggregate public.letter_page_agg(public.letters) (
+  initcond = '[]', stype = public."application/vnd.festival+json", sfunc = public.letter_page
+);
+
+-- Octets; JSON instead of the built-in one; a vendored type, which cannot be replaced.
+create function public.page_bytes(state bytea, next public.pages) returns public."application/octet-stream"
+  language sql as $$ select (state || next.content)::public."application/octet-stream" $$;
+create aggregate public.page_bytes_agg(public.pages) (
+  initcond = '', stype = public."application/octet-stream", sfunc = public.page_bytes
+);
+create function public.page_json(state json, next public.pages) returns public."application/json" language sql as
+  $$ select state::public."application/json" $$;
+create aggregate public.page_json_agg(public.pages) (
+  initcond = '{"replaced": true}', stype = public."application/json", sfunc = public.page_json
+);
+create function public.page_object(state json, next public.pages) returns public."application/vnd.pgrst.object"
+  language sql as $$ select state::public."application/vnd.pgrst.object" $$;
+create aggregate public.page_object_agg(public.pages) (
+  initcond = '{"replaced": true}', stype = public."application/vnd.pgrst.object", sfunc = public.page_object
+);
+
+-- Whatever is asked for.
+create function public.figure_next(state bytea, next public.figures) returns bytea language sql as
+  $$ select state || convert_to(' ' || next.val, 'UTF8') $$;
+create function public.figure_last(state bytea) returns public."*/*" language plpgsql as $$
+begin
+  if current_setting('request.headers', true)::json->>'accept' = 'magic/number' then
+    perform set_config('response.headers', '[{"Content-Type": "magic/number"}]', true);
+    return 'magic'::bytea || state;
+  end if;
+  return 'any'::bytea || state;
+end
+$$;
+create aggregate public.figure_agg(public.figures) (
+  initcond = '', stype = bytea, sfunc = public.figure_next, finalfunc = public.figure_last
+);
+
+create function public.page_html() returns public."text/html" language sql stable as
+  $$ select '<h1>Festival</h1>'::public."text/html" $$;
+create function public.page_text() returns public."text/plain" language sql immutable as
+  $$ select 'Festival'::public."text/plain" $$;
+create function public.page_xml() returns public."text/xml" language sql immutable as
+  $$ select '<festival/>'::public."text/xml" $$;
+create function public.page_json() returns public."application/vnd.festival+json" language sql immutable as
+  $$ select '{"festival": true}'::public."application/vnd.festival+json" $$;
+create function public.pixel() returns public."image/png" language sql immutable as
+  $$ select 'not really a picture'::bytea::public."image/png" $$;
+create function public.pixel_of(id int) returns public."image/png" language sql stable as
+  $$ select content::public."image/png" from public.pages p where p.id = pixel_of.id $$;
+create function public.texts_twice() returns setof public."text/plain" language sql immutable as
+  $$ select 'one'::public."text/plain" union all select 'two' $$;
+create function public.any_form() returns public."*/*" language sql immutable as $$ select 'any'::bytea::public."*/*" $$;
+create function public.chosen_form() returns public."*/*" language plpgsql stable as $$
+declare
+  wanted text := current_setting('request.headers', true)::json->>'accept';
+begin
+  if wanted not in ('form/one', 'form/two') then
+    raise sqlstate 'PT406' using message = 'Not Acceptable';
+  end if;
+  perform set_config('response.headers', json_build_array(json_build_object('Content-Type', wanted))::text, true);
+  return convert_to(wanted, 'UTF8');
+end
+$$;
+create function public.save_text(text) returns public."text/plain" language plpgsql volatile as $$
+begin
+  perform set_config('response.status', '202', true);
+  return 'saved ' || $1;
+end
+$$;
+create function public.all_letters() returns setof public.letters language sql stable as
+  $$ select * from public.letters order by id $$;
+create function public.front_page() returns public."application/openapi+json" language sql immutable as
+  $$ select '{"swagger": "2.0", "info": {"title": "mine"}}'::public."application/openapi+json" $$;
+
+create function public.own_headers() returns int language plpgsql stable as $$
+begin
+  perform set_config('response.headers',
+    '[{"CONTENT-RANGE": "mine"}, {"vary": "Cookie"}, {"content-type": "text/x-mine"}]', true);
+  return 1;
+end
+$$;
+create function public.two_cookies() returns int language plpgsql stable as $$
+begin
+  perform set_config('response.headers', '[{"Set-Cookie": "one=1"}, {"Set-Cookie": "two=2"}]', true);
+  return 1;
+end
+$$;
+create function public.say_headers(headers text) returns text language sql volatile as
+  $$ select set_config('response.headers', headers, true) $$;
+create function public.say_status(status text) returns text language sql volatile as
+  $$ select set_config('response.status', status, true) $$;
+create table public.flagged (id int primary key);
+create function public.flag() returns trigger language plpgsql as $$
+begin
+  perform set_config('response.headers', '[{"X-Flag": "up"}]', true);
+  perform set_config('response.status', '202', true);
+  return new;
+end
+$$;
+create trigger flag before insert on public.flagged for each row execute function public.flag();
+
+-- What the description of a schema can show.
+drop table if exists archive.sorts, archive.owners, archive.vaults cascade;
+drop type if exists archive.mood cascade;
+create type archive.mood as enum ('calm', 'loud');
+create domain archive.short as varchar(3);
+create table archive.owners (id int primary key, name text not null);
+create table archive.sorts (
+  small smallint default 42,
+  middle int primary key,
+  big bigint,
+  exact numeric default 42.2,
+  half real,
+  double double precision,
+  yes boolean default false,
+  word text default 'default',
+  code char(2),
+  line varchar(20),
+  short archive.short,
+  bits bit(4),
+  day date default '1900-01-01',
+  made timestamptz default now(),
+  plain json,
+  data jsonb,
+  mood archive.mood default 'calm',
+  moods archive.mood[],
+  words text[] default '{}',
+  numbers int[],
+  documents jsonb[],
+  number int generated always as identity,
+  owner_id int not null references archive.owners (id)
+);
+create view archive.sort_list as select middle as id, owner_id, word from archive.sorts;
+create view archive.owner_count as select count(*) as owners from archive.owners;
+create table archive.vaults (id int primary key);
+create function archive.remember(
+  number int, words text[], mood archive.mood, document json, day date default now()
+) returns text language sql stable as $$ select 'x' $$;
+create function archive.gather(variadic names text[] default '{}') returns text language sql immutable as $$ select 'x' $$;
+create function archive.forget(inout a int, out b int, c text) language sql volatile as $$ select 1, 2 $$;
+create function archive.take(json) returns text language sql volatile as $$ select 'x' $$;
+create function archive.locked() returns int language sql stable as $$ select 1 $$;
+revoke execute on function archive.locked() from public;
+revoke execute on function archive.locked() from anon, authenticated;
+comment on schema archive is E'Archive\n\nWhat was\nand is no more';
+comment on table archive.sorts is E'All sorts\n\nof columns\nand defaults';
+comment on column archive.sorts.middle is 'The key';
+comment on column archive.sorts.word is 'A word';
+comment on view archive.sort_list is 'Sorts in short';
+comment on function archive.remember(int, text[], archive.mood, json, date) is E'Remember\n\nsomething';
+
+-- Rows of this part follow those of the festival.
+create or replace function public.compat_reset_media() returns trigger language plpgsql security definer
+  set search_path = public as $$
+begin
+  truncate paints, palettes, letters, pages, figures, flagged;
+  insert into paints values
+    (1, 'blue', 255, '2026-01-01 00:00:00+00', 'blue'), (2, 'red', 16711680, null, null), (3, 'clear', null, null, null);
+  insert into palettes values (1, 2), (2, null);
+  insert into letters values (1, 'a'), (2, 'b');
+  insert into pages values (1, 'first'), (2, 'second');
+  insert into figures select generate_series(1, 3);
+  return null;
+end
+$$;
+create trigger compat_reset_media after truncate on public.labels
+  for each statement execute function public.compat_reset_media();
+select public.compat_reset();
+
+grant all on public.paints, public.palettes, public.letters, public.pages, public.figures, public.flagged,
+  public.bright_paints,   archive.sorts, archive.owners, archive.sort_list, archive.owner_count to anon, authenticated, service_role;
+revoke all on archive.vaults from anon, authenticated, service_role;
 -- What PostgREST does not have --------------------------------------------------------------------
 
 create or replace function public.isolation_level() returns text language sql stable as

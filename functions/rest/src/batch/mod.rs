@@ -20,6 +20,7 @@ use crate::request::{Handling, Incoming, Media, Preferences, TransactionEnd, sch
 use crate::respond::{Answer, AnswerBody, Head, apply_chosen};
 use crate::serve::{End, Host, Steps, problem, serve_one, shared_settings};
 use crate::settings::Settings;
+use crate::stopwatch::Stopwatch;
 
 use item::{Item, is_json};
 use within::Within;
@@ -46,31 +47,53 @@ pub(crate) fn serve<H: Host + Steps>(
 ) -> Answer {
     match try_serve(incoming, catalog, settings, host) {
         Ok(answer) => answer,
-        Err(Failure(answer)) => answer,
+        Err(Failure { item, cause }) => {
+            let answer = match cause {
+                Cause::Problem(problem) => Answer::failed(problem, settings),
+                Cause::Answer(answer) => answer,
+            };
+            match item {
+                Some(item) => numbered(answer, item),
+                None => answer,
+            }
+        }
     }
 }
 
-/// The answer to a batch that came to nothing.
-struct Failure(Answer);
+/// Why a batch came to nothing.
+struct Failure {
+    /// Counted from zero; none when it is the whole.
+    item: Option<usize>,
+    cause: Cause,
+}
+
+enum Cause {
+    Problem(Problem),
+    /// A range beyond the rows is told by the answer.
+    Answer(Answer),
+}
 
 impl Failure {
-    /// The item's own error, with the item's number as one more member, counted from zero.
-    fn of(index: usize, answer: impl Into<Answer>) -> Self {
-        let mut answer = answer.into();
-        if let AnswerBody::Text(body) = &mut answer.body
-            && body.ends_with('}')
-        {
-            body.pop();
-            let _ = write!(body, r#","item":{index}}}"#);
-        }
-        Self(answer)
+    fn of(item: usize, problem: Problem) -> Self {
+        Self { item: Some(item), cause: Cause::Problem(problem) }
     }
 }
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self(problem.into())
+        Self { item: None, cause: Cause::Problem(problem) }
     }
+}
+
+/// An error with the number of the item as one more member.
+fn numbered(mut answer: Answer, item: usize) -> Answer {
+    if let AnswerBody::Text(body) = &mut answer.body
+        && body.ends_with('}')
+    {
+        body.pop();
+        let _ = write!(body, r#","item":{item}}}"#);
+    }
+    answer
 }
 
 fn try_serve<H: Host + Steps>(
@@ -152,11 +175,10 @@ impl Results {
         let (path, query) = item.path.split_once('?').unwrap_or((&item.path, ""));
         let incoming = Incoming { method: &item.method, path, query, headers: &headers };
         let mut within = Within::new(host, body, self.bytes_left, &mut self.chosen);
-        let answer = serve_one(&incoming, catalog, settings, &mut within)
+        let answer = serve_one(&incoming, catalog, settings, &mut within, &mut Stopwatch::start(false))
             .map_err(|problem| Failure::of(index, problem))?;
-        // A range beyond the rows is told by the answer, not as a problem.
         if answer.status >= 400 {
-            return Err(Failure::of(index, answer));
+            return Err(Failure { item: Some(index), cause: Cause::Answer(answer) });
         }
         let text = match &answer.body {
             AnswerBody::Empty => None,

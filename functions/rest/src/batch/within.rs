@@ -60,6 +60,11 @@ impl<H: Host + Steps> Host for Within<'_, H> {
             .ok_or_else(|| HostError::Problem(Problem::internal("A statement of one text returned none.")))
     }
 
+    fn explain(&mut self, _: Work<'_>) -> Result<Vec<String>, HostError> {
+        let why = "an item is answered with rows, not with how they would be found";
+        Err(HostError::Problem(Problem::malformed_batch(why)))
+    }
+
     fn role(&mut self) -> Cow<'_, str> {
         self.host.role()
     }

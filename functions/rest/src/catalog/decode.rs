@@ -7,7 +7,10 @@ use serde::Deserialize;
 use crate::sql::quote_identifier;
 
 use super::relationship::{Computed, ForeignKey, Structure, Table, ViewColumn, build};
-use super::{Catalog, Column, Function, Parameter, Relation, Returns, TypeClass, TypeName};
+use super::representation::{Cast, Representation, gather};
+use super::{
+    Catalog, Column, Function, Handler, MediaDomain, Parameter, Relation, Returns, TypeClass, TypeName,
+};
 
 /// The columns of the catalog query; see `sql.rs` for the other half of this contract.
 #[derive(Deserialize)]
@@ -18,7 +21,16 @@ struct Text {
     view_tables: Vec<ViewTableText>,
     functions: Vec<FunctionText>,
     computed: Vec<Computed>,
+    #[serde(default)]
+    configuration: Vec<(String, String)>,
+    #[serde(default)]
+    handlers: Vec<HandlerText>,
+    #[serde(default)]
+    casts: Vec<Cast>,
 }
+
+/// Domain, the aggregate's schema and name, the row type's schema and name unless it is any.
+type HandlerText = (Box<str>, Box<str>, Box<str>, Option<Box<str>>, Option<Box<str>>);
 
 /// Schema and name of a table that a view shows, primary key.
 type ViewTableText = (Box<str>, Box<str>, Vec<Box<str>>);
@@ -27,6 +39,7 @@ type RelationText = (Box<str>, Box<str>, bool, i32, Vec<Box<str>>, Vec<ColumnTex
 /// Name, the type's schema and name, the name of the type under a domain, default.
 type ColumnText = (Box<str>, Box<str>, Box<str>, Box<str>, Option<Box<str>>);
 /// Schema, name, parameters, set, composite, the result type's schema and name, volatility, settings.
+/// A result that is a media type has that type's name and an empty schema.
 type FunctionText = (
     Box<str>,
     Box<str>,
@@ -48,11 +61,14 @@ const DELETE: i32 = 1 << 4;
 
 pub(super) fn decode(json: &str) -> Result<Catalog, serde_json::Error> {
     let text: Text = serde_json::from_str(json)?;
-    let mut catalog = Catalog::default();
+    let variable = |name: String| name.replace('.', "_").to_ascii_uppercase();
+    let configuration = text.configuration.into_iter().map(|(name, value)| (variable(name), value)).collect();
+    let mut catalog = Catalog { configuration, ..Catalog::default() };
     let mut tables = HashMap::new();
     for (schema, table, key) in text.view_tables {
         tables.insert((schema, table), Table { is_view: false, exposed: false, primary_key: key });
     }
+    let representations = gather(text.casts);
     for (schema, name, is_view, _, key, _) in &text.relations {
         let table = Table { is_view: *is_view, exposed: true, primary_key: key.clone() };
         tables.insert((schema.clone(), name.clone()), table);
@@ -62,14 +78,16 @@ pub(super) fn decode(json: &str) -> Result<Catalog, serde_json::Error> {
     for (schema, name, _, writable, _, columns) in text.relations {
         let primary_key = structure.primary_key(&schema, &name).to_vec();
         let relation = Relation {
-            columns: columns.into_iter().map(column).collect(),
+            columns: columns.into_iter().map(|text| column(text, &representations)).collect(),
             primary_key,
             insertable: writable & INSERT != 0,
             updatable: writable & UPDATE != 0,
             deletable: writable & DELETE != 0,
+            handlers: Vec::new(),
         };
         catalog.schemas.entry(schema).or_default().relations.insert(name, relation);
     }
+    text.handlers.into_iter().for_each(|handler| add_handler(&mut catalog, handler));
     for (schema, origin, relationships) in build(&structure, text.computed) {
         catalog.schemas.entry(schema).or_default().relationships.insert(origin, relationships);
     }
@@ -89,19 +107,41 @@ pub(super) fn decode(json: &str) -> Result<Catalog, serde_json::Error> {
     Ok(catalog)
 }
 
-fn column((name, type_schema, type_name, base_type, default): ColumnText) -> Column {
+/// Of two handlers for one media type the later counts.
+fn add_handler(catalog: &mut Catalog, (domain, schema, name, row_schema, row): HandlerText) {
+    let media = MediaDomain::named(&domain);
+    let TypeName(aggregate) = qualified(&schema, &name);
+    match (row_schema, row) {
+        (Some(schema), Some(relation)) => {
+            let row = Some(qualified(&schema, &relation));
+            let known = catalog.schemas.get_mut(&schema).and_then(|known| known.relations.get_mut(&relation));
+            if let Some(known) = known {
+                known.handlers.insert(0, Handler { media, aggregate, row });
+            }
+        }
+        _ => catalog.handlers.insert(0, Handler { media, aggregate, row: None }),
+    }
+}
+
+fn column(
+    (name, type_schema, type_name, base_type, default): ColumnText,
+    representations: &HashMap<Box<str>, Representation>,
+) -> Column {
     let is_system = &*type_schema == "pg_catalog";
     let class = match (&*type_name, &*base_type) {
         ("json" | "jsonb", _) if is_system => TypeClass::Json,
         (_, "tsvector") => TypeClass::TextSearch,
         _ => TypeClass::Other,
     };
-    Column { name, type_name: qualified(&type_schema, &type_name), class, default }
+    let type_name = qualified(&type_schema, &type_name);
+    let representation = representations.get(&type_name.0).cloned().map(Box::new);
+    Column { name, type_name, class, default, representation }
 }
 
 fn function(text: FunctionText) -> (Box<str>, Box<str>, Function) {
     let (schema, name, parameters, returns_set, composite, type_schema, type_name, volatility, settings) =
         text;
+    let media = type_schema.is_empty().then(|| MediaDomain::named(&type_name));
     let returns = if composite {
         Returns::Composite { relation: type_name }
     } else if (&*type_schema, &*type_name) == ("pg_catalog", "void") && !returns_set {
@@ -125,10 +165,11 @@ fn function(text: FunctionText) -> (Box<str>, Box<str>, Function) {
         returns_set,
         volatile: &*volatility == "v",
         settings: settings.unwrap_or_default(),
+        media,
     };
     (schema, name, function)
 }
 
-fn qualified(schema: &str, name: &str) -> TypeName {
+pub(super) fn qualified(schema: &str, name: &str) -> TypeName {
     TypeName(format!("{}.{}", quote_identifier(schema), quote_identifier(name)).into())
 }

@@ -3,18 +3,26 @@
 //! Read by one query ([`catalog_sql`]), decoded once per change of the schema, then only looked up.
 
 mod decode;
+mod handler;
 mod relationship;
+mod representation;
 mod sql;
 
 use std::collections::HashMap;
 
+pub(crate) use handler::{Handler, MediaDomain};
 pub(crate) use relationship::{Junction, Kind, Link, Relationship};
+pub(crate) use representation::Representation;
 pub use sql::catalog_sql;
 
 /// Everything that requests may name, by schema.
 #[derive(Debug, Default)]
 pub struct Catalog {
     schemas: HashMap<Box<str>, Schema>,
+    /// What makes a body of any rows.
+    handlers: Vec<Handler>,
+    /// Settings of the API that the database holds, by the names of variables.
+    configuration: HashMap<String, String>,
 }
 
 /// What one exposed schema holds.
@@ -35,6 +43,8 @@ pub(crate) struct Relation {
     pub(crate) insertable: bool,
     pub(crate) updatable: bool,
     pub(crate) deletable: bool,
+    /// What makes a body of its rows alone.
+    pub(crate) handlers: Vec<Handler>,
 }
 
 #[derive(Debug)]
@@ -45,6 +55,8 @@ pub(crate) struct Column {
     pub(crate) class: TypeClass,
     /// An SQL expression from the catalog.
     pub(crate) default: Option<Box<str>>,
+    /// Set where the type is a domain with casts of its own.
+    pub(crate) representation: Option<Box<Representation>>,
 }
 
 /// A type by schema and name, quoted: fit for SQL whatever the search path is. Without a length, so
@@ -70,6 +82,8 @@ pub(crate) struct Function {
     pub(crate) volatile: bool,
     /// Settings of the function that count for the whole transaction.
     pub(crate) settings: Vec<(String, String)>,
+    /// The result is a body of this media type.
+    pub(crate) media: Option<MediaDomain>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -99,12 +113,23 @@ impl Catalog {
         decode::decode(json)
     }
 
+    /// A setting that the database holds, by the name that [`crate::Settings`] reads it by: it counts
+    /// more than the environment's.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.configuration.get(name).map(String::as_str)
+    }
+
     pub(crate) fn schema(&self, name: &str) -> Option<&Schema> {
         self.schemas.get(name)
     }
 
     pub(crate) fn relation(&self, schema: &str, name: &str) -> Option<&Relation> {
         self.schema(schema)?.relations.get(name)
+    }
+
+    /// What makes a body of rows of any kind.
+    pub(crate) fn handlers(&self) -> &[Handler] {
+        &self.handlers
     }
 
     /// Relationships from `origin` to relations of the same schema.
@@ -121,6 +146,28 @@ impl Catalog {
 impl Relation {
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| *column.name == *name)
+    }
+
+    /// Whether rows must be shown column by column, because one has a representation.
+    pub(crate) fn is_represented(&self) -> bool {
+        self.columns.iter().any(|column| column.writer().is_some())
+    }
+}
+
+impl Column {
+    /// The function that shows a value.
+    pub(crate) fn writer(&self) -> Option<&str> {
+        self.representation.as_deref()?.to_json.as_deref()
+    }
+
+    /// The function that reads a value of a body.
+    pub(crate) fn json_reader(&self) -> Option<&str> {
+        self.representation.as_deref()?.from_json.as_deref()
+    }
+
+    /// The function that reads a value of a filter.
+    pub(crate) fn text_reader(&self) -> Option<&str> {
+        self.representation.as_deref()?.from_text.as_deref()
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Relationship {
     pub(crate) link: Link,
     pub(crate) from_view: bool,
     pub(crate) to_view: bool,
+    /// Whether a foreign key is followed from what it refers to.
+    pub(crate) is_inverse: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -220,7 +222,7 @@ pub(super) fn build(
 ) -> Vec<(Box<str>, Box<str>, Vec<Relationship>)> {
     let edges = structure.edges();
     let mut found: BTreeMap<Name, Vec<Relationship>> = BTreeMap::new();
-    let mut add = |near: &Name, far: &Name, link: Link| {
+    let mut add = |near: &Name, far: &Name, link: Link, is_inverse: bool| {
         let (Some(near_table), Some(far_table)) = (structure.table(near), structure.table(far)) else {
             return;
         };
@@ -231,6 +233,7 @@ pub(super) fn build(
                 link,
                 from_view: near_table.is_view,
                 to_view: far_table.is_view,
+                is_inverse,
             });
         }
     };
@@ -239,22 +242,38 @@ pub(super) fn build(
         let swapped = edge.columns.iter().map(|(near, far)| (far.clone(), near.clone())).collect();
         let (kind, inverse) =
             if edge.unique { (Kind::OneToOne, Kind::OneToOne) } else { (Kind::ManyToOne, Kind::OneToMany) };
-        add(&edge.near, &edge.far, key(kind, edge.columns.clone()));
-        add(&edge.far, &edge.near, key(inverse, swapped));
+        add(&edge.near, &edge.far, key(kind, edge.columns.clone()), false);
+        add(&edge.far, &edge.near, key(inverse, swapped), true);
     }
     for (near, far, junction) in junctions(structure, &edges) {
-        add(&near, &far, Link::Junction(junction));
+        add(&near, &far, Link::Junction(junction), false);
+    }
+    // A relation that others refer to is known as an origin, though what refers to it is hidden.
+    for Edge { far, .. } in &edges {
+        if structure.table(far).is_some_and(|table| table.exposed) {
+            found.entry(far.clone()).or_default();
+        }
     }
     for Computed(schema, function, near_schema, near, far_schema, far, to_one) in computed {
         let near_key = (near_schema.clone(), near);
         if let Some(relationships) = found.get_mut(&near_key) {
             // A function overrides what was found towards a relation of its own name.
-            relationships.retain(|known| (&near_schema, &*known.foreign) != (&schema, &*function));
+            relationships.retain(|known| {
+                matches!(known.link, Link::Computed { .. })
+                    || (&near_schema, &*known.foreign) != (&schema, &*function)
+            });
         }
         if near_schema == far_schema {
             let is_self = near_key.1 == far;
             let link = Link::Computed { schema, function, to_one };
-            let relationship = Relationship { foreign: far, is_self, link, from_view: false, to_view: false };
+            let relationship = Relationship {
+                foreign: far,
+                is_self,
+                link,
+                from_view: false,
+                to_view: false,
+                is_inverse: false,
+            };
             found.entry(near_key).or_default().push(relationship);
         }
     }

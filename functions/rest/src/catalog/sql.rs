@@ -14,8 +14,26 @@ pub fn catalog_sql(settings: &Settings) -> String {
 
 const CATALOG: &str = r#"
 with recursive
+-- `alter role authenticator set pgrst.db_max_rows = 100`; what is set for this database alone counts more.
+configuration as (
+  select distinct on (name) split_part(item, '=', 1) as name, substr(item, strpos(item, '=') + 1) as value
+  from pg_catalog.pg_db_role_setting s
+  join pg_catalog.pg_roles r on r.oid = s.setrole and r.rolname = 'authenticator'
+  left join pg_catalog.pg_database d on d.oid = s.setdatabase
+  cross join lateral unnest(s.setconfig) as item
+  cross join lateral split_part(item, '=', 1) as name
+  where item like 'pgrst.%' and (s.setdatabase = 0 or d.datname = pg_catalog.current_database())
+  order by name, s.setdatabase desc
+),
 exposed as (
-  select oid, nspname from pg_catalog.pg_namespace where nspname in ({schemas})
+  select oid, nspname from pg_catalog.pg_namespace
+  where nspname = any (coalesce(
+    (
+      select pg_catalog.regexp_split_to_array(pg_catalog.btrim(value), '\s*,\s*')
+      from configuration where name = 'pgrst.db_schemas'
+    ),
+    array[{schemas}]
+  ))
 ),
 -- The type under a domain, however many domains are stacked.
 domains as (
@@ -190,11 +208,52 @@ arguments as (
   join type_names tn on tn.oid = a.type
   group by p.oid
 ),
+-- Domains that are named like media types.
+media_types as (
+  select t.oid, t.typname
+  from pg_catalog.pg_type t
+  where t.typtype = 'd' and (t.typname ~* '^[a-z0-9.-]+/[a-z0-9.+-]+$' or t.typname = '*/*')
+),
+-- Aggregates that make such a domain of rows.
+handlers as (
+  select json_agg(json_build_array(
+    m.typname, n.nspname, p.proname,
+    case when t.typrelid <> 0 then tn.nspname end, case when t.typrelid <> 0 then t.typname end
+  ) order by n.nspname, p.oid) as list
+  from media_types m
+  join pg_catalog.pg_proc p on p.prorettype = m.oid and p.prokind = 'a' and p.pronargs = 1
+  join exposed n on n.oid = p.pronamespace
+  join pg_catalog.pg_type t on t.oid = p.proargtypes[0]
+  join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
+  left join pg_catalog.pg_class c on c.oid = t.typrelid
+  where c.relkind in ('r', 'p', 'v', 'm', 'f') or t.oid = 'pg_catalog.anyelement'::pg_catalog.regtype
+),
+-- Implicit casts between domains and what requests are made of.
+casts as (
+  select json_agg(json_build_array(
+    dn.nspname, d.typname,
+    case
+      when d.oid = c.castsource then 'to_json'
+      when c.castsource = 'json'::pg_catalog.regtype then 'from_json'
+      else 'from_text'
+    end,
+    pn.nspname, p.proname
+  ) order by c.oid) as list
+  from pg_catalog.pg_cast c
+  join pg_catalog.pg_type d on d.typtype = 'd' and (
+    d.oid = c.castsource and c.casttarget = 'json'::pg_catalog.regtype
+    or d.oid = c.casttarget and c.castsource in ('json'::pg_catalog.regtype, 'text'::pg_catalog.regtype)
+  )
+  join pg_catalog.pg_namespace dn on dn.oid = d.typnamespace
+  join pg_catalog.pg_proc p on p.oid = c.castfunc
+  join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace
+  where c.castcontext = 'i' and c.castmethod = 'f' and pg_catalog.has_function_privilege(p.oid, 'execute')
+),
 functions as (
   select json_agg(json_build_array(
     n.nspname, p.proname, coalesce(a.list, '[]'), p.proretset,
     t.typtype = 'c' or coalesce(p.proargmodes::text[] && '{t,b,o}', false),
-    tn.nspname, coalesce(rel.relname, t.typname), p.provolatile,
+    case when m.oid is null then tn.nspname else '' end, coalesce(m.typname, rel.relname, t.typname), p.provolatile,
     (
       select json_agg(json_build_array(split_part(s, '=', 1), substr(s, strpos(s, '=') + 1)))
       from unnest(p.proconfig) s
@@ -204,6 +263,7 @@ functions as (
   from pg_catalog.pg_proc p
   join exposed n on n.oid = p.pronamespace
   left join arguments a on a.oid = p.oid
+  left join media_types m on m.oid = p.prorettype and not p.proretset
   left join base_types b on b.oid = p.prorettype
   join pg_catalog.pg_type t on t.oid = coalesce(b.base, p.prorettype)
   join pg_catalog.pg_namespace tn on tn.oid = t.typnamespace
@@ -215,7 +275,7 @@ functions as (
 computed as (
   select json_agg(json_build_array(
     fn.nspname, p.proname, an.nspname, ac.relname, rn.nspname, rc.relname, not p.proretset or p.prorows = 1
-  )) as list
+  ) order by p.oid) as list
   from pg_catalog.pg_proc p
   join pg_catalog.pg_namespace fn on fn.oid = p.pronamespace
   join pg_catalog.pg_type at on at.oid = p.proargtypes[0]
@@ -227,6 +287,7 @@ computed as (
   where p.pronargs = 1
 )
 select json_build_object(
+  'configuration', coalesce((select json_agg(json_build_array(name, value)) from configuration), '[]'),
   'relations', coalesce((
     select json_agg(json_build_array(
       r.nspname, r.relname, r.relkind in ('v', 'm'), r.writable, coalesce(p.list, '[]'), coalesce(c.list, '[]')
@@ -239,6 +300,8 @@ select json_build_object(
   'view_keys', coalesce((select list from view_keys), '[]'),
   'view_tables', coalesce((select list from view_tables), '[]'),
   'functions', coalesce((select list from functions), '[]'),
-  'computed', coalesce((select list from computed), '[]')
+  'computed', coalesce((select list from computed), '[]'),
+  'handlers', coalesce((select list from handlers), '[]'),
+  'casts', coalesce((select list from casts), '[]')
 )::text
 "#;

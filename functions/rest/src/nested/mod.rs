@@ -52,6 +52,9 @@ pub(crate) fn serve<H: Host + Steps>(
     let raw: &RawValue =
         serde_json::from_slice(&body).map_err(|_| Problem::broken_body("Empty or invalid json"))?;
     let plan = nested_plan(intent, catalog, settings)?;
+    if let Media::Plan(_) = plan.media {
+        return Err(Problem::not_acceptable(&intent.accepted));
+    }
     let Operation::Write { tree, .. } = &plan.operation else { return Err(unplanned()) };
     let rows = row::read(tree, raw, intent.query.columns.as_deref())?;
     let transaction = shared_settings(incoming, intent.schema, &intent.preferences, settings);

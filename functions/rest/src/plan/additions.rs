@@ -3,6 +3,7 @@
 
 use crate::problem::Problem;
 use crate::request::{Distinct, Having, Intent, Place};
+use crate::settings::Settings;
 
 use super::place::named;
 use super::tree::Node;
@@ -29,17 +30,21 @@ pub(crate) struct Keyset<'a> {
 }
 
 /// Puts distinct rows and conditions on groups where their paths lead.
-pub(super) fn place_rows<'a>(root: &mut Node<'a>, intent: &'a Intent<'a>) -> Result<(), Problem> {
+pub(super) fn place_rows<'a>(
+    root: &mut Node<'a>,
+    intent: &'a Intent<'a>,
+    settings: &Settings,
+) -> Result<(), Problem> {
     let additions = &intent.query.additions;
     for (path, distinct) in &additions.distinct {
-        let node = named(root, path)?;
+        let node = named(root, path, settings)?;
         if node.has_aggregates() && matches!(distinct, Distinct::On(_)) {
             return Err(Problem::distinct_groups());
         }
         node.additions.distinct = Some(distinct);
     }
     for (path, having) in &additions.having {
-        named(root, path)?.additions.having.extend(having);
+        named(root, path, settings)?.additions.having.extend(having);
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod embed;
 mod mutation;
 mod negotiate;
 mod place;
+mod shown;
 mod tree;
 
 use crate::catalog::{Catalog, Function};
@@ -17,6 +18,7 @@ pub(crate) use additions::Keyset;
 pub(crate) use call::{Arguments, Call};
 pub(crate) use mutation::{ColumnSource, Mutation, Target, Write};
 pub(crate) use negotiate::BodyForm;
+pub(crate) use shown::Shown;
 pub(crate) use tree::{Join, Node, Qualifier, Source, Spread};
 
 /// What to do, in which form to answer.
@@ -24,7 +26,7 @@ pub(crate) use tree::{Join, Node, Qualifier, Source, Spread};
 pub(crate) struct Plan<'a> {
     pub(crate) operation: Operation<'a>,
     pub(crate) media: Media<'a>,
-    pub(crate) form: BodyForm,
+    pub(crate) form: BodyForm<'a>,
 }
 
 #[derive(Debug)]
@@ -73,7 +75,7 @@ pub(crate) fn plan<'a>(
     if let Operation::Describe(_) = operation {
         return Ok(Plan { operation, media: Media::Any, form: BodyForm::None });
     }
-    let (form, media) = negotiate::negotiate(intent)?;
+    let (form, media) = negotiate::negotiate(intent, &operation, catalog, settings)?;
     check_affected(intent, &operation)?;
     Ok(Plan { operation, media, form })
 }

@@ -41,6 +41,9 @@ pub(crate) struct Node<'a> {
     /// How SQL calls these rows; the relation itself when there is none.
     pub(crate) alias: Option<String>,
     pub(crate) fields: Vec<&'a SelectedField<'a>>,
+    /// `*` is written out: where it is grouped by, gathered column by column, or has columns that are
+    /// not shown as they are.
+    pub(crate) writes_out: bool,
     pub(crate) conditions: Vec<Cow<'a, Logic<'a>>>,
     pub(crate) order: Vec<&'a OrderTerm<'a>>,
     pub(crate) range: RowRange,
@@ -57,6 +60,10 @@ pub(crate) struct Join<'a> {
     pub(crate) embed: &'a Embed<'a>,
     pub(crate) relationship: &'a Relationship,
     pub(crate) spread: Spread,
+    /// Unique in the tree.
+    pub(crate) number: usize,
+    /// Has an alias, but a filter called it by its target.
+    pub(crate) called_by_target: bool,
     /// The name of the joined subquery.
     pub(crate) result: String,
     /// For a junction: how SQL calls it.
@@ -81,10 +88,6 @@ impl<'a> Node<'a> {
     /// The child that the result, an order or a null filter calls `name`.
     pub(crate) fn child(&self, name: &str) -> Option<&Node<'a>> {
         self.children.iter().find(|child| child.join.as_ref().is_some_and(|join| join.name() == name))
-    }
-
-    pub(crate) fn has_aggregates(&self) -> bool {
-        self.fields.iter().any(|field| field.aggregate.is_some()) || !self.additions.having.is_empty()
     }
 }
 
@@ -123,6 +126,7 @@ pub(super) fn build<'a>(
         source,
         alias,
         fields: Vec::new(),
+        writes_out: false,
         conditions: Vec::new(),
         order: Vec::new(),
         range: RowRange::ALL,
@@ -130,9 +134,10 @@ pub(super) fn build<'a>(
         children: Vec::new(),
         additions: Additions::default(),
     };
-    add_items(&mut root, &intent.query.select, catalog, 1)?;
-    place::place(&mut root, intent)?;
-    additions::place_rows(&mut root, intent)?;
+    add_items(&mut root, &intent.query.select, catalog, 1, &mut 0)?;
+    place::place(&mut root, intent, settings)?;
+    additions::place_rows(&mut root, intent, settings)?;
+    write_out(&mut root, false);
     check_orders(&root)?;
     check_aggregates(&root, settings)?;
     if !intent.action.is_write() {
@@ -147,13 +152,15 @@ fn add_items<'a>(
     items: &'a [Item<'a>],
     catalog: &'a Catalog,
     depth: usize,
+    embeds: &mut usize,
 ) -> Result<(), Problem> {
     for item in items {
         match item {
             Item::Field(field) => node.fields.push(field),
             Item::Embed(embed) => {
-                let mut child = child(node, embed, catalog, depth)?;
-                add_items(&mut child, &embed.items, catalog, depth + 1)?;
+                *embeds += 1;
+                let mut child = child(node, embed, catalog, depth, *embeds)?;
+                add_items(&mut child, &embed.items, catalog, depth + 1, embeds)?;
                 node.children.push(child);
             }
         }
@@ -161,11 +168,25 @@ fn add_items<'a>(
     Ok(())
 }
 
+fn write_out(node: &mut Node<'_>, parent: bool) {
+    let spread = node.join.as_ref().map_or(Spread::No, |join| join.spread);
+    node.writes_out = node.is_grouped()
+        || node.structure.is_some_and(Relation::is_represented)
+        || match spread {
+            Spread::No => false,
+            Spread::ToOne => parent,
+            Spread::ToMany => true,
+        };
+    let writes_out = node.writes_out;
+    node.children.iter_mut().for_each(|child| write_out(child, writes_out));
+}
+
 fn child<'a>(
     parent: &Node<'a>,
     embed: &'a Embed<'a>,
     catalog: &'a Catalog,
     depth: usize,
+    number: usize,
 ) -> Result<Node<'a>, Problem> {
     let hint = embed.hint.as_deref();
     let relationship = embed::find(catalog, parent.schema, parent.relation, &embed.target, hint)?;
@@ -179,8 +200,8 @@ fn child<'a>(
         Link::Junction(junction) => format!("{}_{depth}_junction", junction.relation),
         Link::Key { .. } | Link::Computed { .. } => String::new(),
     };
-    let join =
-        Join { embed, relationship, spread, result: format!("{}_{name}_{depth}", parent.relation), junction };
+    let result = format!("{}_{name}_{depth}", parent.relation);
+    let join = Join { embed, relationship, spread, number, called_by_target: false, result, junction };
     Ok(Node {
         schema: parent.schema,
         relation: &relationship.foreign,
@@ -188,6 +209,7 @@ fn child<'a>(
         source: Source::Relation,
         alias: Some(format!("{}_{depth}", relationship.foreign)),
         fields: Vec::new(),
+        writes_out: false,
         conditions: Vec::new(),
         order: Vec::new(),
         range: RowRange::ALL,
@@ -209,20 +231,13 @@ fn check_orders(node: &Node<'_>) -> Result<(), Problem> {
 }
 
 fn check_aggregates(node: &Node<'_>, settings: &Settings) -> Result<(), Problem> {
-    if node.has_aggregates() {
-        if !settings.aggregates_enabled {
-            return Err(Problem::aggregates_disabled());
-        }
-        match node.join.as_ref().map(|join| join.spread) {
-            Some(Spread::ToMany) => {
-                let details = "Aggregates are not implemented for one-to-many or many-to-many spreads.";
-                return Err(Problem::not_implemented(details));
-            }
-            Some(Spread::ToOne) => {
-                return Err(Problem::not_implemented("Aggregates are not implemented in spread embeds."));
-            }
-            Some(Spread::No) | None => {}
-        }
+    if node.has_aggregates() && !settings.aggregates_enabled {
+        return Err(Problem::aggregates_disabled());
+    }
+    let gathered = node.join.as_ref().is_some_and(|join| join.spread == Spread::ToMany);
+    if gathered && node.is_grouped() {
+        let details = "Aggregates are not implemented for one-to-many or many-to-many spreads.";
+        return Err(Problem::not_implemented(details));
     }
     node.children.iter().try_for_each(|child| check_aggregates(child, settings))
 }

@@ -49,6 +49,12 @@ impl Problem {
         self
     }
 
+    /// The JSON body without what may tell of the database's insides.
+    pub(crate) fn short_body(&self) -> String {
+        let text = |value: &str| Value::from(value).to_string();
+        format!(r#"{{"code":{},"message":{}}}"#, text(&self.code), text(&self.message))
+    }
+
     /// The JSON body; keys in the order PostgREST writes them.
     pub fn body(&self) -> String {
         let text = |value: &str| Value::from(value).to_string();

@@ -34,6 +34,13 @@ impl Problem {
             .hint(Some(format!("Verify that '{name}' is included in the 'select' query parameter.")))
     }
 
+    /// As [`Self::not_embedded`], where only the alias is wrong.
+    pub(crate) fn not_embedded_by_target(target: &str, alias: &str) -> Self {
+        Self::new(400, "PGRST108", format!("'{target}' is not an embedded resource in this request"))
+            .details("Target names are not allowed in filters if they have an alias")
+            .hint(Some(format!("Change '{target}' to '{alias}' in filters, orders or limits.")))
+    }
+
     pub(crate) fn response_headers() -> Self {
         let message = "response.headers guc must be a JSON array composed of objects with a single key and a string value";
         Self::new(500, "PGRST111", message)

@@ -166,12 +166,15 @@ impl<'r> Intent<'r> {
     }
 }
 
-fn resource<'r>(path: &'r str, settings: &Settings) -> Result<Resource<'r>, Problem> {
+fn resource<'r>(path: &'r str, settings: &'r Settings) -> Result<Resource<'r>, Problem> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let decoded = |piece: &'r str| percent_decode_str(piece).decode_utf8_lossy();
     match path.split_once('/') {
-        None if path.is_empty() && settings.open_api_enabled => Ok(Resource::Root),
-        None if path.is_empty() => Err(Problem::open_api_disabled()),
+        None if path.is_empty() && !settings.open_api_enabled => Err(Problem::open_api_disabled()),
+        None if path.is_empty() => Ok(match &settings.root_function {
+            Some(name) => Resource::Function(Cow::Borrowed(name.rsplit('.').next().unwrap_or(name))),
+            None => Resource::Root,
+        }),
         None => Ok(Resource::Relation(decoded(path))),
         Some(("rpc", name)) if !name.is_empty() && !name.contains('/') => {
             Ok(Resource::Function(decoded(name)))

@@ -23,14 +23,35 @@ pub(crate) enum Media<'r> {
         stripped: bool,
     },
     /// `application/vnd.pgrst.plan`: how the query would run.
-    Plan(Cow<'r, str>),
+    Plan(Box<Explanation<'r>>),
     Other(Cow<'r, str>),
 }
+
+/// What is to be explained of a query, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Explanation<'r> {
+    /// The form the answer would have.
+    pub(crate) of: Media<'r>,
+    /// JSON instead of lines of text.
+    pub(crate) json: bool,
+    /// Some of [`OPTIONS`], in that order.
+    pub(crate) options: Vec<&'static str>,
+}
+
+/// What `EXPLAIN` can be asked for, as it spells them too.
+const OPTIONS: [&str; 5] = ["analyze", "verbose", "settings", "buffers", "wal"];
+
+/// Media types inside of media types before the rest is taken as one that nobody knows.
+const DEPTH_MAX: usize = 4;
 
 impl<'r> Media<'r> {
     /// Names are compared without case; parameters that mean nothing here are ignored.
     pub(crate) fn parse(text: Cow<'r, str>) -> Self {
-        let essence = text.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        Self::parse_at(text, 0)
+    }
+
+    fn parse_at(text: Cow<'r, str>, depth: usize) -> Self {
+        let essence = essence(&text).to_ascii_lowercase();
         let stripped = || parameter(&text, "nulls").is_some_and(|value| value == "stripped");
         match essence.as_str() {
             "application/json" => Self::Json,
@@ -49,16 +70,29 @@ impl<'r> Media<'r> {
                 Self::ArrayStripped
             }
             "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" => Self::Json,
-            "application/vnd.pgrst.plan"
-            | "application/vnd.pgrst.plan+text"
-            | "application/vnd.pgrst.plan+json" => Self::Plan(text),
+            "application/vnd.pgrst.plan" | "application/vnd.pgrst.plan+text" if depth < DEPTH_MAX => {
+                Self::plan(&text, false, depth)
+            }
+            "application/vnd.pgrst.plan+json" if depth < DEPTH_MAX => Self::plan(&text, true, depth),
             "*/*" => Self::Any,
             _ => Self::Other(text),
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
-        match self {
+    fn plan(text: &str, json: bool, depth: usize) -> Self {
+        let of = parameter(text, "for").unwrap_or_else(|| "application/json".to_owned());
+        let wanted = parameter(text, "options").unwrap_or_default();
+        let options = OPTIONS.into_iter().filter(|option| wanted.split('|').any(|name| name == *option));
+        Self::Plan(Box::new(Explanation {
+            of: Self::parse_at(Cow::Owned(of), depth + 1),
+            json,
+            options: options.collect(),
+        }))
+    }
+
+    /// In normal form.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
             Self::Json => "application/json",
             Self::Csv => "text/csv",
             Self::GeoJson => "application/geo+json",
@@ -72,25 +106,58 @@ impl<'r> Media<'r> {
             Self::ArrayStripped => "application/vnd.pgrst.array+json;nulls=stripped",
             Self::Object { stripped: true } => "application/vnd.pgrst.object+json;nulls=stripped",
             Self::Object { stripped: false } => "application/vnd.pgrst.object+json",
-            Self::Plan(text) | Self::Other(text) => text,
-        }
+            Self::Plan(explanation) => return Cow::Owned(explanation.name()),
+            Self::Other(text) => text,
+        })
     }
 
     /// The value of `Content-Type`.
     pub(crate) fn content_type(&self) -> String {
         match self {
-            Self::OctetStream | Self::Other(_) => self.name().to_owned(),
+            Self::OctetStream | Self::Other(_) => self.name().into_owned(),
             _ => format!("{}; charset=utf-8", self.name()),
+        }
+    }
+
+    /// Whether both are the same type; parameters of types that nobody knows do not count.
+    pub(crate) fn is_same(&self, other: &Media<'_>) -> bool {
+        match (self, other) {
+            (Self::Other(one), Media::Other(two)) => essence(one).eq_ignore_ascii_case(essence(two)),
+            (one, two) => one == two,
         }
     }
 }
 
+impl Explanation<'_> {
+    fn name(&self) -> String {
+        let format = if self.json { "json" } else { "text" };
+        let name = format!("application/vnd.pgrst.plan+{format}; for=\"{}\"", self.of.name());
+        if self.options.is_empty() { name } else { format!("{name}; options={}", self.options.join("|")) }
+    }
+}
+
+/// `type/subtype` without parameters.
+fn essence(text: &str) -> &str {
+    text.split(';').next().unwrap_or("").trim()
+}
+
 /// A parameter of a media type, unquoted.
-fn parameter<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    text.split(';').skip(1).find_map(|parameter| {
-        let (key, value) = parameter.split_once('=')?;
-        key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
-    })
+fn parameter(text: &str, name: &str) -> Option<String> {
+    let mut rest = text.split_once(';')?.1;
+    loop {
+        let (key, after) = rest.split_once('=')?;
+        let key = key.rsplit(';').next().unwrap_or("").trim();
+        let after = after.trim_start();
+        // In quotes a value may hold what otherwise ends it.
+        let (value, next) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+            None => after.split_once(';').unwrap_or((after, "")),
+        };
+        if key.eq_ignore_ascii_case(name) {
+            return Some(value.trim().to_owned());
+        }
+        rest = next;
+    }
 }
 
 /// The media types of an `Accept` header, the most wanted first; a missing header wants anything.

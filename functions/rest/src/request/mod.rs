@@ -32,5 +32,5 @@ pub(crate) use preferences::{
 };
 pub(crate) use query::{Parameters, QueryFault, URL_RESERVED};
 pub(crate) use range::{RangeFault, RowRange};
-pub(crate) use select::{Embed, Item, SelectedField};
+pub(crate) use select::{Aggregate, Embed, Item, SelectedField};
 pub(crate) use token::Place;

@@ -149,7 +149,7 @@ fn ranges() {
 fn accept_headers() {
     let check = |header, expect: Expect| {
         let names =
-            super::media::accepted(header).iter().map(|media| media.name().to_owned()).collect::<Vec<_>>();
+            super::media::accepted(header).iter().map(|media| media.name().into_owned()).collect::<Vec<_>>();
         expect.assert_eq(&names.join(" > "));
     };
     check(None, expect!["*/*"]);

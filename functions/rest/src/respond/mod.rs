@@ -5,7 +5,7 @@ mod chosen;
 mod head;
 pub(crate) mod open_api;
 
-use crate::plan::{BodyForm, Operation, Plan};
+use crate::plan::{BodyForm, Node, Operation, Plan};
 use crate::problem::Problem;
 use crate::request::{
     Action, Count, Incoming, Intent, Media, Parameters, Preferences, Resolution, Resource, Return, RowRange,
@@ -38,12 +38,12 @@ impl Answer {
         Self { status, headers: Vec::with_capacity(8), body: AnswerBody::Empty }
     }
 
-    fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
-    fn maybe_header(self, name: &str, value: Option<String>) -> Self {
+    pub(crate) fn maybe_header(self, name: &str, value: Option<String>) -> Self {
         match value {
             Some(value) => self.header(name, value),
             None => self,
@@ -65,6 +65,23 @@ impl Answer {
         Self::new(200).header("Access-Control-Allow-Origin", "*").header("Allow", methods)
     }
 
+    /// What `EXPLAIN` said, each line with its end.
+    pub(crate) fn explained(lines: &[String], plan: &Plan<'_>, intent: &Intent<'_>) -> Self {
+        let text = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
+        let body = if intent.action.is_head() { AnswerBody::Empty } else { AnswerBody::Text(text) };
+        Self::new(200).content(&plan.media, intent).header("Vary", VARY).body(body)
+    }
+
+    /// An error, with as much of it as the operator lets clients know.
+    pub(crate) fn failed(problem: Problem, settings: &Settings) -> Self {
+        let short = (!settings.errors_detailed).then(|| problem.short_body());
+        let answer = Self::from(problem);
+        match short {
+            Some(body) => answer.body(AnswerBody::Text(body)),
+            None => answer,
+        }
+    }
+
     pub(crate) fn open_api(document: String, intent: &Intent<'_>) -> Self {
         let body = if intent.action.is_head() { AnswerBody::Empty } else { AnswerBody::Text(document) };
         Self::new(200).content(&Media::OpenApi, intent).body(body)
@@ -83,6 +100,9 @@ impl From<Problem> for Answer {
         answer.body(AnswerBody::Text(problem.body()))
     }
 }
+
+/// What a response depends on besides its address.
+const VARY: &str = "Accept, Prefer, Range";
 
 /// Whether the rows are as many as the client insists on; judged before the transaction ends.
 pub(crate) fn check(plan: &Plan<'_>, intent: &Intent<'_>, head: &Head) -> Result<(), Problem> {
@@ -109,7 +129,9 @@ pub(crate) fn respond(
     settings: &Settings,
     head: &Head,
 ) -> Result<Answer, Problem> {
-    let preferences = applied(plan, intent).applied();
+    let preferences = applied(plan, intent);
+    let merging = preferences.resolution == Some(Resolution::MergeDuplicates);
+    let preferences = preferences.applied();
     let answer = match &plan.operation {
         Operation::Read { relation, .. } => {
             let canonical = if incoming.query.is_empty() { String::new() } else { parameters.canonical() };
@@ -120,7 +142,7 @@ pub(crate) fn respond(
                 .maybe_header("Preference-Applied", preferences)
                 .maybe_header("Link", beyond::next_page(plan, incoming, head))
         }
-        Operation::Write { relation, .. } => written(plan, intent, relation, head, preferences),
+        Operation::Write { relation, .. } => written(plan, intent, relation, head, merging, preferences),
         Operation::Call { call, .. } => {
             let answer = page(plan, intent, settings, head).maybe_header("Preference-Applied", preferences);
             if call.function.returns == crate::catalog::Returns::Void {
@@ -133,11 +155,37 @@ pub(crate) fn respond(
             return Err(Problem::internal("A statement was run for a request that needs none."));
         }
     };
+    let answer = answer.maybe_header("Warning", target_names(&plan.operation));
     let mut answer = beyond::versioned(chosen::apply(answer, head)?, intent, head)?;
     if !answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("vary")) {
-        answer = answer.header("Vary", "Accept, Prefer, Range");
+        answer = answer.header("Vary", VARY);
     }
     Ok(answer)
+}
+
+/// A warning (RFC 7234 §5.5) that names the aliased embeds which filters called by their target.
+fn target_names(operation: &Operation<'_>) -> Option<String> {
+    fn collect(node: &Node<'_>, found: &mut Vec<String>) {
+        for join in node.children.iter().filter_map(|child| child.join.as_ref()) {
+            if join.called_by_target {
+                found.push(format!("`{}` to `{}`", join.embed.target, join.name()));
+            }
+        }
+        node.children.iter().for_each(|child| collect(child, found));
+    }
+    let (Operation::Read { tree, .. } | Operation::Write { tree, .. } | Operation::Call { tree, .. }) =
+        operation
+    else {
+        return None;
+    };
+    let mut found = Vec::new();
+    collect(tree, &mut found);
+    let changes = found.join(", ");
+    (!found.is_empty()).then(|| {
+        format!(
+            r#"299 - "Embedded resource was referenced by relation name even though it has an alias. This is deprecated and will stop working in a future release. Update {changes} in query string filters, orders or limits.""#
+        )
+    })
 }
 
 /// Status, `Content-Range` and body of a read: RFC 9110 §14.4, as PostgREST applies it to rows.
@@ -158,7 +206,7 @@ fn page(plan: &Plan<'_>, intent: &Intent<'_>, settings: &Settings, head: &Head) 
     let body = if intent.action.is_head() || plan.form == BodyForm::None {
         AnswerBody::Empty
     } else if out_of_bounds {
-        AnswerBody::Text(Problem::out_of_bounds(lower, total.unwrap_or(0)).body())
+        Answer::failed(Problem::out_of_bounds(lower, total.unwrap_or(0)), settings).body
     } else {
         AnswerBody::Document
     };
@@ -170,12 +218,12 @@ fn written(
     intent: &Intent<'_>,
     relation: &str,
     head: &Head,
+    merging: bool,
     preferences: Option<String>,
 ) -> Answer {
     let full = intent.preferences.returning == Some(Return::Representation);
     let counted = intent.preferences.counts_rows().then_some(head.page);
     let inserted = head.inserted.unwrap_or(0) > 0;
-    let merging = intent.preferences.resolution == Some(Resolution::MergeDuplicates);
     let (status, range) = match intent.action {
         Action::Create => (if merging && !inserted { 200 } else { 201 }, Some(content_range(1, 0, counted))),
         Action::Replace if full => (if inserted { 201 } else { 200 }, None),

@@ -6,14 +6,17 @@ use crate::request::Payload;
 
 use super::{Bound, Sql, quote_literal};
 
-/// One column read from JSON: its name and type.
-type Typed<'t> = (&'t str, &'t str);
+/// One column read from JSON: its name, its type, and a function that makes its value of JSON.
+type Typed<'t> = (&'t str, &'t str, Option<&'t str>);
 
 impl<'a> Sql<'a> {
     /// `FROM` items that end in `pgrst_body`, whose columns are those of `source`.
     pub(super) fn body_rows(&mut self, source: &ColumnSource<'a>) -> &mut Self {
-        let columns =
-            source.columns.iter().map(|column| (&*column.name, &*column.type_name.0)).collect::<Vec<_>>();
+        let columns = source
+            .columns
+            .iter()
+            .map(|column| (&*column.name, &*column.type_name.0, column.json_reader()))
+            .collect::<Vec<_>>();
         let defaults = source.defaults.then(|| defaults_of(source));
         self.json_rows(source.payload, &columns, defaults.as_deref())
     }
@@ -57,8 +60,11 @@ impl<'a> Sql<'a> {
             }
         };
         self.push("LATERAL (SELECT ");
-        self.joined(", ", columns, |sql, (name, _)| {
-            sql.identifier(name);
+        self.joined(", ", columns, |sql, (name, _, reader)| {
+            match reader {
+                Some(reader) => sql.push(reader).push("(").identifier(name).push(") AS ").identifier(name),
+                None => sql.identifier(name),
+            };
         });
         self.push(" FROM ");
         match (columns.is_empty(), is_object) {
@@ -69,8 +75,8 @@ impl<'a> Sql<'a> {
                     .push(if is_object { "_to_record(" } else { "_to_recordset(" })
                     .push(&data)
                     .push(") AS _(");
-                self.joined(", ", columns, |sql, (name, type_name)| {
-                    sql.identifier(name).push(" ").push(type_name);
+                self.joined(", ", columns, |sql, (name, type_name, reader)| {
+                    sql.identifier(name).push(" ").push(if reader.is_some() { "json" } else { type_name });
                 });
                 self.push(")")
             }
@@ -79,7 +85,7 @@ impl<'a> Sql<'a> {
     }
 
     /// The aggregate over `_t` that makes the body, or a null.
-    pub(super) fn body(&mut self, form: BodyForm, function: Option<&Function>) -> &mut Self {
+    pub(super) fn body(&mut self, form: BodyForm<'_>, function: Option<&Function>) -> &mut Self {
         let (value, one) = match function {
             Some(function) if function.returns == Returns::Void => return self.push("null::text"),
             Some(function) => {
@@ -107,6 +113,14 @@ impl<'a> Sql<'a> {
                 "FROM (SELECT row_to_json(hh) AS r FROM pgrst_rows AS hh LIMIT 1) s) a) || E'\\n' || ",
                 "coalesce(string_agg(substring(_t::text, 2, length(_t::text) - 2), E'\\n'), '')"
             )),
+            BodyForm::Handled(handler) => {
+                self.push(&handler.aggregate).push("(").push(if one { value } else { "_t" });
+                if let Some(row) = &handler.row {
+                    self.push("::").push(&row.0);
+                }
+                self.push(")")
+            }
+            BodyForm::Raw => self.push("_t.pgrst_scalar"),
         }
     }
 

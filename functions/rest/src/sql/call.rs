@@ -21,7 +21,7 @@ impl<'a> Sql<'a> {
         if let Arguments::Json(parameters, payload) = &call.arguments {
             let columns = parameters
                 .iter()
-                .map(|parameter| (&*parameter.name, &*parameter.type_name.0))
+                .map(|parameter| (&*parameter.name, &*parameter.type_name.0, None))
                 .collect::<Vec<_>>();
             self.json_rows(payload, &columns, None).push(", LATERAL ");
         } else {

@@ -24,10 +24,19 @@ impl<'n, 'a> Scope<'n, 'a> {
         Self { qualifier: node.qualifier(), structure: node.structure, node: Some(node), counting }
     }
 
+    fn knows(&self, column: &str) -> bool {
+        self.structure.is_some_and(|relation| relation.column(column).is_some())
+    }
+
     fn class(&self, column: &str) -> TypeClass {
         self.structure
             .and_then(|relation| relation.column(column))
             .map_or(TypeClass::Other, |column| column.class)
+    }
+
+    /// The function that reads values for `field`, where its type has one.
+    fn reader(&self, field: &Field<'_>) -> Option<&'a str> {
+        self.structure?.column(&field.name).filter(|_| field.path.is_empty())?.text_reader()
     }
 }
 
@@ -90,10 +99,14 @@ impl<'a> Sql<'a> {
                 } else {
                     value.clone()
                 };
+                let reader = scope.reader(&filter.field).filter(|_| !operator.starred);
                 match quantifier {
-                    Some(Quantifier::Any) => self.push("ANY(").text(value).push(")"),
-                    Some(Quantifier::All) => self.push("ALL(").text(value).push(")"),
-                    None => self.text(value),
+                    Some(Quantifier::Any) => self.push("ANY(").read_each(reader, value).push(")"),
+                    Some(Quantifier::All) => self.push("ALL(").read_each(reader, value).push(")"),
+                    None => match reader {
+                        Some(reader) => self.push(reader).push("(").text(value).push("::text)"),
+                        None => self.text(value),
+                    },
                 };
             }
             Test::Is(keyword) => {
@@ -105,17 +118,28 @@ impl<'a> Sql<'a> {
             Test::In(values) => {
                 let empty = matches!(values.as_slice(), [only] if only.is_empty());
                 let values = values.iter().map(AsRef::as_ref).filter(|_| !empty);
-                self.field(scope, &filter.field).push(" = ANY(").text(array_literal(values)).push(")");
+                let values = array_literal(values);
+                let reader = scope.reader(&filter.field);
+                self.field(scope, &filter.field).push(" = ANY(").read_each(reader, values).push(")");
             }
             Test::FullText { function, language, value } => {
+                // A computed field is taken as it is: Postgres searches texts as well.
                 let direct = class == TypeClass::TextSearch && filter.field.path.is_empty();
-                if direct {
+                if direct || !scope.knows(&filter.field.name) {
                     self.field(scope, &filter.field);
                 } else {
                     self.push("to_tsvector(").language(*language).field(scope, &filter.field).push(")");
                 }
                 self.push(" @@ ").push(function).push("(").language(*language).text(value.clone()).push(")");
             }
+        }
+    }
+
+    /// An array's text; the rows of its elements when each must be read.
+    fn read_each(&mut self, reader: Option<&str>, array: impl Into<Cow<'a, str>>) -> &mut Self {
+        match reader {
+            Some(reader) => self.push("SELECT ").push(reader).push("(unnest(").text(array).push("::text[]))"),
+            None => self.text(array),
         }
     }
 

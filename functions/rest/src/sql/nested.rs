@@ -24,7 +24,7 @@ pub(crate) fn read_by_keys<'a>(
     write: &Write<'a>,
     tree: &Node<'a>,
     keys: String,
-    form: BodyForm,
+    form: BodyForm<'_>,
 ) -> Statement<'a> {
     let mut sql = Sql::new();
     sql.push("WITH ").push(RESULT).push(" AS MATERIALIZED (SELECT ");

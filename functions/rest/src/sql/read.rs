@@ -1,8 +1,8 @@
 //! The tree as one `SELECT` with lateral joins, and as a query that only counts.
 
-use crate::catalog::Link;
-use crate::plan::{Join, Node, Qualifier, Source, Spread};
-use crate::request::{RowRange, SelectedField};
+use crate::catalog::{Column, Link};
+use crate::plan::{Join, Node, Qualifier, Shown, Source, Spread};
+use crate::request::{Aggregate, RowRange, SelectedField};
 
 use super::Sql;
 use super::additions::merges_rows;
@@ -66,25 +66,25 @@ impl<'a> Sql<'a> {
             self.column(node.qualifier(), "*");
             return;
         }
-        for field in &node.fields {
-            match node.structure.filter(|_| expands_star(node, field)) {
-                Some(structure) => {
-                    for column in &structure.columns {
+        for (index, field) in node.fields.iter().enumerate() {
+            match node.expanded(field) {
+                Some(columns) => {
+                    for column in columns {
                         separate(self);
-                        self.column(node.qualifier(), &column.name);
+                        self.shown_column(node, column);
                     }
                 }
                 None => {
                     separate(self);
-                    self.selected(node, field);
+                    self.selected(node, index, field);
                 }
             }
         }
         for (child, join) in node.children.iter().filter_map(|child| Some((child, child.join.as_ref()?))) {
             if join.spread != Spread::No {
-                for name in shown_names(child) {
+                for column in child.shown() {
                     separate(self);
-                    self.column(Qualifier::Alias(&join.result), &name);
+                    self.spread(node, join, &column);
                 }
             } else if !join.is_silent() {
                 separate(self);
@@ -100,43 +100,90 @@ impl<'a> Sql<'a> {
         }
     }
 
-    fn selected(&mut self, node: &Node<'a>, field: &'a SelectedField<'a>) {
-        let alias = field.alias.clone().or_else(|| field.field.last_key());
-        let spread = node.join.as_ref().is_some_and(|join| join.spread != Spread::No);
-        let alias =
-            alias.or_else(|| field.aggregate.filter(|_| spread).map(|aggregate| aggregate.function.into()));
-        if let Some(aggregate) = field.aggregate {
-            if aggregate.cast.is_some() {
-                self.push("CAST(");
+    /// A column of a spread embed as one of the parent's.
+    fn spread(&mut self, parent: &Node<'a>, join: &Join<'a>, column: &Shown<'a>) {
+        match column.pending.as_ref().filter(|_| !parent.hands_up()) {
+            Some((aggregate, name)) => {
+                self.aggregate(*aggregate, |sql| {
+                    sql.column(Qualifier::Alias(&join.result), &column.name);
+                });
+                self.push(" AS ").identifier(name)
             }
-            self.push(aggregate.function).push(if aggregate.distinct { "(DISTINCT " } else { "(" });
-            if &*field.field.name == "*" {
-                self.push("*")
-            } else {
-                self.cast_field(node, field)
-            };
-            self.push(")");
-            if let Some(cast) = aggregate.cast {
-                self.push(" AS ").push(cast).push(")");
+            None => self.column(Qualifier::Alias(&join.result), &column.name),
+        };
+    }
+
+    fn selected(&mut self, node: &Node<'a>, index: usize, field: &'a SelectedField<'a>) {
+        let alias = match field.aggregate {
+            Some(_) if node.hands_up() => {
+                // Counting rows means counting a value that every row has.
+                if field.field.name == "*" {
+                    self.push("1")
+                } else {
+                    self.cast_field(node, field)
+                };
+                self.push(" AS ").identifier(&node.handed_name(index));
+                return;
             }
-        } else {
-            self.cast_field(node, field);
-        }
+            Some(aggregate) => {
+                self.aggregate(aggregate, |sql| {
+                    if field.field.name == "*" {
+                        sql.push("*")
+                    } else {
+                        sql.cast_field(node, field)
+                    };
+                });
+                field.alias.clone()
+            }
+            None => {
+                self.cast_field(node, field);
+                let alias = field.alias.clone().or_else(|| field.field.last_key());
+                alias.or_else(|| representation(node, field).map(|_| field.field.name.clone()))
+            }
+        };
         if let Some(alias) = alias {
             self.push(" AS ").identifier(&alias);
         }
     }
 
+    fn aggregate(&mut self, aggregate: Aggregate<'a>, value: impl FnOnce(&mut Self)) {
+        if aggregate.cast.is_some() {
+            self.push("CAST(");
+        }
+        self.push(aggregate.function).push(if aggregate.distinct { "(DISTINCT " } else { "(" });
+        value(self);
+        self.push(")");
+        if let Some(cast) = aggregate.cast {
+            self.push(" AS ").push(cast).push(")");
+        }
+    }
+
     fn cast_field(&mut self, node: &Node<'a>, field: &'a SelectedField<'a>) -> &mut Self {
         match field.cast {
-            Some(cast) => self
-                .push("CAST(")
-                .field(Scope::of(node, false), &field.field)
-                .push(" AS ")
-                .push(cast)
-                .push(")"),
+            Some(cast) => self.push("CAST(").represented(node, field).push(" AS ").push(cast).push(")"),
+            None => self.represented(node, field),
+        }
+    }
+
+    /// The field as clients see it.
+    fn represented(&mut self, node: &Node<'a>, field: &'a SelectedField<'a>) -> &mut Self {
+        match representation(node, field) {
+            Some(writer) => self.push(writer).push("(").field(Scope::of(node, false), &field.field).push(")"),
             None => self.field(Scope::of(node, false), &field.field),
         }
+    }
+
+    /// A column of a star that is written out.
+    fn shown_column(&mut self, node: &Node<'a>, column: &Column) {
+        match column.writer() {
+            Some(writer) => self
+                .push(writer)
+                .push("(")
+                .column(node.qualifier(), &column.name)
+                .push(") AS ")
+                .identifier(&column.name),
+            None => self.column(node.qualifier(), &column.name),
+        };
     }
 
     fn from(&mut self, node: &Node<'a>, parent: Option<Parent<'_, 'a>>) -> &mut Self {
@@ -176,7 +223,7 @@ impl<'a> Sql<'a> {
                 .push(")::jsonb AS ")
                 .identifier(&join.result);
             if join.spread == Spread::ToMany {
-                for name in shown_names(child) {
+                for Shown { name, .. } in child.shown() {
                     self.push(", COALESCE(json_agg(")
                         .column(alias, &name)
                         .push("), '[]')::jsonb AS ")
@@ -239,14 +286,14 @@ impl<'a> Sql<'a> {
 
     /// With aggregates, everything else of the level is what they are grouped by.
     fn group(&mut self, node: &Node<'a>) {
-        if !node.has_aggregates() {
+        if !node.is_grouped() {
             return;
         }
         let mut word = " GROUP BY ";
         for field in node.fields.iter().filter(|field| field.aggregate.is_none()) {
-            match node.structure.filter(|_| expands_star(node, field)) {
-                Some(structure) => {
-                    for column in &structure.columns {
+            match node.expanded(field) {
+                Some(columns) => {
+                    for column in columns {
                         self.push(word).column(node.qualifier(), &column.name);
                         word = ", ";
                     }
@@ -254,17 +301,20 @@ impl<'a> Sql<'a> {
                 None => {
                     self.push(word);
                     match field.alias.clone().or_else(|| field.field.last_key()) {
-                        Some(alias) => self.identifier(&alias),
-                        None => self.field(Scope::of(node, false), &field.field),
+                        Some(alias) if representation(node, field).is_none() => self.identifier(&alias),
+                        _ => self.field(Scope::of(node, false), &field.field),
                     };
                     word = ", ";
                 }
             }
         }
-        for join in
-            node.children.iter().filter_map(|child| child.join.as_ref()).filter(|join| !join.is_silent())
-        {
-            if join.spread == Spread::No {
+        for (child, join) in node.children.iter().filter_map(|child| Some((child, child.join.as_ref()?))) {
+            if join.spread != Spread::No {
+                for column in child.shown().iter().filter(|column| column.pending.is_none()) {
+                    self.push(word).column(Qualifier::Alias(&join.result), &column.name);
+                    word = ", ";
+                }
+            } else if !join.is_silent() {
                 self.push(word).identifier(join.name());
                 word = ", ";
             }
@@ -282,33 +332,7 @@ impl<'a> Sql<'a> {
     }
 }
 
-/// Whether `*` must be written out: where it is grouped by, or gathered column by column.
-fn expands_star(node: &Node<'_>, field: &SelectedField<'_>) -> bool {
-    let gathered = node.join.as_ref().is_some_and(|join| join.spread == Spread::ToMany);
-    field.field.name == "*" && field.aggregate.is_none() && (node.has_aggregates() || gathered)
-}
-
-/// The columns that a spread level gives its parent.
-fn shown_names<'a>(node: &Node<'a>) -> Vec<String> {
-    let mut names = Vec::new();
-    if node.fields.is_empty() && node.children.is_empty() {
-        return names;
-    }
-    for field in &node.fields {
-        match node.structure.filter(|_| expands_star(node, field)) {
-            Some(structure) => names.extend(structure.columns.iter().map(|column| column.name.to_string())),
-            None => {
-                let name = field.alias.clone().or_else(|| field.field.last_key());
-                names.push(name.unwrap_or_else(|| field.field.name.clone()).into_owned());
-            }
-        }
-    }
-    for (child, join) in node.children.iter().filter_map(|child| Some((child, child.join.as_ref()?))) {
-        if join.spread != Spread::No {
-            names.extend(shown_names(child));
-        } else if !join.is_silent() {
-            names.push(join.name().to_owned());
-        }
-    }
-    names
+/// The function that shows `field`, where its type has one.
+fn representation<'a>(node: &Node<'a>, field: &SelectedField<'_>) -> Option<&'a str> {
+    node.structure?.column(&field.field.name).filter(|_| field.field.path.is_empty())?.writer()
 }

@@ -3,7 +3,7 @@
 //! The last column is the body's text; the columns before it are [`super::super::respond::Head`].
 
 use crate::plan::{BodyForm, Mutation, Operation, Plan};
-use crate::request::{Count, Intent, Return, RowRange};
+use crate::request::{Count, Intent, Media, Return, RowRange};
 use crate::settings::Settings;
 
 use super::read::RESULT;
@@ -36,7 +36,8 @@ pub(crate) fn statement<'a>(
     settings: &Settings,
 ) -> Option<(Statement<'a>, Option<Statement<'a>>)> {
     let mut sql = Sql::new();
-    let estimated = matches!(intent.preferences.count, Some(Count::Planned | Count::Estimated));
+    let explained = explain(&mut sql, &plan.media);
+    let estimated = !explained && matches!(intent.preferences.count, Some(Count::Planned | Count::Estimated));
     let mut estimate = None;
     match &plan.operation {
         Operation::Read { tree, .. } => {
@@ -69,7 +70,9 @@ pub(crate) fn statement<'a>(
         }
         Operation::Write { .. } => write(&mut sql, plan, intent),
         Operation::Call { tree, call } => {
-            sql.push("WITH ").push(RESULT).push(" AS (").call(call).push(")");
+            // The last column is read last: what the function says of the response comes before it.
+            let kept = if plan.form == BodyForm::Raw { " AS MATERIALIZED (" } else { " AS (" };
+            sql.push("WITH ").push(RESULT).push(kept).call(call).push(")");
             let needs_rows = plan.form == BodyForm::Csv;
             if needs_rows {
                 sql.push(", pgrst_rows AS (").rows_of(tree, None).push(")");
@@ -81,13 +84,15 @@ pub(crate) fn statement<'a>(
             } else {
                 " AS total, count(*) AS page, "
             });
-            sql.push(CHOSEN).body(plan.form, Some(call.function)).push(" AS body FROM (");
+            sql.push(CHOSEN).body(plan.form, Some(call.function)).push(" AS body FROM ");
+            // One row even where a range leaves the only one out.
+            sql.push(if plan.form == BodyForm::Raw { "(VALUES (1)) _ LEFT JOIN (" } else { "(" });
             if needs_rows {
                 sql.push("SELECT * FROM pgrst_rows")
             } else {
                 sql.rows_of(tree, None)
             };
-            sql.push(") _t");
+            sql.push(if plan.form == BodyForm::Raw { ") _t ON true" } else { ") _t" });
         }
         Operation::Root | Operation::Describe(_) => return None,
     }
@@ -156,8 +161,22 @@ fn write<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>) {
     match plan.form {
         BodyForm::None => sql.push(RESULT).push(" _t"),
         BodyForm::Csv => sql.push("(SELECT * FROM pgrst_rows) _t"),
-        BodyForm::Array { .. } | BodyForm::Object { .. } | BodyForm::GeoJson | BodyForm::Lines => {
-            sql.push("(").rows_of(tree, None).push(") _t")
-        }
+        BodyForm::Array { .. }
+        | BodyForm::Object { .. }
+        | BodyForm::GeoJson
+        | BodyForm::Lines
+        | BodyForm::Handled(_)
+        | BodyForm::Raw => sql.push("(").rows_of(tree, None).push(") _t"),
     };
+}
+
+/// Begins with `EXPLAIN` if that is what the client wants.
+fn explain(sql: &mut Sql<'_>, media: &Media<'_>) -> bool {
+    let Media::Plan(explanation) = media else { return false };
+    sql.push(if explanation.json { "EXPLAIN (FORMAT JSON" } else { "EXPLAIN (FORMAT TEXT" });
+    for option in &explanation.options {
+        sql.push(", ").push(option);
+    }
+    sql.push(") ");
+    true
 }

@@ -1,0 +1,196 @@
+//! PostgREST's own specification, played against this crate on a bare Postgres.
+//!
+//! The cases are data in `tests/compat/postgrest`, taken from PostgREST's test suite together with the
+//! database they expect. What fails is listed in `expectations.toml` there, each with its reason; a case
+//! that passes while listed is an error, so the list can only shrink.
+//!
+//! `SPECIFICATION=word` plays only the cases whose file or name holds that word and prints them;
+//! `SPECIFICATION_REPORT=file` writes every failure there.
+
+mod case;
+mod fixture;
+mod judge;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use isobase_rest::{Catalog, Incoming, Settings, catalog_sql, serve};
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::host::{Bench, Session};
+
+use case::{Case, Setting, Step, expectations, load};
+use judge::Given;
+
+const ANONYMOUS: &str = "postgrest_test_anonymous";
+
+fn folder() -> PathBuf {
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("../../tests/compat/postgrest")
+}
+
+/// PostgREST's configuration of a case: that of its test suite, with what the case changes.
+struct Configuration {
+    settings: Settings,
+    /// Transactions roll back unless the client may and does ask for a commit.
+    rolls_back: bool,
+}
+
+impl Configuration {
+    fn of(case: &Case) -> Self {
+        let text = |name: &str| match case.config.get(name) {
+            Some(Setting::Text(text)) => Some(text.clone()),
+            Some(Setting::List(_)) => None,
+            None => match name {
+                "PGRST_DB_ANON_ROLE" => Some(ANONYMOUS.to_owned()),
+                "PGRST_DB_PRE_REQUEST" => Some("test.switch_role".to_owned()),
+                "PGRST_DB_TX_END" => Some("rollback-allow-override".to_owned()),
+                "PGRST_DB_MAX_ROWS" => Some(String::new()),
+                _ => None,
+            },
+        };
+        let list = |name: &str, default: &[&str]| match case.config.get(name) {
+            Some(Setting::List(list)) => list.clone(),
+            Some(Setting::Text(text)) => vec![text.clone()],
+            None => default.iter().map(|item| (*item).to_owned()).collect(),
+        };
+        let settings = Settings {
+            schemas: list("PGRST_DB_SCHEMAS", &["test"]),
+            extra_search_path: list("PGRST_DB_EXTRA_SEARCH_PATH", &[]),
+            ..Settings::from_environment(text)
+        };
+        let rolls_back = text("PGRST_DB_TX_END").is_some_and(|end| end.starts_with("rollback"));
+        Self { settings, rolls_back }
+    }
+}
+
+/// Role and claims of a step's token. Who calls is decided before the data API is asked, so nobody
+/// verifies the token here.
+fn caller(step: &Step) -> (String, String) {
+    let claims = step
+        .header("authorization")
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .and_then(|token| token.split('.').nth(1))
+        .and_then(|payload| URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok())
+        .and_then(|json| serde_json::from_slice::<Value>(&json).ok());
+    let mut claims = claims.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    let role = claims["role"].as_str().unwrap_or(ANONYMOUS).to_owned();
+    claims["role"] = role.clone().into();
+    (role, claims.to_string())
+}
+
+fn play(step: &Step, configuration: &Configuration, bench: &mut Bench, catalog: &Catalog) -> Given {
+    let headers = step
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone().into_bytes()))
+        .collect::<Vec<_>>();
+    let (method, target) = step.request.split_once(' ').expect("a method and a target");
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let body = step.body();
+    let (role, claims) = caller(step);
+    let commits = configuration.settings.transaction_end_allowed && step.prefers("tx=commit");
+    let mut session = Session::new(bench, &role, &claims, &body);
+    session.rolls_back = configuration.rolls_back && !commits;
+    let incoming = Incoming { method, path, query, headers: &headers };
+    let answer = serve(&incoming, catalog, &configuration.settings, &mut session);
+    Given::new(method, answer, session.into_document())
+}
+
+/// What is wrong with a case; nothing when it holds.
+fn faults(
+    case: &Case,
+    bench: &mut Bench,
+    catalogs: &mut HashMap<(Vec<String>, Vec<String>), Catalog>,
+) -> String {
+    let configuration = Configuration::of(case);
+    let settings = &configuration.settings;
+    let schemas = (settings.schemas.clone(), settings.extra_search_path.clone());
+    let catalog = catalogs
+        .entry(schemas)
+        .or_insert_with(|| Catalog::decode(&bench.first_text(&catalog_sql(settings))).expect("a catalog"));
+    let mut report = String::new();
+    for step in &case.step {
+        let given = play(step, &configuration, bench, catalog);
+        let faults = given.faults(step);
+        if !faults.is_empty() {
+            let shown: String = given.text().chars().take(700).collect();
+            let _ = write!(report, "  {}\n{faults}    given {}: {shown}\n", step.request, given.status);
+        }
+    }
+    report
+}
+
+/// What became of the cases.
+#[derive(Default)]
+struct Tally {
+    /// By file: passed, failed, known to fail.
+    counts: BTreeMap<String, [usize; 3]>,
+    failures: String,
+    /// Everything that fails, known or not.
+    all_failures: String,
+    /// Known to fail, but they hold.
+    surprises: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, case: &Case, faults: &str, is_known: bool) {
+        let count = self.counts.entry(case.file.clone()).or_default();
+        let report = format!("{}: {}\n{faults}\n", case.file, case.name);
+        match (faults.is_empty(), is_known) {
+            (true, false) => count[0] += 1,
+            (true, true) => self.surprises.push(format!("{}: {}", case.file, case.name)),
+            (false, false) => {
+                count[1] += 1;
+                self.failures.push_str(&report);
+            }
+            (false, true) => count[2] += 1,
+        }
+        if !faults.is_empty() {
+            self.all_failures.push_str(&report);
+        }
+    }
+
+    #[expect(clippy::print_stdout, reason = "the summary is for the reader of a test run")]
+    fn print(&self, with_failures: bool) {
+        println!("{:32}{:>8}{:>8}{:>8}", "", "passed", "failed", "known");
+        for (file, [passed, failed, known]) in &self.counts {
+            println!("{file:32}{passed:>8}{failed:>8}{known:>8}");
+        }
+        if with_failures {
+            println!("{}", self.all_failures);
+        }
+    }
+}
+
+#[test]
+fn the_specification_holds() {
+    let mut cluster = Cluster::start("specification");
+    drop(Bench::connect(&mut cluster));
+    fixture::load(&folder().join("vendor"), &cluster);
+    let mut bench = Bench::connect(&mut cluster);
+    let mut known = expectations(&folder().join("expectations.toml"));
+    let only = std::env::var("SPECIFICATION").ok();
+    let is_wanted =
+        |case: &&Case| only.as_ref().is_none_or(|only| case.file.contains(only) || case.name.contains(only));
+    let mut catalogs = HashMap::new();
+    let mut tally = Tally::default();
+    for case in load(&folder()).iter().filter(is_wanted) {
+        let faults = faults(case, &mut bench, &mut catalogs);
+        let is_known = known.remove(&(case.file.clone(), case.name.clone())).is_some();
+        tally.add(case, &faults, is_known);
+    }
+    tally.print(only.is_some());
+    if let Some(path) = std::env::var_os("SPECIFICATION_REPORT") {
+        std::fs::write(path, &tally.all_failures).expect("a writable report");
+    }
+    let forgotten = known.keys().filter(|_| only.is_none()).collect::<BTreeSet<_>>();
+    assert!(forgotten.is_empty(), "expectations.toml names cases that are not there: {forgotten:#?}");
+    let surprises = tally.surprises;
+    assert!(surprises.is_empty(), "these hold now, take them off expectations.toml: {surprises:#?}");
+    assert!(tally.failures.is_empty(), "these do not hold:\n\n{}", tally.failures);
+}
