@@ -108,11 +108,15 @@ pub(crate) fn quote_identifier(name: &str) -> String {
 
 fn push_identifier(text: &mut String, name: &str) {
     text.push('"');
-    for character in name.chars().take_while(|character| *character != '\0') {
-        if character == '"' {
-            text.push('"');
+    if name.bytes().any(|byte| matches!(byte, b'"' | 0)) {
+        for character in name.chars().take_while(|character| *character != '\0') {
+            if character == '"' {
+                text.push('"');
+            }
+            text.push(character);
         }
-        text.push(character);
+    } else {
+        text.push_str(name);
     }
     text.push('"');
 }
