@@ -123,6 +123,19 @@ declare module "isobase:host/database" {
     session?: Session,
   ): Promise<Document>;
 
+  /** One SQL statement and the values of its `$1`, `$2`, …. */
+  export interface Statement {
+    sql: string;
+    parameters?: readonly Parameter[];
+  }
+
+  /**
+   * Several statements, one after another in one transaction, which leave in one network flush and are
+   * committed by it. Each answers with a document of its first row, or an empty one where it has no
+   * row. The first error undoes all.
+   */
+  export function queryDocuments(statements: readonly Statement[], session?: Session): Promise<Document[]>;
+
   /**
    * Rows as they arrive, with back-pressure to the server. Leaving the loop early cancels the
    * statement.
@@ -171,6 +184,13 @@ declare module "isobase:host/database" {
    * notified. While a new one is being read the old one is served. Needs the service grant.
    */
   export function snapshot(channel: string, sql: string): Promise<{ generation: number; text: string }>;
+
+  /** Like `snapshot`, for who has the text of generation `known`: null while the host has no other. */
+  export function newerSnapshot(
+    channel: string,
+    sql: string,
+    known: number,
+  ): Promise<{ generation: number; text: string } | null>;
 }
 
 /**

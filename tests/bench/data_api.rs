@@ -83,11 +83,17 @@ fn rows(port: u16, token: &str) -> Wrk {
         connections: CONNECTIONS,
         token: Some(token.into()),
         script: Some(source("item.lua")),
+        variables: Vec::new(),
     }
 }
 
 fn yardstick(url: &str, protocol: &'static str) -> Load {
-    Load::Pgbench(Pgbench { url: url.into(), script: source("four.sql"), protocol, connections: CONNECTIONS })
+    Load::Pgbench(Pgbench {
+        url: url.into(),
+        scripts: vec![source("four.sql")],
+        protocol,
+        connections: CONNECTIONS,
+    })
 }
 
 /// The owner reads the row and nobody else does.

@@ -39,15 +39,26 @@ pub(crate) struct Wrk {
     pub(crate) connections: u32,
     pub(crate) token: Option<String>,
     pub(crate) script: Option<PathBuf>,
+    /// Files that the script finds by these variables of its environment.
+    pub(crate) variables: Vec<(&'static str, PathBuf)>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Pgbench {
     pub(crate) url: String,
-    pub(crate) script: PathBuf,
+    /// Each transaction runs one of them, chosen at random.
+    pub(crate) scripts: Vec<PathBuf>,
     /// `extended` parses each statement each time, as a server without a cache must; `prepared` once.
     pub(crate) protocol: &'static str,
     pub(crate) connections: u32,
+}
+
+/// What came of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) per_second: f64,
+    /// Milliseconds at the 99th percentile; not every load tells.
+    pub(crate) p99: f64,
 }
 
 /// Alternating runs; the median of each contender in requests (or transactions) per second.
@@ -75,7 +86,7 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 impl Contender {
     async fn run(&self, length: Duration) -> anyhow::Result<f64> {
         let speed = match &self.load {
-            Load::Wrk(wrk) => wrk.run(length).await,
+            Load::Wrk(wrk) => wrk.run(length).await.map(|run| run.per_second),
             Load::Pgbench(pgbench) => pgbench.run(length).await,
             Load::PlainFiles(files) => files.run(length).await,
         };
@@ -84,15 +95,21 @@ impl Contender {
 }
 
 impl Wrk {
-    async fn run(&self, length: Duration) -> anyhow::Result<f64> {
+    pub(crate) async fn run(&self, length: Duration) -> anyhow::Result<Run> {
         let mut command = Command::new("wrk");
-        command.args(["-t1", &format!("-c{}", self.connections), &format!("-d{}s", length.as_secs())]);
+        command.args([
+            "-t1",
+            "--latency",
+            &format!("-c{}", self.connections),
+            &format!("-d{}s", length.as_secs()),
+        ]);
         if let Some(token) = &self.token {
             command.args(["-H", &format!("Authorization: Bearer {token}")]);
         }
         if let Some(script) = &self.script {
             command.arg("-s").arg(script);
         }
+        command.envs(self.variables.iter().map(|(name, file)| (name, file)));
         command.arg(format!("http://127.0.0.1:{}{}", self.port, self.path));
         let output = output(&mut command, length).await?;
         // wrk counts answers that are errors as requests like any other.
@@ -101,15 +118,43 @@ impl Wrk {
                 bail!("{}", line.trim());
             }
         }
-        number_after(&output, "Requests/sec:")
+        Ok(Run {
+            per_second: number_after(&output, "Requests/sec:")?,
+            p99: milliseconds_after(&output, "99%")?,
+        })
     }
 }
 
 impl Pgbench {
     async fn run(&self, length: Duration) -> anyhow::Result<f64> {
+        self.run_with(length, &[]).await
+    }
+
+    /// With the time of each transaction, which pgbench writes to files.
+    pub(crate) async fn run_logged(&self, length: Duration) -> anyhow::Result<Run> {
+        let folder = tempfile::tempdir().context("no temporary folder could be made")?;
+        let prefix = folder.path().join("log").to_string_lossy().into_owned();
+        let per_second = self.run_with(length, &["-l", "--log-prefix", &prefix]).await?;
+        let mut times = Vec::new();
+        for file in std::fs::read_dir(folder.path())? {
+            let text = std::fs::read_to_string(file?.path())?;
+            // Client, number, microseconds, …
+            let time = |line: &str| line.split(' ').nth(2)?.parse::<f64>().ok();
+            times.extend(text.lines().filter_map(time));
+        }
+        times.sort_by(f64::total_cmp);
+        let p99 = times.get(times.len() * 99 / 100).context("pgbench has logged no transaction")?;
+        Ok(Run { per_second, p99: p99 / 1000.0 })
+    }
+
+    async fn run_with(&self, length: Duration, more: &[&str]) -> anyhow::Result<f64> {
         let mut command = Command::new("pgbench");
         command.args(["-n", "-M", self.protocol, "-j", "2", "-c", &self.connections.to_string()]);
-        command.args(["-T", &length.as_secs().to_string(), "-f"]).arg(&self.script).arg(&self.url);
+        command.args(["-T", &length.as_secs().to_string()]).args(more);
+        for script in &self.scripts {
+            command.arg("-f").arg(script);
+        }
+        command.arg(&self.url);
         let output = output(&mut command, length).await?;
         if number_after(&output, "number of failed transactions:")? > 0.0 {
             bail!("transactions failed:\n{output}");
@@ -137,6 +182,21 @@ fn number_after(text: &str, label: &str) -> anyhow::Result<f64> {
     word.and_then(|word| word.parse().ok()).with_context(|| format!("no {label} in:\n{text}"))
 }
 
+/// A duration as wrk writes it after `label`: `812.00us`, `1.23ms`, `1.01s`.
+fn milliseconds_after(text: &str, label: &str) -> anyhow::Result<f64> {
+    let rest = text.split_once(label).map(|(_, rest)| rest.trim_start());
+    let word = rest.and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
+    let unit = word.trim_start_matches(|character: char| character.is_ascii_digit() || character == '.');
+    let scale = match unit {
+        "us" => 0.001,
+        "ms" => 1.0,
+        "s" => 1000.0,
+        "m" => 60_000.0,
+        _ => bail!("no duration after {label} in:\n{text}"),
+    };
+    Ok(word[..word.len() - unit.len()].parse::<f64>()? * scale)
+}
+
 /// Whether a program can be called by its name.
 pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -158,6 +218,15 @@ mod tests {
         assert_eq!(number_after(pgbench, "number of failed transactions:").unwrap(), 0.0);
         assert_eq!(number_after(pgbench, "tps =").unwrap(), 5025.3);
         assert!(number_after("nothing", "tps =").is_err());
+    }
+
+    #[test]
+    fn durations_are_found() {
+        let wrk = "  Latency Distribution\n     50%  812.00us\n     90%    1.50ms\n     99%    1.01s\n";
+        assert_eq!(milliseconds_after(wrk, "50%").unwrap(), 0.812);
+        assert_eq!(milliseconds_after(wrk, "90%").unwrap(), 1.5);
+        assert_eq!(milliseconds_after(wrk, "99%").unwrap(), 1010.0);
+        assert!(milliseconds_after(wrk, "75%").is_err());
     }
 
     #[test]

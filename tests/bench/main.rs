@@ -25,6 +25,7 @@ mod queue;
 mod realtime;
 mod reload;
 mod report;
+mod rest;
 mod running;
 mod schedules;
 mod soak;
@@ -115,6 +116,7 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
 async fn on_fixture(binary: &Path, options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let figures = [
         FigureName::DataApi,
+        FigureName::Rest,
         FigureName::Typescript,
         FigureName::Wasm,
         FigureName::Outbound,
@@ -135,6 +137,9 @@ async fn on_fixture(binary: &Path, options: &Options, report: &mut Report) -> an
     }
     if options.wants(FigureName::DataApi) {
         report.take("data-api", data_api::measure(&product, &workplace, options).await);
+    }
+    if options.wants(FigureName::Rest) {
+        report.take("rest", rest::measure(&product, binary, &workplace, options).await);
     }
     if options.wants(FigureName::Typescript) {
         report.take("typescript", typescript::measure(&product, &workplace, options).await);

@@ -91,7 +91,7 @@ fn proportional(process: i32) -> anyhow::Result<f64> {
     field(&fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?, "Pss:")
 }
 
-fn children(process: i32) -> Vec<i32> {
+pub(crate) fn children(process: i32) -> Vec<i32> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     lists

@@ -41,6 +41,8 @@ fn count(text: &str) -> Result<usize, String> {
 pub(crate) enum FigureName {
     /// One row by primary key under RLS, against pgbench and @supabase/lite
     DataApi,
+    /// Reads, writes and calls through the data API, near and far, against pgbench
+    Rest,
     /// A TypeScript hello, against Deno and workerd
     Typescript,
     /// A WASM hello, against wasmtime serve

@@ -23,13 +23,24 @@ pub(crate) struct Product {
 }
 
 impl Product {
+    /// With a Postgres of its own.
     pub(crate) async fn start(binary: &Path, workplace: &Workplace) -> anyhow::Result<Self> {
+        let [database_port] = free_ports()?;
+        Self::start_with(binary, workplace, ["--db-port", &database_port.to_string()]).await
+    }
+
+    /// On a Postgres that is there already.
+    pub(crate) async fn start_on(binary: &Path, workplace: &Workplace, url: &str) -> anyhow::Result<Self> {
+        Self::start_with(binary, workplace, ["--db-url", url]).await
+    }
+
+    async fn start_with(binary: &Path, workplace: &Workplace, database: [&str; 2]) -> anyhow::Result<Self> {
         progress(&format!("starting isobase on {}", workplace.project().display()));
-        let [port, database_port, admin_port] = free_ports()?;
+        let [port, admin_port] = free_ports()?;
         let since = Instant::now();
         let mut command = Command::new(binary);
         command.args(["start", "--log", "warn", "--log-format", "json"]);
-        command.args(["--port", &port.to_string(), "--db-port", &database_port.to_string()]);
+        command.args(["--port", &port.to_string()]).args(database);
         command.args(["--admin-port", &admin_port.to_string(), "--workdir"]).arg(workplace.project());
         let mut running = Running::spawn("isobase", &mut command, &workplace.beside("isobase.log"))?;
         let id = running.id()?;

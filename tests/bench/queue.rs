@@ -50,10 +50,11 @@ async fn sends(product: &Product, options: &Options) -> anyhow::Result<Measured>
         connections: CLIENTS,
         token: Some(product.value("SERVICE_ROLE_KEY")?.to_owned()),
         script: None,
+        variables: Vec::new(),
     };
     let peer = Pgbench {
         url: product.value("DB_URL")?.to_owned(),
-        script: source("queue/send.sql"),
+        scripts: vec![source("queue/send.sql")],
         protocol: "prepared",
         connections: PEER_CONNECTIONS,
     };

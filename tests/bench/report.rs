@@ -24,6 +24,7 @@ pub(crate) struct Figure {
 pub(crate) enum Unit {
     RequestsPerSecond,
     Milliseconds,
+    Microseconds,
     Mebibytes,
 }
 
@@ -57,11 +58,19 @@ pub(crate) struct Measured {
     pub(crate) left_out: Vec<String>,
 }
 
+impl Measured {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.figures.extend(other.figures);
+        self.left_out.extend(other.left_out);
+    }
+}
+
 impl Unit {
     fn show(self, value: f64) -> String {
         match self {
             Self::RequestsPerSecond => format!("{value:.0}/s"),
             Self::Milliseconds => format!("{value:.1} ms"),
+            Self::Microseconds => format!("{value:.0} µs"),
             Self::Mebibytes => format!("{value:.1} MiB"),
         }
     }
@@ -70,6 +79,7 @@ impl Unit {
         match self {
             Self::RequestsPerSecond => "requests/s",
             Self::Milliseconds => "ms",
+            Self::Microseconds => "µs",
             Self::Mebibytes => "MiB",
         }
     }

@@ -37,6 +37,7 @@ pub(crate) async fn measure(
                 connections: CONNECTIONS,
                 token: Some(token.clone()),
                 script,
+                variables: Vec::new(),
             };
             let folder = workplace.beside(&format!("plain-{bytes}"));
             let plain = PlainFiles { folder: folder.clone(), bytes, threads: CONNECTIONS as usize, act };

@@ -64,5 +64,12 @@ pub(crate) async fn measure(
 }
 
 pub(crate) fn hello(port: u16, path: &str, token: Option<&str>) -> Wrk {
-    Wrk { port, path: path.into(), connections: CONNECTIONS, token: token.map(str::to_owned), script: None }
+    Wrk {
+        port,
+        path: path.into(),
+        connections: CONNECTIONS,
+        token: token.map(str::to_owned),
+        script: None,
+        variables: Vec::new(),
+    }
 }

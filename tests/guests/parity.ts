@@ -22,6 +22,12 @@ const behaviours: Record<string, Behaviour> = {
     if (body === null) return new Response(null, { status: 204 });
     return new Response(body, { headers: { "content-type": "application/json", "x-head": String(head.length) } });
   },
+  async "sql-documents"(query) {
+    const statements = query.getAll("q").map((sql) => ({ sql, parameters: parameters(query) }));
+    const documents = await database.queryDocuments(statements);
+    const bodies = documents.map(({ head, body }) => [head.length, body === null ? null : new TextDecoder().decode(body)]);
+    return json(bodies);
+  },
   "sql-body": async (query, request) =>
     answer(await database.query(sql(query), [await request.text()], { rowsAsArrays: true })),
   async "sql-stream"(query) {

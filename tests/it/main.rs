@@ -30,6 +30,7 @@ mod receiver;
 mod registry;
 mod remote;
 mod rest;
+mod rest_database;
 mod secrets;
 mod storage;
 mod storage_faults;

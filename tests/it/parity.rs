@@ -59,6 +59,14 @@ const SAME_ANSWERS: &[(&str, bool)] = &[
     ("sql-document?q=select 1, 'x', '{\"a\": 1}'::jsonb", true),
     ("sql-document?q=select null::jsonb", true),
     ("sql-document?q=select 1 where false", false),
+    // Several in one flush.
+    ("sql-documents?q=select 1, 'x', $1::text&q=select 2, $1::text where false&q=select $1::text&p=a", true),
+    (
+        "sql-documents?q=update todos set done = done where id = 1&q=select n from generate_series(1, 3) n",
+        true,
+    ),
+    ("sql-documents?q=insert into todos (title) values ('never at all')&q=select 1/0&q=select 1", false),
+    ("sql-documents", false),
     // Streams.
     ("sql-stream?q=select n, n::text from generate_series(1, 250) n", true),
     ("sql-stream?q=select 1 where false", true),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use isobase_base::limits::{DATA_API_CPU_MAX, DATA_API_MEMORY_BYTES_MAX};
 use isobase_base::observe::Observer;
 use isobase_base::project::{Project, process_variables};
 use isobase_base::{Access, Capabilities, FunctionSlug, Grant, Target};
@@ -99,7 +100,11 @@ pub(super) fn publish_rest(pool: &Pool, project: &Project) {
         target: rest(),
         version: FunctionVersion::default(),
         artifact: Artifact::Component { bytes: isobase_artifacts::REST.into(), reuse: Reuse::Sequential },
-        limits: Limits::default(),
+        limits: Limits {
+            memory_bytes_max: DATA_API_MEMORY_BYTES_MAX,
+            cpu_max: DATA_API_CPU_MAX,
+            ..Limits::default()
+        },
         capabilities: Capabilities::all(Grant::Service),
         environment,
     };

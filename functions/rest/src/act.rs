@@ -45,16 +45,15 @@ impl Memory {
     /// The catalog as of now. While the host reads a newer one, the one at hand serves on.
     fn catalog(&mut self) -> Result<Rc<Catalog>, Problem> {
         let generation = database::generation(CHANNEL);
-        match &self.catalog {
+        let snapshot = match &self.catalog {
             Some((known, catalog)) if *known == generation => return Ok(catalog.clone()),
-            _ => {}
-        }
-        let snapshot = database::snapshot(CHANNEL, &self.catalog_sql).map_err(|_| Problem::no_catalog())?;
-        if let Some((known, catalog)) = &self.catalog
-            && *known == snapshot.generation
-        {
-            return Ok(catalog.clone());
-        }
+            Some((known, catalog)) => match database::newer_snapshot(CHANNEL, &self.catalog_sql, *known) {
+                Ok(Some(newer)) => newer,
+                // Still being read, or it cannot be read now.
+                Ok(None) | Err(_) => return Ok(catalog.clone()),
+            },
+            None => database::snapshot(CHANNEL, &self.catalog_sql).map_err(|_| Problem::no_catalog())?,
+        };
         let catalog = Rc::new(Catalog::decode(&snapshot.text).map_err(|_| Problem::no_catalog())?);
         // What the database holds counts more than the environment.
         let setting =
@@ -116,8 +115,27 @@ impl Guest {
         document.head.into_iter().map(head_value).collect()
     }
 
-    /// One transaction for all that belongs together; two flushes.
-    fn run_judged(&mut self, session: &Session, work: Work<'_>) -> Result<Ran, HostError> {
+    /// All that belongs to the request in one transaction and one flush.
+    fn run_together(&mut self, session: &Session, work: Work<'_>) -> Result<Ran, HostError> {
+        let estimated = work.estimate.is_some();
+        let main = usize::from(work.before.is_some());
+        let before = work.before.map(|sql| (sql, Vec::new()));
+        let others = std::iter::once(work.statement).chain(work.estimate);
+        let others = others.map(|statement| (statement.sql, self.parameters(statement.parameters)));
+        let statements = before.into_iter().chain(others).collect::<Vec<_>>();
+        let mut documents = session.query_documents(statements).map_err(failed)?;
+        let explanation = match documents.pop_if(|_| estimated).and_then(|document| document.body) {
+            Some(body) => Some(String::from_utf8_lossy(&body.read()).into_owned()),
+            None => None,
+        };
+        if documents.len() <= main {
+            return Err(HostError::Problem(Problem::internal("A statement of one row returned none.")));
+        }
+        Ok(Ran { head: self.keep(documents.swap_remove(main)), explanation })
+    }
+
+    /// What is to be undone in the end takes a second flush.
+    fn run_undone(&mut self, session: &Session, mut work: Work<'_>) -> Result<Ran, HostError> {
         let transaction = session.begin();
         if let Some(before) = work.before {
             transaction.query(before, ()).map_err(failed)?;
@@ -125,19 +143,16 @@ impl Guest {
         let parameters = self.parameters(work.statement.parameters);
         let document = transaction.query_document(work.statement.sql, parameters).map_err(failed)?;
         let head = self.keep(document);
-        if let Some(judge) = work.judge
-            && let Err(problem) = judge(&head)
-        {
-            // The problem is what the client reads; a failing rollback would end in the same state.
-            let _ = transaction.rollback();
-            return Err(HostError::Problem(problem));
-        }
-        if work.rolls_back {
-            transaction.rollback().map_err(failed)?;
-        } else {
-            transaction.commit().map_err(failed)?;
-        }
-        Ok(Ran { head, explanation: None })
+        let explanation = match work.estimate.take() {
+            Some(estimate) => {
+                let parameters = self.parameters(estimate.parameters);
+                let table = transaction.query(estimate.sql, parameters).map_err(failed)?;
+                Some(first_text(&table)?)
+            }
+            None => None,
+        };
+        transaction.rollback().map_err(failed)?;
+        Ok(Ran { head, explanation })
     }
 }
 
@@ -149,25 +164,23 @@ impl Host for Guest {
         }
     }
 
-    fn run(&mut self, mut work: Work<'_>) -> Result<Ran, HostError> {
+    fn run(&mut self, work: Work<'_>) -> Result<Ran, HostError> {
         let session = session(&work);
-        let estimate = work.estimate.take();
-        let mut ran = if work.judge.is_some() || work.before.is_some() || work.rolls_back {
-            self.run_judged(&session, work)?
-        } else {
-            let parameters = self.parameters(work.statement.parameters);
-            let document = session.query_document(work.statement.sql, parameters).map_err(failed)?;
-            Ran { head: self.keep(document), explanation: None }
-        };
-        if let Some(estimate) = estimate {
-            ran.explanation = Some(self.first_text(&session, estimate)?);
+        if work.rolls_back {
+            return self.run_undone(&session, work);
         }
-        Ok(ran)
+        if work.before.is_some() || work.estimate.is_some() {
+            return self.run_together(&session, work);
+        }
+        let parameters = self.parameters(work.statement.parameters);
+        let document = session.query_document(work.statement.sql, parameters).map_err(failed)?;
+        Ok(Ran { head: self.keep(document), explanation: None })
     }
 
     fn read_text(&mut self, work: Work<'_>) -> Result<String, HostError> {
         let session = session(&work);
-        self.first_text(&session, work.statement)
+        let parameters = self.parameters(work.statement.parameters);
+        first_text(&session.query(work.statement.sql, parameters).map_err(failed)?)
     }
 
     fn explain(&mut self, work: Work<'_>) -> Result<Vec<String>, HostError> {
@@ -224,13 +237,9 @@ fn no_transaction() -> HostError {
     HostError::Problem(Problem::internal("A step was taken outside of a transaction."))
 }
 
-impl Guest {
-    fn first_text(&mut self, session: &Session, statement: Statement<'_>) -> Result<String, HostError> {
-        let parameters = self.parameters(statement.parameters);
-        let table = session.query(statement.sql, parameters).map_err(failed)?;
-        let text = table.first().and_then(|row| row.get::<String>(0).ok());
-        text.ok_or_else(|| HostError::Problem(Problem::internal("A statement of one text returned none.")))
-    }
+fn first_text(table: &Table) -> Result<String, HostError> {
+    let text = table.first().and_then(|row| row.get::<String>(0).ok());
+    text.ok_or_else(|| HostError::Problem(Problem::internal("A statement of one text returned none.")))
 }
 
 /// The texts of the first column.

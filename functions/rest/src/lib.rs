@@ -41,6 +41,6 @@ pub use catalog::{Catalog, catalog_sql};
 pub use problem::{Problem, SqlFault};
 pub use request::Incoming;
 pub use respond::{Answer, AnswerBody, Head, HeadValue};
-pub use serve::{End, Host, HostError, Judge, Ran, Step, Steps, Work, serve};
+pub use serve::{End, Host, HostError, Ran, Step, Steps, Work, serve};
 pub use settings::Settings;
 pub use sql::{Bound, Statement};

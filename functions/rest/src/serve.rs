@@ -7,14 +7,12 @@ use serde_json::{Map, Value};
 use crate::batch;
 use crate::catalog::Catalog;
 use crate::nested;
-use crate::plan::{Operation, Plan, is_safe_call, plan};
+use crate::plan::{Operation, Plan, insisted_rows, is_safe_call, plan};
 use crate::problem::{Problem, SqlFault};
-use crate::request::{
-    Action, Incoming, Intent, Media, Parameters, Payload, Preferences, TransactionEnd, read_body,
-};
+use crate::request::{Incoming, Intent, Media, Parameters, Payload, Preferences, TransactionEnd, read_body};
 use crate::respond::{Answer, Head, HeadColumns, HeadValue, check, open_api, respond};
 use crate::settings::Settings;
-use crate::sql::{Statement, quote_identifier, statement};
+use crate::sql::{Statement, is_other_version, quote_identifier, refused_rows, statement};
 use crate::stopwatch::Stopwatch;
 
 /// What a request needs from outside.
@@ -74,14 +72,9 @@ pub struct Work<'w> {
     pub statement: Statement<'w>,
     /// To be run as well: an `EXPLAIN` of how many rows there are.
     pub estimate: Option<Statement<'w>>,
-    /// `Some`: the transaction stays open until this has judged the head; an error rolls it back.
-    pub judge: Option<&'w Judge<'w>>,
     /// Roll back even when all went well.
     pub rolls_back: bool,
 }
-
-/// Looks at a statement's head before its transaction ends.
-pub type Judge<'w> = dyn Fn(&[HeadValue]) -> Result<(), Problem> + 'w;
 
 /// The outcome of [`Work`].
 pub struct Ran {
@@ -165,55 +158,45 @@ pub(crate) fn serve_one(
     let Some((statement, estimate)) = statement(&plan, &intent, settings) else {
         return Err(Problem::internal("A request that needs rows has no statement."));
     };
-    let judge = |head: &[HeadValue]| check(&plan, &intent, &Head::decode(columns, head.to_vec()));
-    let rolls_back = intent.preferences.transaction == Some(TransactionEnd::Rollback);
-    // Reads are judged afterwards, for nothing depends on how their transaction ends.
-    let explained = matches!(plan.media, Media::Plan(_));
-    let judged = !read_only && !explained && (rolls_back || may_fail(&plan, &intent));
     let work = Work {
         read_only,
         settings: &transaction,
         before: settings.pre_request.as_deref().map(pre_request),
         statement,
         estimate,
-        judge: judged.then_some(&judge as &Judge<'_>),
-        rolls_back,
+        rolls_back: intent.preferences.transaction == Some(TransactionEnd::Rollback),
     };
     stopwatch.lap("plan");
-    if explained {
+    if let Media::Plan(_) = plan.media {
         let lines = host.explain(work).map_err(|error| problem(error, host, settings))?;
         stopwatch.lap("transaction");
         return Ok(Answer::explained(&lines, &plan, &intent));
     }
-    let ran = host.run(work).map_err(|error| problem(error, host, settings))?;
+    let ran = host
+        .run(work)
+        .map_err(|error| refusal(&error, &plan, &intent).unwrap_or_else(|| problem(error, host, settings)))?;
     stopwatch.lap("transaction");
     let mut head = Head::decode(columns, ran.head);
     head.estimate = ran.explanation.as_deref().and_then(Head::planned_rows);
     host.chosen(&mut head);
-    check(&plan, &intent, &head)?;
+    check(&plan, &intent, head.page)?;
     respond(&plan, &intent, incoming, &parameters, settings, &head)
 }
 
 impl<'w> Work<'w> {
     fn reading(settings: &'w [(String, String)], statement: Statement<'w>) -> Self {
-        Self {
-            read_only: true,
-            settings,
-            before: None,
-            statement,
-            estimate: None,
-            judge: None,
-            rolls_back: false,
-        }
+        Self { read_only: true, settings, before: None, statement, estimate: None, rolls_back: false }
     }
 }
 
-/// Whether the number of rows can still turn success into failure.
-fn may_fail(plan: &Plan<'_>, intent: &Intent<'_>) -> bool {
-    matches!(plan.media, Media::Object { .. })
-        || intent.action == Action::Replace
-        || intent.preferences.affected_max().is_some()
-        || intent.is_guarded()
+/// What the client is told when the statement failed for the number of its rows, or their version.
+fn refusal(error: &HostError, plan: &Plan<'_>, intent: &Intent<'_>) -> Option<Problem> {
+    let HostError::Sql(fault) = error else { return None };
+    if intent.is_guarded() && is_other_version(fault) {
+        return Some(Problem::other_version());
+    }
+    insisted_rows(plan, intent)?;
+    check(plan, intent, refused_rows(fault)?).err()
 }
 
 pub(crate) fn problem(error: HostError, host: &mut impl Host, settings: &Settings) -> Problem {
@@ -275,13 +258,34 @@ pub(crate) fn shared_settings(
 /// Headers that say nothing to SQL code, or hold the caller's API key.
 const HIDDEN_HEADERS: [&str; 2] = ["cookie", "apikey"];
 
+/// Sorted by name; of several headers of one name the last one counts.
 fn headers(incoming: &Incoming<'_>) -> String {
-    let mut object = Map::new();
-    for (name, value) in incoming.headers.iter().filter(|(name, _)| !HIDDEN_HEADERS.contains(&name.as_str()))
-    {
-        object.insert(name.to_ascii_lowercase(), String::from_utf8_lossy(value).into_owned().into());
+    let shown = incoming.headers.iter().filter(|(name, _)| !HIDDEN_HEADERS.contains(&name.as_str()));
+    let mut shown = shown.collect::<Vec<_>>();
+    shown.sort_by(|one, two| one.0.cmp(&two.0));
+    let mut text = String::with_capacity(512);
+    for (index, (name, value)) in shown.iter().enumerate() {
+        if shown.get(index + 1).is_some_and(|(next, _)| next == name) {
+            continue;
+        }
+        text.push(if text.is_empty() { '{' } else { ',' });
+        push_json(&mut text, name);
+        text.push(':');
+        push_json(&mut text, &String::from_utf8_lossy(value));
     }
-    Value::Object(object).to_string()
+    text.push_str(if text.is_empty() { "{}" } else { "}" });
+    text
+}
+
+/// A text as JSON writes it. Most need no escapes, and this runs for every header of every request.
+fn push_json(text: &mut String, value: &str) {
+    if value.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        text.push_str(&Value::from(value).to_string());
+    } else {
+        text.push('"');
+        text.push_str(value);
+        text.push('"');
+    }
 }
 
 fn cookies(incoming: &Incoming<'_>) -> String {
@@ -291,4 +295,35 @@ fn cookies(incoming: &Incoming<'_>) -> String {
         object.insert(name.trim().to_owned(), value.trim().trim_matches('"').to_owned().into());
     }
     Value::Object(object).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::headers;
+    use crate::request::Incoming;
+
+    fn shown(given: &[(&str, &[u8])]) -> Value {
+        let given: Vec<_> = given.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
+        let incoming = Incoming { method: "GET", path: "/", query: "", headers: &given };
+        serde_json::from_str(&headers(&incoming)).expect("JSON")
+    }
+
+    #[test]
+    fn headers_are_one_object() {
+        assert_eq!(shown(&[]), json!({}));
+        assert_eq!(shown(&[("apikey", b"secret"), ("cookie", b"a=b")]), json!({}));
+        let given: [(&str, &[u8]); 5] = [
+            ("x-two", b"first"),
+            ("accept", b"*/*"),
+            ("x-two", b"second"),
+            ("x-odd", b"say \"hi\" \\ \t\x01"),
+            ("x-bytes", b"\xff\xc3\xa9"),
+        ];
+        let expected = json!({
+            "accept": "*/*", "x-two": "second", "x-odd": "say \"hi\" \\ \t\u{1}", "x-bytes": "\u{fffd}\u{e9}"
+        });
+        assert_eq!(shown(&given), expected);
+    }
 }

@@ -143,9 +143,6 @@ impl<'b> Session<'b> {
             Some(estimate) => Some(self.row(estimate)?.get::<_, Raw>(0).text()),
             None => None,
         };
-        if let Some(judge) = work.judge {
-            judge(&head).map_err(HostError::Problem)?;
-        }
         Ok(Ran { head, explanation })
     }
 }

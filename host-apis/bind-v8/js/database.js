@@ -7,10 +7,10 @@
 (function () {
 const { core, internals, primordials } = __bootstrap;
 const {
-  op_isobase_db_begin, op_isobase_db_commit, op_isobase_db_generation, op_isobase_db_query,
-  op_isobase_db_query_document, op_isobase_db_rollback, op_isobase_db_snapshot, op_isobase_db_stream_close,
-  op_isobase_db_stream_next, op_isobase_db_stream_open, op_isobase_db_transaction_document,
-  op_isobase_db_transaction_query,
+  op_isobase_db_begin, op_isobase_db_commit, op_isobase_db_generation, op_isobase_db_newer_snapshot,
+  op_isobase_db_query, op_isobase_db_query_document, op_isobase_db_query_documents, op_isobase_db_rollback, op_isobase_db_snapshot,
+  op_isobase_db_stream_close, op_isobase_db_stream_next, op_isobase_db_stream_open,
+  op_isobase_db_transaction_document, op_isobase_db_transaction_query,
 } = core.ops;
 const {
   ArrayIsArray, ArrayPrototypeJoin, ArrayPrototypeMap, ArrayPrototypePush, DatePrototype,
@@ -130,6 +130,14 @@ async function queryDocument(sql, parameters = [], options = undefined) {
   return document(await op_isobase_db_query_document(invocation(), String(sql), values, session(options)));
 }
 
+/** Several statements in one transaction and one network flush; the first row of each. */
+async function queryDocuments(statements, options = undefined) {
+  const pairs = ArrayPrototypeMap(statements, (statement) => {
+    return [String(statement.sql), ArrayPrototypeMap(statement.parameters ?? [], parameter)];
+  });
+  return ArrayPrototypeMap(await op_isobase_db_query_documents(invocation(), pairs, session(options)), document);
+}
+
 /** Rows as they arrive, with back-pressure to the server. Leaving the loop ends the statement. */
 async function* stream(sql, parameters = [], options = undefined) {
   const id = invocation();
@@ -216,11 +224,19 @@ async function snapshot(channel, sql) {
   return { generation: result[0], text: result[1] };
 }
 
+/** Like `snapshot`, for who has the text of generation `known`: null while the host has no other. */
+async function newerSnapshot(channel, sql, known) {
+  const result = await op_isobase_db_newer_snapshot(invocation(), String(channel), String(sql), known);
+  return result === null ? null : { generation: result[0], text: result[1] };
+}
+
 return {
   DatabaseError,
   generation,
+  newerSnapshot,
   query,
   queryDocument,
+  queryDocuments,
   snapshot,
   stream,
   Transaction,

@@ -23,6 +23,8 @@ mod generated {
         imports: {
             "isobase:host/database.query": async | trappable,
             "isobase:host/database.query-document": async | trappable,
+            "isobase:host/database.query-documents": async | trappable,
+            "isobase:host/database.newer-snapshot": async | trappable,
             "isobase:host/database.snapshot": async | trappable,
             "isobase:host/database.[static]row-stream.open": async | trappable,
             "isobase:host/database.[method]row-stream.next": async | trappable,

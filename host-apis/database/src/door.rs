@@ -1,9 +1,12 @@
 //! The database as one invocation sees it.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Instant;
 
-use isobase_base::limits::{DATABASE_PARAMETERS_MAX, DATABASE_SQL_BYTES_MAX};
+use isobase_base::limits::{
+    DATABASE_PARAMETERS_MAX, DATABASE_SQL_BYTES_MAX, DATABASE_STATEMENTS_PER_FLUSH_MAX,
+};
 use isobase_base::{Context, Grant, Principal};
 use tracing::Instrument;
 
@@ -34,7 +37,7 @@ impl Door {
     pub async fn query(&self, session: &Session, statement: Statement) -> Result<Table, Error> {
         let mut harvest = Harvest::table();
         let run = async {
-            let (mut lease, flight) = self.run(session, &statement, &mut harvest).await?;
+            let (mut lease, flight) = self.run(session, from_ref(&statement), &mut harvest).await?;
             self.table(&mut lease, &flight, &mut harvest).await
         };
         self.bounded(run).await
@@ -46,13 +49,38 @@ impl Door {
     pub async fn query_document(&self, session: &Session, statement: Statement) -> Result<Document, Error> {
         let mut harvest = Harvest::document();
         let run = async {
-            drop(self.run(session, &statement, &mut harvest).await?);
+            drop(self.run(session, from_ref(&statement), &mut harvest).await?);
             Ok(())
         };
         self.bounded(run).await?;
         match harvest {
             Harvest::Document(row) => row.finish(),
-            Harvest::Table(_) => Ok(Document { head: Vec::new(), body: None }),
+            Harvest::Table(_) | Harvest::Documents(_) => Ok(Document { head: Vec::new(), body: None }),
+        }
+    }
+
+    /// Runs several statements, one after another in one transaction, which leave in one network flush
+    /// and are committed by it. Each answers with its first row, or with nothing where it has none; the
+    /// first error undoes all. Returns after the commit.
+    pub async fn query_documents(
+        &self,
+        session: &Session,
+        statements: &[Statement],
+    ) -> Result<Vec<Document>, Error> {
+        if !(1..=DATABASE_STATEMENTS_PER_FLUSH_MAX).contains(&statements.len()) {
+            return Err(Error::Refused(format!(
+                "a flush takes one to {DATABASE_STATEMENTS_PER_FLUSH_MAX} statements"
+            )));
+        }
+        let mut harvest = Harvest::documents();
+        let run = async {
+            drop(self.run(session, statements, &mut harvest).await?);
+            Ok(())
+        };
+        self.bounded(run).await?;
+        match harvest {
+            Harvest::Documents(documents) => Ok(documents.finish()),
+            Harvest::Table(_) | Harvest::Document(_) => Ok(Vec::new()),
         }
     }
 
@@ -88,6 +116,17 @@ impl Door {
         self.bounded(self.core.snapshots.get(self, channel, sql)).await
     }
 
+    /// As [`Door::snapshot`], for who has that of generation `known`: `None` while there is no other.
+    pub async fn newer_snapshot(
+        &self,
+        channel: &str,
+        sql: &str,
+        known: u64,
+    ) -> Result<Option<Arc<Snapshot>>, Error> {
+        let snapshot = self.snapshot(channel, sql).await?;
+        Ok((snapshot.generation != known).then_some(snapshot))
+    }
+
     /// Whom `session` acts as, where the grant allows it.
     pub(crate) fn principal(&self, session: &Session) -> Result<Principal, Error> {
         match (self.grant, session.identity) {
@@ -111,19 +150,18 @@ impl Door {
             .unwrap_or(Err(Error::TimedOut))
     }
 
-    /// One statement, one flight, one transaction; a second attempt where the first cannot have
-    /// acted.
+    /// One flight, one transaction; a second attempt where the first cannot have acted.
     async fn run(
         &self,
         session: &Session,
-        statement: &Statement,
+        statements: &[Statement],
         harvest: &mut Harvest,
     ) -> Result<(Lease, Flight), Error> {
         let principal = self.principal(session)?;
         let roles = self.core.roles.load_full();
         let orders = self.orders(&principal, session, &roles)?;
-        let load = Load { orders: Some(&orders), statement: Some(statement), end: End::Commit };
-        check_statement(statement)?;
+        let load = Load { orders: Some(&orders), statements, end: End::Commit };
+        statements.iter().try_for_each(check_statement)?;
         let mut attempts = Attempts::default();
         loop {
             let mut lease = self.lease(&principal).await?;
@@ -135,7 +173,9 @@ impl Door {
             if attempts.are_over(&trouble) {
                 return Err(explain(trouble, orders.bound, begun));
             }
-            lease.forget_statement(&statement.sql);
+            for statement in statements {
+                lease.forget_statement(&statement.sql);
+            }
         }
     }
 
@@ -170,7 +210,7 @@ impl Door {
         };
         let (rows, affected) = match harvest {
             Harvest::Table(table) => (std::mem::take(&mut table.rows), table.affected),
-            Harvest::Document(_) => (Vec::new(), 0),
+            Harvest::Document(_) | Harvest::Documents(_) => (Vec::new(), 0),
         };
         Ok(Table { columns, rows, affected })
     }

@@ -13,6 +13,7 @@ use crate::{Document, Error, Value};
 pub(crate) enum Harvest {
     Table(Rows),
     Document(OneRow),
+    Documents(FirstRows),
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +29,14 @@ pub(crate) struct OneRow {
     count: u64,
 }
 
+/// The first row of each statement of a flight.
+#[derive(Debug, Default)]
+pub(crate) struct FirstRows {
+    done: Vec<Document>,
+    row: Option<Document>,
+    bytes: usize,
+}
+
 impl Harvest {
     pub(crate) fn table() -> Self {
         Self::Table(Rows::default())
@@ -35,6 +44,10 @@ impl Harvest {
 
     pub(crate) fn document() -> Self {
         Self::Document(OneRow::default())
+    }
+
+    pub(crate) fn documents() -> Self {
+        Self::Documents(FirstRows::default())
     }
 
     /// Reads a flight to its end. Whatever an earlier attempt brought is forgotten.
@@ -46,15 +59,16 @@ impl Harvest {
         *self = match self {
             Self::Table(_) => Self::table(),
             Self::Document(_) => Self::document(),
+            Self::Documents(_) => Self::documents(),
         };
         loop {
             match connection.event(flight).await? {
                 Event::Row(row) => self.take(&row, flight)?,
-                Event::Complete(affected) => {
-                    if let Self::Table(table) = self {
-                        table.affected = affected;
-                    }
-                }
+                Event::Complete(affected) => match self {
+                    Self::Table(table) => table.affected = affected,
+                    Self::Document(_) => {}
+                    Self::Documents(documents) => documents.next(),
+                },
                 Event::Settled => return Ok(()),
             }
         }
@@ -76,6 +90,18 @@ impl Harvest {
                     document.row = Some(decode::document(row, oids, flight.bytea()).map_err(malformed)?);
                 }
             }
+            Self::Documents(documents) if documents.row.is_none() => {
+                documents.bytes += row.buffer().len();
+                if documents.bytes > DATABASE_RESULT_BYTES_MAX {
+                    return Err(too_large());
+                }
+                let (head, body) = match oids.is_empty() {
+                    true => (Vec::new(), None),
+                    false => decode::document(row, oids, flight.bytea()).map_err(malformed)?,
+                };
+                documents.row = Some(Document { head, body });
+            }
+            Self::Documents(_) => {}
         }
         Ok(())
     }
@@ -90,6 +116,19 @@ impl OneRow {
                 "a document is a statement of exactly one row; this one returned {count}"
             ))),
         }
+    }
+}
+
+impl FirstRows {
+    /// A statement is done.
+    fn next(&mut self) {
+        let empty = || Document { head: Vec::new(), body: None };
+        self.done.push(self.row.take().unwrap_or_else(empty));
+    }
+
+    /// One document per statement, in their order.
+    pub(crate) fn finish(self) -> Vec<Document> {
+        self.done
     }
 }
 

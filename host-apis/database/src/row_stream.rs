@@ -41,7 +41,8 @@ impl RowStream {
         let principal = door.principal(session)?;
         let roles = door.core.roles.load_full();
         let orders = door.orders(&principal, session, &roles)?;
-        let load = Load { orders: Some(&orders), statement: Some(statement), end: End::Commit };
+        let statements = std::slice::from_ref(statement);
+        let load = Load { orders: Some(&orders), statements, end: End::Commit };
         let mut attempts = Attempts::default();
         loop {
             let mut lease = door.lease(&principal).await?;

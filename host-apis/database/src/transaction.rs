@@ -65,7 +65,7 @@ impl Transaction {
         door.bounded(run).await?;
         match harvest {
             Harvest::Document(row) => row.finish(),
-            Harvest::Table(_) => Ok(Document { head: Vec::new(), body: None }),
+            Harvest::Table(_) | Harvest::Documents(_) => Ok(Document { head: Vec::new(), body: None }),
         }
     }
 
@@ -79,7 +79,7 @@ impl Transaction {
         };
         let begun = Instant::now();
         let commit = async {
-            let load = Load { orders: None, statement: None, end: End::Commit };
+            let load = Load { orders: None, statements: &[], end: End::Commit };
             end(&mut open.lease, load).await.map_err(|trouble| explain(trouble, open.bound, begun))
         };
         self.door.bounded(commit).await
@@ -108,7 +108,8 @@ impl Transaction {
             State::Fresh => self.begin(statement, harvest).await,
             State::Open(mut open) => {
                 let begun = Instant::now();
-                let load = Load { orders: None, statement: Some(statement), end: End::Stay };
+                let statements = std::slice::from_ref(statement);
+                let load = Load { orders: None, statements, end: End::Stay };
                 match fly(&mut open.lease, load, harvest).await {
                     Ok(flight) => Ok((open, flight)),
                     Err(trouble) => Err(self.take_failure(open, trouble, begun)),
@@ -122,7 +123,8 @@ impl Transaction {
         let roles = self.door.core.roles.load_full();
         let orders = self.door.orders(&principal, &self.session, &roles)?;
         let bound = orders.bound;
-        let load = Load { orders: Some(&orders), statement: Some(statement), end: End::Stay };
+        let statements = std::slice::from_ref(statement);
+        let load = Load { orders: Some(&orders), statements, end: End::Stay };
         let mut attempts = Attempts::default();
         loop {
             let mut open = Open { lease: self.door.lease(&principal).await?, bound };

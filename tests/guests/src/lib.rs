@@ -54,6 +54,7 @@ pub fn serve(request: Request) -> Response {
         "invalid-header" => Response::new(200).with_header("bad header", "x"),
         "sql" => sql::query(&request),
         "sql-document" => sql::document(&request),
+        "sql-documents" => sql::documents(&request),
         "sql-body" => sql::body(request),
         "sql-stream" => sql::stream(&request),
         "sql-transaction" => sql::transaction(&request),

@@ -43,6 +43,21 @@ pub(crate) fn document(request: &Request) -> Response {
     }
 }
 
+/// Each `q` with the parameters `p`, in one flush: for each the length of its head, and its body.
+pub(crate) fn documents(request: &Request) -> Response {
+    let statements =
+        request.query_pairs().filter(|(name, _)| name == "q").map(|(_, sql)| (sql, parameters(request)));
+    let documents = match database::query_documents(statements) {
+        Ok(documents) => documents,
+        Err(error) => return failed(&error),
+    };
+    let shown = documents.iter().map(|document| {
+        let body = document.body.as_ref().map(|body| String::from_utf8_lossy(&body.read()).into_owned());
+        json!([document.head.len(), body])
+    });
+    Response::json(&shown.collect::<Json>())
+}
+
 /// The request's body as `$1`, straight from the client to Postgres.
 pub(crate) fn body(mut request: Request) -> Response {
     let sql = sql(&request);

@@ -44,9 +44,6 @@ impl<H: Host + Steps> Host for Within<'_, H> {
     fn run(&mut self, work: Work<'_>) -> Result<Ran, HostError> {
         let Step { head, document } = self.step(work.statement)?;
         self.document = document;
-        if let Some(judge) = work.judge {
-            judge(&head).map_err(HostError::Problem)?;
-        }
         let explanation = match work.estimate {
             Some(estimate) => self.step(estimate)?.document,
             None => None,

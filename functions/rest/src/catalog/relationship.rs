@@ -148,13 +148,11 @@ impl Structure {
     /// All many-to-one and one-to-one edges, those of views included.
     fn edges(&self) -> Vec<Edge> {
         let traces = self.traces();
-        let views_of = |table: &Name| {
-            let table = table.clone();
-            traces
-                .iter()
-                .filter(move |((_, shown), _)| *shown == table)
-                .map(|((view, _), columns)| (view, columns))
-        };
+        let mut views: HashMap<&Name, Vec<_>> = HashMap::new();
+        for ((view, table), columns) in &traces {
+            views.entry(table).or_default().push((view, columns));
+        }
+        let views_of = |table: &Name| views.get(table).into_iter().flatten().copied();
         let mut edges = Vec::new();
         for ForeignKey(constraint, schema, table, far_schema, far_table, columns, far_columns, unique) in
             &self.foreign_keys

@@ -94,6 +94,8 @@ fn act<H: Host + Steps>(
         inserter.run(Statement { sql, parameters: Vec::new() })?;
     }
     let keys = inserter.insert_root(tree, write, rows)?;
+    let page = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+    check(plan, intent, page)?;
     let returning = intent.preferences.returning;
     let mut document = None;
     if returning == Some(Return::Representation) {
@@ -104,13 +106,12 @@ fn act<H: Host + Steps>(
     }
     let location = || keys.location(&write.structure.primary_key);
     let head = Head {
-        page: i64::try_from(keys.len()).unwrap_or(i64::MAX),
+        page,
         headers: inserter.headers.take(),
         status: inserter.status.take(),
         location: (returning == Some(Return::HeadersOnly)).then(location).flatten(),
         ..Head::default()
     };
-    check(plan, intent, &head)?;
     Ok((head, document))
 }
 

@@ -3,6 +3,7 @@
 mod additions;
 mod call;
 mod embed;
+mod insisted;
 mod mutation;
 mod negotiate;
 mod place;
@@ -16,6 +17,7 @@ use crate::settings::Settings;
 
 pub(crate) use additions::Keyset;
 pub(crate) use call::{Arguments, Call};
+pub(crate) use insisted::insisted_rows;
 pub(crate) use mutation::{ColumnSource, Mutation, Target, Write};
 pub(crate) use negotiate::BodyForm;
 pub(crate) use shown::Shown;

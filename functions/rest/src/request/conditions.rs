@@ -49,11 +49,12 @@ impl<'r> Tags<'r> {
         }
     }
 
-    /// Whether one of them is of these rows, whatever was shown of them.
-    pub(crate) fn hold_rows(&self, rows: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::These(tags) => tags.iter().any(|tag| tag.split('.').next() == Some(rows)),
-        }
+    /// What the tags say of the rows alone, whatever was shown of them.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &'r str> {
+        let tags = match self {
+            Self::Any => &[],
+            Self::These(tags) => tags.as_slice(),
+        };
+        tags.iter().map(|tag| tag.split('.').next().unwrap_or(tag))
     }
 }

@@ -20,7 +20,7 @@ mod token;
 
 pub(crate) use beyond::{Distinct, Having};
 pub(crate) use body::{InvalidBody, Payload, read as read_body};
-pub(crate) use conditions::Tags;
+pub(crate) use conditions::{Conditions, Tags};
 pub(crate) use field::{Field, Operand};
 pub(crate) use filter::{Filter, Logic, Quantifier, Test};
 pub use intent::Incoming;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::plan::{Mutation, Operation, Plan};
+use crate::plan::{Operation, Plan};
 use crate::problem::Problem;
 use crate::request::{Incoming, Intent, Parameters, Place, Tags};
 
@@ -20,12 +20,6 @@ struct Beyond {
     /// A hash of the body.
     #[serde(default)]
     body: Option<String>,
-    /// The version of the rows before a write.
-    #[serde(default)]
-    before: Option<String>,
-    /// How many these were.
-    #[serde(default)]
-    count: i64,
 }
 
 impl Beyond {
@@ -54,28 +48,6 @@ pub(super) fn next_page(plan: &Plan<'_>, incoming: &Incoming<'_>, head: &Head) -
     let separator = if kept.is_empty() { "" } else { "&" };
     let query = kept.replace('<', "%3C").replace('>', "%3E");
     Some(format!("<?{query}{separator}after={token}>; rel=\"next\""))
-}
-
-/// Whether a write found its rows as its client knows them; judged before the transaction ends.
-pub(super) fn check_version(plan: &Plan<'_>, intent: &Intent<'_>, head: &Head) -> Result<(), Problem> {
-    let Operation::Write { write, .. } = &plan.operation else { return Ok(()) };
-    if !write.guarded {
-        return Ok(());
-    }
-    let beyond = Beyond::read(head);
-    let before = beyond.before.unwrap_or_default();
-    let known = match (&intent.conditions.matches, &intent.conditions.matches_none) {
-        (Some(tags), _) => beyond.count > 0 && tags.hold_rows(&before),
-        (None, Some(tags)) => beyond.count == 0 || !tags.hold_rows(&before),
-        (None, None) => true,
-    };
-    // Rows that were changed or inserted by others in the meantime are left alone, so they are missing.
-    let complete = match &write.mutation {
-        Mutation::Insert { .. } => head.page == 1,
-        Mutation::Update { columns, .. } if columns.columns.is_empty() => true,
-        Mutation::Update { .. } | Mutation::Delete { .. } => head.page == beyond.count,
-    };
-    if known && complete { Ok(()) } else { Err(Problem::other_version()) }
 }
 
 /// `ETag`, and what the request's conditions make of a successful answer.

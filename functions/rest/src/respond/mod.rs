@@ -104,18 +104,18 @@ impl From<Problem> for Answer {
 /// What a response depends on besides its address.
 const VARY: &str = "Accept, Prefer, Range";
 
-/// Whether the rows are as many as the client insists on; judged before the transaction ends.
-pub(crate) fn check(plan: &Plan<'_>, intent: &Intent<'_>, head: &Head) -> Result<(), Problem> {
-    beyond::check_version(plan, intent, head)?;
-    if intent.action == Action::Replace && head.page != 1 {
+/// Whether the rows are as many as the client insists on. A write's statement has seen to it already
+/// ([`crate::plan::insisted_rows`]); a read is judged by this alone.
+pub(crate) fn check(plan: &Plan<'_>, intent: &Intent<'_>, rows: i64) -> Result<(), Problem> {
+    if intent.action == Action::Replace && rows != 1 {
         return Err(Problem::put_key());
     }
-    if matches!(plan.media, Media::Object { .. }) && head.page != 1 && intent.action != Action::Replace {
-        return Err(Problem::not_singular(head.page));
+    if matches!(plan.media, Media::Object { .. }) && rows != 1 && intent.action != Action::Replace {
+        return Err(Problem::not_singular(rows));
     }
     let limited = matches!(intent.action, Action::Update | Action::Delete) || intent.action.is_call();
     match intent.preferences.affected_max() {
-        Some(rows) if limited && head.page > rows => Err(Problem::too_many_affected(head.page)),
+        Some(most) if limited && rows > most => Err(Problem::too_many_affected(rows)),
         _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The last column is the body's text; the columns before it are [`super::super::respond::Head`].
 
-use crate::plan::{BodyForm, Mutation, Operation, Plan};
+use crate::plan::{BodyForm, Mutation, Operation, Plan, insisted_rows};
 use crate::request::{Count, Intent, Media, Return, RowRange};
 use crate::settings::Settings;
 
@@ -79,12 +79,13 @@ pub(crate) fn statement<'a>(
             }
             sql.push(" SELECT ");
             total(&mut sql, plan, intent, settings);
-            sql.push(if call.function.returns_one() {
-                " AS total, 1::bigint AS page, "
+            sql.push(" AS total, ");
+            if call.function.returns_one() {
+                sql.push("1::bigint")
             } else {
-                " AS total, count(*) AS page, "
-            });
-            sql.push(CHOSEN).body(plan.form, Some(call.function)).push(" AS body FROM ");
+                sql.counted_rows(insisted_rows(plan, intent).as_ref())
+            };
+            sql.push(" AS page, ").push(CHOSEN).body(plan.form, Some(call.function)).push(" AS body FROM ");
             // One row even where a range leaves the only one out.
             sql.push(if plan.form == BodyForm::Raw { "(VALUES (1)) _ LEFT JOIN (" } else { "(" });
             if needs_rows {
@@ -133,7 +134,8 @@ fn write<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>) {
     if needs_rows {
         sql.push(", pgrst_rows AS (").rows_of(tree, None).push(")");
     }
-    sql.push(" SELECT count(*) AS page, ").push(CHOSEN);
+    sql.push(" SELECT ").counted_versions(write, &intent.conditions, insisted_rows(plan, intent).as_ref());
+    sql.push(" AS page, ").push(CHOSEN);
     let upsert = match &write.mutation {
         Mutation::Insert { conflict: Some(target), .. } if target.merge && !target.columns.is_empty() => {
             Some(target)

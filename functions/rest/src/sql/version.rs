@@ -6,15 +6,22 @@
 //! Postgres makes the second comparison again on a row that another transaction has just changed, so
 //! nothing slips in between.
 
-use crate::plan::{Mutation, Node, Qualifier, Write};
-use crate::request::RowRange;
+use std::ops::RangeInclusive;
 
-use super::Sql;
+use crate::plan::{Mutation, Node, Qualifier, Write};
+use crate::problem::SqlFault;
+use crate::request::{Conditions, RowRange, Tags};
+
 use super::condition::Scope;
+use super::guard::INVALID_TEXT;
 use super::read::RESULT;
+use super::{Sql, array_literal};
 
 /// The hashes of the rows that a write will change, as they are before it.
 const BEFORE: &str = "pgrst_before";
+
+/// What a write fails with ([`super::guard`]) where its rows are of another version.
+const MARK: &str = "isobase knows another version of rows: ";
 
 /// One hash for all rows of what follows it.
 const OF_ALL: &str = "SELECT md5(coalesce(string_agg(_v.hash, ',' ORDER BY _v.hash), '')) FROM ";
@@ -48,17 +55,9 @@ impl<'a> Sql<'a> {
 
     /// The column of a write that tells of versions, where it has to.
     pub(super) fn written_beyond(&mut self, write: &Write<'a>) {
-        if !write.guarded && !write.versioned {
-            return;
-        }
-        self.push("json_build_object(");
-        if write.guarded {
-            self.before_members();
-        }
         if write.versioned {
-            self.push(if write.guarded { ", 'rows', " } else { "'rows', " }).written_version();
+            self.push("json_build_object('rows', ").written_version().push(")::text AS beyond, ");
         }
-        self.push(")::text AS beyond, ");
     }
 
     /// The version of the rows that a write has left behind.
@@ -89,9 +88,48 @@ impl<'a> Sql<'a> {
         self.push(" = ANY(ARRAY(SELECT hash FROM ").push(BEFORE).push("))")
     }
 
-    /// Members of the head's object: the version before the write, and of how many rows.
-    fn before_members(&mut self) -> &mut Self {
-        self.push("'before', (").push(OF_ALL).push(BEFORE).push(" _v), ");
-        self.push("'count', (SELECT count(*) FROM ").push(BEFORE).push(")")
+    /// The number of a write's rows, as [`Self::counted_rows`], or an error where they are not of the
+    /// version that the request wants.
+    pub(super) fn counted_versions(
+        &mut self,
+        write: &Write<'a>,
+        conditions: &Conditions<'_>,
+        insisted: Option<&RangeInclusive<i64>>,
+    ) -> &mut Self {
+        if !write.guarded {
+            return self.counted_rows(insisted);
+        }
+        self.push("CASE WHEN ").is_known(conditions);
+        // Rows that others have changed or inserted in the meantime are left alone, so they are missing.
+        match &write.mutation {
+            Mutation::Insert { .. } => self.push(" AND count(*) = 1"),
+            Mutation::Update { columns, .. } if columns.columns.is_empty() => self,
+            Mutation::Update { .. } | Mutation::Delete { .. } => {
+                self.push(" AND count(*) = (SELECT count(*) FROM ").push(BEFORE).push(")")
+            }
+        };
+        self.push(" THEN ").counted_rows(insisted).push(" ELSE (('").push(MARK);
+        self.push("' || count(*))::pg_catalog.pg_lsn - '0/0'::pg_catalog.pg_lsn)::bigint END")
     }
+
+    /// That the rows before the write are those that the request names.
+    fn is_known(&mut self, conditions: &Conditions<'_>) -> &mut Self {
+        let (tags, wanted) = match (&conditions.matches, &conditions.matches_none) {
+            (Some(tags), _) => (tags, true),
+            (None, Some(tags)) => (tags, false),
+            (None, None) => return self.push("true"),
+        };
+        self.push(if wanted { "EXISTS (SELECT FROM " } else { "(NOT EXISTS (SELECT FROM " });
+        self.push(BEFORE).push(")");
+        if let Tags::These(_) = tags {
+            self.push(if wanted { " AND (" } else { " OR NOT (" }).push(OF_ALL).push(BEFORE);
+            self.push(" _v) = ANY(").text(array_literal(tags.rows())).push("::text[])");
+        }
+        if wanted { self } else { self.push(")") }
+    }
+}
+
+/// Whether a write failed because its rows are of another version.
+pub(crate) fn is_other_version(fault: &SqlFault) -> bool {
+    fault.sqlstate == INVALID_TEXT && fault.message.contains("pg_lsn") && fault.message.contains(MARK)
 }

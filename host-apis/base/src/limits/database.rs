@@ -20,6 +20,8 @@ pub const DATABASE_STATEMENTS_PER_CONNECTION_MAX: usize = 256;
 pub const DATABASE_SQL_BYTES_MAX: usize = 1024 * 1024;
 /// Parameters of one statement; Postgres' protocol counts them in 16 bits.
 pub const DATABASE_PARAMETERS_MAX: usize = u16::MAX as usize;
+/// Statements that leave in one flush: their answers wait in the host until the last one is done.
+pub const DATABASE_STATEMENTS_PER_FLUSH_MAX: usize = 32;
 /// Rows handed to a guest in one batch.
 pub const DATABASE_BATCH_ROWS_MAX: u32 = 1_000;
 /// Bytes of row values handed to a guest in one batch; fewer rows come where they are wide.

@@ -13,6 +13,12 @@ pub const FUNCTION_TEMPORARY_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const FUNCTION_TEMPORARY_FILES_MAX: usize = 10_000;
 /// CPU time of one invocation where the manifest says nothing. Supabase: 2 s.
 pub const FUNCTION_CPU_MAX: Duration = Duration::from_secs(2);
+/// Memory of one instance of the data API, in bytes: its picture of a schema of 70,000 tables, and the
+/// text that it makes the next one from, take a third of it.
+pub const DATA_API_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// CPU time of one request to the data API. The first one after a change of such a schema pays for the new
+/// picture.
+pub const DATA_API_CPU_MAX: Duration = Duration::from_secs(10);
 /// Wall clock of one invocation where the manifest says nothing. Supabase: 400 s.
 pub const FUNCTION_WALL_CLOCK_MAX: Duration = Duration::from_secs(400);
 /// Time to the head of the response where the manifest says nothing. Supabase: 150 s.

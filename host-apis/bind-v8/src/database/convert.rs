@@ -7,7 +7,9 @@ use bytes::Bytes;
 use deno_core::convert::Uint8Array;
 use deno_core::{FromV8, ToV8, v8};
 use deno_error::JsErrorBox;
-use isobase_database::{AccessMode, Column, Document, Identity, Parameter, Session, Snapshot, Table, Value};
+use isobase_database::{
+    AccessMode, Column, Document, Identity, Parameter, Session, Snapshot, Statement, Table, Value,
+};
 
 /// Integers beyond it lose digits in a JavaScript number.
 const SAFE_INTEGER_MAX: i64 = (1 << 53) - 1;
@@ -28,6 +30,27 @@ impl<'a> FromV8<'a> for Parameters {
             parameter(scope, value)
         });
         Ok(Self(parameters.collect::<Result<_, _>>()?))
+    }
+}
+
+/// Statements as `[sql, parameters]` each.
+pub(super) struct Statements(pub(super) Vec<Statement>);
+
+impl<'a> FromV8<'a> for Statements {
+    type Error = JsErrorBox;
+
+    fn from_v8<'i>(
+        scope: &mut v8::PinScope<'a, 'i>,
+        value: v8::Local<'a, v8::Value>,
+    ) -> Result<Self, JsErrorBox> {
+        let values = array(value)?;
+        let statements = (0..values.length()).map(|index| {
+            let pair = array(element(scope, values, index)?)?;
+            let sql = element(scope, pair, 0)?.to_rust_string_lossy(scope);
+            let parameters = element(scope, pair, 1)?;
+            Ok(Statement::new(sql, Parameters::from_v8(scope, parameters)?.0))
+        });
+        Ok(Self(statements.collect::<Result<_, JsErrorBox>>()?))
     }
 }
 
@@ -164,6 +187,19 @@ impl<'a> ToV8<'a> for DocumentValue {
     }
 }
 
+/// One [`DocumentValue`] per statement.
+pub(super) struct DocumentValues(pub(super) Vec<Document>);
+
+impl<'a> ToV8<'a> for DocumentValues {
+    type Error = JsErrorBox;
+
+    fn to_v8<'i>(self, scope: &mut v8::PinScope<'a, 'i>) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
+        let documents = self.0.into_iter().map(|document| DocumentValue(document).to_v8(scope));
+        let documents = documents.collect::<Result<Vec<_>, _>>()?;
+        Ok(v8::Array::new_with_elements(scope, &documents).into())
+    }
+}
+
 /// `[handle, columns]`.
 pub(super) struct StreamHead {
     pub(super) handle: u32,
@@ -180,16 +216,17 @@ impl<'a> ToV8<'a> for StreamHead {
     }
 }
 
-/// `[generation, text]`.
-pub(super) struct SnapshotValue(pub(super) Arc<Snapshot>);
+/// `[generation, text]`, or null.
+pub(super) struct SnapshotValue(pub(super) Option<Arc<Snapshot>>);
 
 impl<'a> ToV8<'a> for SnapshotValue {
     type Error = JsErrorBox;
 
     fn to_v8<'i>(self, scope: &mut v8::PinScope<'a, 'i>) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
+        let Some(snapshot) = self.0 else { return Ok(v8::null(scope).into()) };
         #[allow(clippy::cast_precision_loss, reason = "it counts notifications")]
-        let generation = v8::Number::new(scope, self.0.generation as f64).into();
-        let text = string(scope, &self.0.text)?;
+        let generation = v8::Number::new(scope, snapshot.generation as f64).into();
+        let text = string(scope, &snapshot.text)?;
         Ok(v8::Array::new_with_elements(scope, &[generation, text]).into())
     }
 }

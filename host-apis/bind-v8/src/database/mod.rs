@@ -11,7 +11,10 @@ use deno_core::{OpState, op2};
 use isobase_database::{Door, Statement};
 
 use crate::Callers;
-use convert::{DocumentValue, Parameters, Rows, SessionOptions, SnapshotValue, StreamHead, TableValue};
+use convert::{
+    DocumentValue, DocumentValues, Parameters, Rows, SessionOptions, SnapshotValue, Statements, StreamHead,
+    TableValue,
+};
 pub(crate) use error::QueryError;
 pub(crate) use held::Held;
 
@@ -41,6 +44,18 @@ pub(crate) async fn op_isobase_db_query_document(
 ) -> Result<DocumentValue, QueryError> {
     let door = door(&state, id)?;
     Ok(DocumentValue(door.query_document(&session.0, Statement::new(sql, parameters.0)).await?))
+}
+
+/// Several statements in one flush and one transaction.
+#[op2]
+pub(crate) async fn op_isobase_db_query_documents(
+    state: Rc<RefCell<OpState>>,
+    #[smi] id: u32,
+    #[scoped] statements: Statements,
+    #[scoped] session: SessionOptions,
+) -> Result<DocumentValues, QueryError> {
+    let door = door(&state, id)?;
+    Ok(DocumentValues(door.query_documents(&session.0, &statements.0).await?))
 }
 
 #[op2]
@@ -166,5 +181,17 @@ pub(crate) async fn op_isobase_db_snapshot(
     #[string] sql: String,
 ) -> Result<SnapshotValue, QueryError> {
     let door = door(&state, id)?;
-    Ok(SnapshotValue(door.snapshot(&channel, &sql).await?))
+    Ok(SnapshotValue(Some(door.snapshot(&channel, &sql).await?)))
+}
+
+#[op2]
+pub(crate) async fn op_isobase_db_newer_snapshot(
+    state: Rc<RefCell<OpState>>,
+    #[smi] id: u32,
+    #[string] channel: String,
+    #[string] sql: String,
+    #[number] known: u64,
+) -> Result<SnapshotValue, QueryError> {
+    let door = door(&state, id)?;
+    Ok(SnapshotValue(door.newer_snapshot(&channel, &sql, known).await?))
 }

@@ -93,6 +93,31 @@ impl wit::Host for HostView<'_> {
         }
     }
 
+    async fn query_documents(
+        &mut self,
+        session: wit::Session,
+        statements: Vec<wit::Statement>,
+    ) -> Answer<Vec<wit::Document>> {
+        let door = match self.door() {
+            Ok(door) => door,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut collected = Vec::with_capacity(statements.len());
+        for statement in statements {
+            match self.statement(statement).await? {
+                Ok(statement) => collected.push(statement),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        match door.query_documents(&words::session(session), &collected).await {
+            Ok(documents) => {
+                let documents = documents.into_iter().map(|document| self.document(document));
+                Ok(Ok(documents.collect::<wasmtime::Result<_>>()?))
+            }
+            Err(error) => Ok(Err(words::error(error))),
+        }
+    }
+
     fn generation(&mut self, channel: String) -> wasmtime::Result<u64> {
         Ok(self.host.door.as_ref().map_or(0, |door| door.generation(&channel)))
     }
@@ -103,9 +128,20 @@ impl wit::Host for HostView<'_> {
             Err(error) => return Ok(Err(error)),
         };
         let snapshot = door.snapshot(&channel, &sql).await.map_err(words::error);
-        Ok(snapshot.map(|kept| wit::VersionedText {
-            generation: kept.generation,
-            text: kept.text.as_ref().to_owned(),
-        }))
+        Ok(snapshot.map(|kept| words::versioned_text(&kept)))
+    }
+
+    async fn newer_snapshot(
+        &mut self,
+        channel: String,
+        sql: String,
+        known: u64,
+    ) -> Answer<Option<wit::VersionedText>> {
+        let door = match self.door() {
+            Ok(door) => door,
+            Err(error) => return Ok(Err(error)),
+        };
+        let snapshot = door.newer_snapshot(&channel, &sql, known).await.map_err(words::error);
+        Ok(snapshot.map(|kept| kept.map(|kept| words::versioned_text(&kept))))
     }
 }

@@ -63,6 +63,10 @@ pub(super) fn table(table: host::Table) -> wit::Table {
     wit::Table { columns: columns(&table.columns), rows: rows(table.rows), affected: table.affected }
 }
 
+pub(super) fn versioned_text(snapshot: &host::Snapshot) -> wit::VersionedText {
+    wit::VersionedText { generation: snapshot.generation, text: snapshot.text.as_ref().to_owned() }
+}
+
 pub(crate) fn error(error: host::Error) -> wit::Error {
     match error {
         host::Error::Sql(error) => {

@@ -32,9 +32,11 @@ impl Connection {
                     }
                 }
                 Message::EmptyQueryResponse => {
-                    if pop(&mut flight.commands) == command::MAIN {
+                    if current(flight.commands) == command::MAIN {
+                        finish_leg(flight);
                         return Ok(Event::Complete(0));
                     }
+                    pop(&mut flight.commands);
                 }
                 Message::ReadyForQuery(body) => return self.settle(flight, body.status()),
                 Message::ErrorResponse(body) => self.take_error(flight, Report::read(&body))?,
@@ -49,7 +51,7 @@ impl Connection {
             Message::BindComplete => flight.answered = true,
             Message::ParseComplete => self.take_parsed(flight),
             Message::ParameterDescription(body) => {
-                if let Some(cold) = &mut flight.cold {
+                if let Some(cold) = flight.cold() {
                     cold.parameters = body.parameters().count().unwrap_or(0);
                 }
             }
@@ -75,17 +77,17 @@ impl Connection {
         flight.answered = true;
         match pop(&mut flight.parses) {
             parse::ENVELOPE => self.envelopes |= 1 << flight.envelope,
-            parse::MAIN => {
-                if let Some(cold) = &mut flight.cold {
+            parse::BEGIN => {}
+            _ => {
+                if let Some(cold) = flight.cold() {
                     cold.parsed = true;
                 }
             }
-            _ => {}
         }
     }
 
     fn take_shape(&mut self, flight: &mut Flight, shape: Shape) {
-        let Some(cold) = &mut flight.cold else { return };
+        let Some(cold) = flight.cold() else { return };
         let shape = Arc::new(shape);
         cold.shape = Some(Arc::clone(&shape));
         let prepared = Prepared {
@@ -108,7 +110,7 @@ impl Connection {
         flight.commands = 0;
         flight.parses = 0;
         flight.answered = true;
-        if let Some(cold) = &flight.cold
+        if let Some(cold) = flight.cold()
             && cold.parsed
             && cold.shape.is_none()
         {
@@ -137,8 +139,11 @@ impl Connection {
 
 fn complete(flight: &mut Flight, body: &CommandCompleteBody) -> Option<Event> {
     let tag = body.tag().unwrap_or_default();
+    if current(flight.commands) == command::MAIN {
+        finish_leg(flight);
+        return Some(Event::Complete(affected(tag)));
+    }
     match pop(&mut flight.commands) {
-        command::MAIN => Some(Event::Complete(affected(tag))),
         command::END if flight.end == End::Commit && tag == "ROLLBACK" => {
             // COMMIT of a failed transaction rolls back and says so only here.
             let error = crate::SqlError {
@@ -150,6 +155,14 @@ fn complete(flight: &mut Flight, body: &CommandCompleteBody) -> Option<Event> {
             None
         }
         _ => None,
+    }
+}
+
+/// Notes the end of the current statement. What was learnt of the next one's columns comes with it, so
+/// the last one stays current.
+fn finish_leg(flight: &mut Flight) {
+    if !flight.next_leg() {
+        pop(&mut flight.commands);
     }
 }
 

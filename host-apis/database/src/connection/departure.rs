@@ -7,40 +7,37 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend;
 
 use super::bind::{bind, bind_error};
-use super::flight::{Cold, End, Flight, Load, command, parse};
+use super::flight::{Cold, End, Flight, Leg, Load, command, parse};
 use super::orders::{Orders, envelope_sql};
-use super::statements::Prepared;
 use super::{Connection, Spoiled};
-use crate::screen::{TransactionKind, screen};
+use crate::screen::{Screening, TransactionKind, screen};
 use crate::session::AccessMode;
 use crate::{Error, Statement};
 
 impl Connection {
     /// Screens, encodes and counts a flight; nothing is sent yet.
     pub(crate) fn prepare_flight(&mut self, load: Load<'_>) -> Result<Flight, Error> {
-        let (warm, cold) = match load.statement {
-            Some(statement) => self.look_up(statement, load)?,
-            None => (None, None),
-        };
-        let screening = warm.as_ref().map(|warm| warm.screening).or(cold.as_ref().map(|cold| cold.screening));
-        if screening.is_some_and(|screening| screening.lingers) && load.end != End::Describe {
+        let legs = self.look_up_all(load)?;
+        let any = |holds: fn(Screening) -> bool| legs.iter().any(|leg| holds(leg.screening()));
+        if any(|screening| screening.lingers) && load.end != End::Describe {
             self.spoiled.get_or_insert(Spoiled::Lingering);
         }
+        // An isolation level other than the server's default must be said before the first snapshot.
+        let explicit = load.end == End::Stay
+            || load.orders.is_some_and(|orders| orders.isolation.is_some())
+            || legs.is_empty()
+            || any(|screening| screening.transaction == TransactionKind::Explicit);
         let mut flight = Flight {
             commands: 0,
             parses: 0,
             end: load.end,
             envelope: 0,
-            warm,
-            cold,
+            legs,
+            current: 0,
             error: None,
             answered: false,
             read_only: load.orders.is_some_and(|orders| orders.access_mode == AccessMode::ReadOnly),
         };
-        // An isolation level other than the server's default must be said before the first snapshot.
-        let explicit = load.end == End::Stay
-            || load.orders.is_some_and(|orders| orders.isolation.is_some())
-            || screening.is_none_or(|screening| screening.transaction == TransactionKind::Explicit);
         if let Err(error) = self.encode(&mut flight, load, explicit) {
             // Nothing of it was sent; the statements to be closed are lost to sight, not to the
             // server, so the connection is not used again.
@@ -52,19 +49,21 @@ impl Connection {
         Ok(flight)
     }
 
-    fn look_up(
-        &mut self,
-        statement: &Statement,
-        load: Load<'_>,
-    ) -> Result<(Option<Arc<Prepared>>, Option<Cold>), Error> {
+    /// Finds what is parsed already. A statement that is refused leaves no trace of those before it but
+    /// names that are never used.
+    fn look_up_all(&mut self, load: Load<'_>) -> Result<Vec<Leg>, Error> {
+        if let Some(orders) = load.orders {
+            self.acts_as_service = orders.principal.role().as_str() == isobase_base::Role::SERVICE;
+        }
+        load.statements.iter().map(|statement| self.look_up(statement)).collect()
+    }
+
+    fn look_up(&mut self, statement: &Statement) -> Result<Leg, Error> {
         let warm = self.statements.get(&statement.sql);
         let screening = match &warm {
             Some(warm) => warm.screening,
             None => screen(&statement.sql).map_err(Error::Refused)?,
         };
-        if let Some(orders) = load.orders {
-            self.acts_as_service = orders.principal.role().as_str() == isobase_base::Role::SERVICE;
-        }
         if let (Err(why), false) = (screening.callers, self.acts_as_service) {
             return Err(Error::Refused(why.to_owned()));
         }
@@ -75,17 +74,21 @@ impl Connection {
                     "the statement takes {takes} parameters, {given} were given"
                 )));
             }
-            return Ok((Some(warm), None));
+            return Ok(Leg::Warm(warm));
         }
         let name = self.statements.new_name();
         let sql = Arc::clone(&statement.sql);
-        let cold = Cold { sql, name, screening, parsed: false, parameters: 0, shape: None };
-        Ok((None, Some(cold)))
+        Ok(Leg::Cold(Cold { sql, name, screening, parsed: false, parameters: 0, shape: None }))
     }
 
     fn encode(&mut self, flight: &mut Flight, load: Load<'_>, explicit: bool) -> std::io::Result<()> {
         for name in self.statements.take_closing() {
-            frontend::close(b'S', &name, self.wire.outbox())?;
+            // Room for one statement of a flight may have been made at the expense of another.
+            if flight.legs.iter().any(|leg| matches!(leg, Leg::Warm(warm) if warm.name == name)) {
+                self.statements.close_later(name);
+            } else {
+                frontend::close(b'S', &name, self.wire.outbox())?;
+            }
         }
         if let Some(orders) = load.orders {
             self.run_fixed(flight, command::RESET, "reset")?;
@@ -94,8 +97,8 @@ impl Connection {
             }
             self.encode_envelope(flight, orders, explicit)?;
         }
-        if let Some(statement) = load.statement {
-            self.encode_statement(flight, statement)?;
+        for (index, statement) in load.statements.iter().enumerate() {
+            self.encode_statement(flight, index, statement)?;
         }
         let in_block = load.orders.is_none() || explicit;
         match load.end {
@@ -164,22 +167,25 @@ impl Connection {
         Ok(())
     }
 
-    fn encode_statement(&mut self, flight: &mut Flight, statement: &Statement) -> std::io::Result<()> {
+    fn encode_statement(
+        &mut self,
+        flight: &mut Flight,
+        index: usize,
+        statement: &Statement,
+    ) -> std::io::Result<()> {
         let outbox = self.wire.outbox();
-        let name = match (&flight.warm, &flight.cold) {
-            (None, Some(cold)) => {
+        let (name, shape) = match &flight.legs[index] {
+            Leg::Cold(cold) => {
                 frontend::parse(&cold.name, &cold.sql, std::iter::empty(), outbox)?;
                 frontend::describe(b'S', &cold.name, outbox)?;
-                flight.parses |= parse::MAIN;
-                &cold.name
+                (&cold.name, None)
             }
-            (Some(warm), _) => &warm.name,
-            (None, None) => return Ok(()),
+            Leg::Warm(warm) => (&warm.name, Some(&warm.shape)),
         };
         if flight.end == End::Describe {
             return Ok(());
         }
-        let formats = flight.warm.iter().flat_map(|warm| warm.shape.result_formats());
+        let formats = shape.into_iter().flat_map(|shape| shape.result_formats());
         bind(outbox, name, &statement.parameters, formats)?;
         frontend::execute("", 0, outbox)?;
         flight.commands |= command::MAIN;

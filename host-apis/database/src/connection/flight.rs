@@ -1,8 +1,8 @@
 //! One group of messages up to a Sync, and what is known of it while it is on its way.
 //!
-//! A statement that stands alone is one flight: reset, settings, statement, all before one Sync, so
-//! that they form one transaction by the protocol's own rule, leave in one write and are answered
-//! in one. An error anywhere skips the rest and rolls all of it back; the transaction is done when
+//! Statements that stand alone, one or several, are one flight: reset, settings, statements, all before
+//! one Sync, so that they form one transaction by the protocol's own rule, leave in one write and are
+//! answered in one. An error anywhere skips the rest and rolls all of it back; the transaction is done when
 //! `ReadyForQuery` has come and not before.
 
 use std::sync::Arc;
@@ -21,7 +21,8 @@ use crate::screen::Screening;
 pub(crate) struct Load<'a> {
     /// Begins a transaction, unless one is open already.
     pub(crate) orders: Option<&'a Orders<'a>>,
-    pub(crate) statement: Option<&'a Statement>,
+    /// In this order; mostly one, and none where a transaction only ends.
+    pub(crate) statements: &'a [Statement],
     pub(crate) end: End,
 }
 
@@ -38,7 +39,8 @@ pub(crate) enum End {
     Describe,
 }
 
-/// The commands of a flight, in their order; a set bit is one whose answer is still to come.
+/// The commands of a flight, in their order; a set bit is one whose answer is still to come. That of
+/// the statements is set until the last of them is done.
 pub(super) mod command {
     pub(in crate::connection) const RESET: u8 = 1;
     pub(in crate::connection) const BEGIN: u8 = 2;
@@ -47,11 +49,10 @@ pub(super) mod command {
     pub(in crate::connection) const END: u8 = 16;
 }
 
-/// Statements to be parsed in a flight, in their order.
+/// What is parsed in a flight before its own statements, in this order.
 pub(super) mod parse {
     pub(in crate::connection) const BEGIN: u8 = 1;
     pub(in crate::connection) const ENVELOPE: u8 = 2;
-    pub(in crate::connection) const MAIN: u8 = 4;
 }
 
 /// A flight on its way.
@@ -62,13 +63,30 @@ pub(crate) struct Flight {
     pub(super) end: End,
     /// Index of the envelope that is parsed in this flight.
     pub(super) envelope: usize,
-    /// The statement, where the connection has parsed it before.
-    pub(super) warm: Option<Arc<Prepared>>,
-    pub(super) cold: Option<Cold>,
+    pub(super) legs: Vec<Leg>,
+    /// The statement whose answer is being read; the last one when all are.
+    pub(super) current: usize,
     pub(super) error: Option<(u8, Report)>,
     /// The server has begun to act on this flight.
     pub(super) answered: bool,
     pub(super) read_only: bool,
+}
+
+/// One statement of a flight.
+#[derive(Debug)]
+pub(super) enum Leg {
+    /// The connection has parsed it before.
+    Warm(Arc<Prepared>),
+    Cold(Cold),
+}
+
+impl Leg {
+    pub(super) fn screening(&self) -> Screening {
+        match self {
+            Self::Warm(warm) => warm.screening,
+            Self::Cold(cold) => cold.screening,
+        }
+    }
 }
 
 /// A statement that is parsed in this flight.
@@ -85,29 +103,43 @@ pub(super) struct Cold {
 /// What a flight's answer holds for its sender.
 pub(crate) enum Event {
     Row(DataRowBody),
-    /// The statement is done; rows as counted by the server.
+    /// A statement is done; rows as counted by the server. The next event is the next statement's.
     Complete(u64),
     /// `ReadyForQuery`: the flight is over, and with [`End::Commit`] its transaction is durable.
     Settled,
 }
 
 impl Flight {
-    /// The columns of the statement, once known: at once when warm, with the first event when cold.
+    /// The columns of the current statement, once known: at once when warm, with the first event when
+    /// cold.
     pub(crate) fn shape(&self) -> Option<&Arc<Shape>> {
-        match (&self.warm, &self.cold) {
-            (Some(warm), _) => Some(&warm.shape),
-            (None, Some(cold)) => cold.shape.as_ref(),
-            (None, None) => None,
+        match self.legs.get(self.current)? {
+            Leg::Warm(warm) => Some(&warm.shape),
+            Leg::Cold(cold) => cold.shape.as_ref(),
         }
     }
 
     pub(crate) fn bytea(&self) -> ByteaFormat {
-        if self.warm.is_some() { ByteaFormat::Binary } else { ByteaFormat::Text }
+        if self.was_warm() { ByteaFormat::Binary } else { ByteaFormat::Text }
     }
 
-    /// Whether the statement was run from an earlier flight's parse.
+    /// Whether the current statement was run from an earlier flight's parse.
     pub(super) fn was_warm(&self) -> bool {
-        self.warm.is_some()
+        matches!(self.legs.get(self.current), Some(Leg::Warm(_)))
+    }
+
+    pub(super) fn cold(&mut self) -> Option<&mut Cold> {
+        match self.legs.get_mut(self.current)? {
+            Leg::Warm(_) => None,
+            Leg::Cold(cold) => Some(cold),
+        }
+    }
+
+    /// Goes on to the next statement, if there is one.
+    pub(super) fn next_leg(&mut self) -> bool {
+        let more = self.current + 1 < self.legs.len();
+        self.current += usize::from(more);
+        more
     }
 
     pub(super) fn failed_in_envelope(&self) -> bool {

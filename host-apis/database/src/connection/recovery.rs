@@ -34,7 +34,7 @@ impl Connection {
 
     /// Undoes the open transaction.
     pub(crate) async fn roll_back(&mut self) -> Result<(), Trouble> {
-        let load = Load { orders: None, statement: None, end: End::Rollback };
+        let load = Load { orders: None, statements: &[], end: End::Rollback };
         let mut flight = self.prepare_flight(load).map_err(|error| self.lost(error.to_string(), false))?;
         self.flush(&flight).await?;
         while !matches!(self.event(&mut flight).await?, Event::Settled) {}

@@ -4,13 +4,17 @@
 //! one write, one wake and one read, and its bytes cross no channel. All waits are cancel-safe: what
 //! was sent or received before a drop stays in the buffers, and the next holder goes on from there.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use isobase_base::limits::DATABASE_RESULT_BYTES_MAX;
 use postgres_protocol::message::backend::{Header, Message};
 use postgres_protocol::message::frontend;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio_util::io::poll_read_buf;
 
 use super::Address;
 use super::socket::Socket;
@@ -50,10 +54,11 @@ impl Wire {
         &mut self.outbox
     }
 
-    /// Sends all of the outbox: one system call, unless it is larger than the kernel's buffer.
+    /// Sends all of the outbox: one system call, unless it is larger than the kernel's buffer. What the
+    /// server answers meanwhile is taken in: it would not read on before somebody does.
     pub(crate) async fn flush(&mut self) -> Result<(), WireError> {
         while !self.outbox.is_empty() {
-            if self.socket.write_buf(&mut self.outbox).await? == 0 {
+            if poll_fn(|context| self.poll_exchange(context)).await? == 0 {
                 return Err(WireError::Closed);
             }
         }
@@ -63,17 +68,41 @@ impl Wire {
         Ok(())
     }
 
+    /// Writes some bytes, or reads some when none can be written.
+    fn poll_exchange(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.socket).poll_write(context, &self.outbox) {
+            Poll::Ready(Ok(count)) => {
+                self.outbox.advance(count);
+                Poll::Ready(Ok(count))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending if self.inbox.len() > DATABASE_RESULT_BYTES_MAX => Poll::Pending,
+            Poll::Pending => {
+                self.inbox.reserve(READ_BYTES);
+                poll_read_buf(Pin::new(&mut self.socket), context, &mut self.inbox)
+            }
+        }
+    }
+
     /// The next message of the server.
     pub(crate) async fn message(&mut self) -> Result<Message, WireError> {
         loop {
             if let Some(message) = self.arrived()? {
                 return Ok(message);
             }
-            self.inbox.reserve(READ_BYTES);
+            self.inbox.reserve(self.missing()?.max(READ_BYTES));
             if self.socket.read_buf(&mut self.inbox).await? == 0 {
                 return Err(WireError::Closed);
             }
         }
+    }
+
+    /// What is still to come of the message that has begun, so that a large one is given its room once
+    /// and not by doubling, which takes three times as much.
+    fn missing(&self) -> Result<usize, WireError> {
+        let Some(header) = Header::parse(&self.inbox)? else { return Ok(0) };
+        let bytes = usize::try_from(header.len()).unwrap_or(0) + size_of::<u8>();
+        Ok(bytes.saturating_sub(self.inbox.len()))
     }
 
     /// The next message, when all of it has arrived.

@@ -100,6 +100,18 @@ async fn a_statement_takes_one_round_trip_even_the_first_time() {
             assert_eq!(text(&table.rows[0][1]), "title 7");
         }
     }
+    let several = [
+        "select $1::int",
+        "update notes set body = body where $1::int = 0",
+        "explain (format json) select $1::int",
+    ];
+    let several = several.map(|sql| Statement::new(sql, vec![Parameter::Int32(7)]));
+    for what in ["cold", "warm"] {
+        let before = turns.lock().count;
+        let documents = door.query_documents(&Session::default(), &several).await.unwrap();
+        assert_eq!(turns.lock().count - before, 1, "several, {what}");
+        assert_eq!(documents[0].body.as_deref(), Some(&b"7"[..]));
+    }
     let before = turns.lock().count;
     let mut transaction = crate::support::door(&database, Principal::anon()).transaction(Session::default());
     assert_eq!(turns.lock().count, before, "nothing is sent before the first statement");

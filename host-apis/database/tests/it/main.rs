@@ -8,6 +8,7 @@ mod flush;
 mod leaks;
 mod pool;
 mod sessions;
+mod several;
 mod streams;
 mod support;
 mod timeouts;

@@ -6,6 +6,7 @@ use isobase_base::task::{TaskKind, spawn};
 use isobase_database::{Database, Error, Exhaustion, PoolStatus, Session, Statement, Transaction};
 use tokio::sync::mpsc;
 
+use crate::cluster::Cluster;
 use crate::support::{alice, anon, config, database, one, open, query, service, until};
 
 /// A transaction that keeps a connection.
@@ -46,18 +47,17 @@ async fn first_come_first_served() {
     for number in 0..10 {
         let (door, served) = (alice(&database), served.clone());
         spawn(TaskKind::Request, "waiter", async move {
-            query(&door, "select 1").await.unwrap();
-            let _ = served.send(number);
+            // The server notes the order: the tasks themselves may be late to tell.
+            query(&door, &format!("insert into notes (body) values ('served {number}')")).await.unwrap();
+            drop(served);
         });
         until("it waits in its place", async || database.status().waiting == number + 1).await;
     }
     drop(served);
     held.commit().await.unwrap();
-    let mut seen = Vec::new();
-    while let Some(number) = order.recv().await {
-        seen.push(number);
-    }
-    assert_eq!(seen, (0..10).collect::<Vec<_>>());
+    assert_eq!(order.recv().await, None::<()>);
+    let seen = "select string_agg(right(body, 1), '' order by id) from notes where body like 'served %'";
+    assert_eq!(one(&alice(&database), seen).await, "0123456789");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,6 +92,23 @@ async fn prepared_statements_are_bounded_and_the_least_used_goes() {
     let names = "select string_agg(statement, '|' order by statement) from pg_prepared_statements where name like 's%'";
     let names = one(&service, names).await;
     assert!(names.contains("select 'often'"), "{names}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prepared_statements_outlive_reloads_of_the_schema() {
+    let database = database(1).await;
+    let door = alice(&database);
+    until("listening has begun", async || door.generation("pgrst") > 0).await;
+    assert_eq!(one(&door, "select 'kept' || 1").await, "kept1");
+    let service = service(&database);
+    let prepared = "select pg_backend_pid() || ' ' || prepare_time from pg_prepared_statements \
+        where statement = 'select ''kept'' || 1'";
+    let before = one(&service, prepared).await;
+    let generation = door.generation("pgrst");
+    Cluster::shared().admin("create table reloaded (id int); notify pgrst, 'reload schema'");
+    until("the notification is counted", async || door.generation("pgrst") > generation).await;
+    assert_eq!(one(&door, "select 'kept' || 1").await, "kept1");
+    assert_eq!(one(&service, prepared).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -50,6 +50,23 @@ pub fn query_document(sql: impl Into<String>, parameters: impl IntoParameters) -
     Session::caller().query_document(sql, parameters)
 }
 
+/// Statements one after another in one transaction and one network flush; the first row of each.
+///
+/// ```
+/// # use isobase_sdk::database::{Error, query_documents};
+/// # fn example() -> Result<(), Error> {
+/// query_documents([
+///     ("update accounts set balance = balance - $2 where id = $1", ["1", "100"]),
+///     ("update accounts set balance = balance + $2 where id = $1", ["2", "100"]),
+/// ])?;
+/// # Ok(()) }
+/// ```
+pub fn query_documents<S: Into<String>, P: IntoParameters>(
+    statements: impl IntoIterator<Item = (S, P)>,
+) -> Result<Vec<Document>, Error> {
+    Session::caller().query_documents(statements)
+}
+
 /// Rows as they arrive, for results too large to hold.
 pub fn stream(sql: impl Into<String>, parameters: impl IntoParameters) -> Result<RowStream, Error> {
     Session::caller().stream(sql, parameters)
@@ -78,6 +95,16 @@ pub struct Snapshot {
 /// `channel` is notified. While a new one is being read the old one is served. Needs the database
 /// grant `service`.
 pub fn snapshot(channel: &str, sql: &str) -> Result<Snapshot, Error> {
-    let host::VersionedText { generation, text } = host::snapshot(channel, sql)?;
-    Ok(Snapshot { generation, text })
+    Ok(host::snapshot(channel, sql)?.into())
+}
+
+/// Like [`snapshot`], for who has the text of generation `known`: `None` while the host has no other.
+pub fn newer_snapshot(channel: &str, sql: &str, known: u64) -> Result<Option<Snapshot>, Error> {
+    Ok(host::newer_snapshot(channel, sql, known)?.map(Into::into))
+}
+
+impl From<host::VersionedText> for Snapshot {
+    fn from(host::VersionedText { generation, text }: host::VersionedText) -> Self {
+        Self { generation, text }
+    }
 }

@@ -68,6 +68,18 @@ impl Session {
         Ok(host::query_document(&self.host, parameters::statement(sql, parameters))?.into())
     }
 
+    /// Runs statements one after another in one transaction, which leave in one network flush and are
+    /// committed by it. Each answers with a document of its first row, or an empty one where it has no
+    /// row. The first error undoes all.
+    pub fn query_documents<S: Into<String>, P: IntoParameters>(
+        &self,
+        statements: impl IntoIterator<Item = (S, P)>,
+    ) -> Result<Vec<Document>, Error> {
+        let statements: Vec<_> =
+            statements.into_iter().map(|(sql, values)| parameters::statement(sql, values)).collect();
+        Ok(host::query_documents(&self.host, statements)?.into_iter().map(Into::into).collect())
+    }
+
     /// Rows as they arrive.
     pub fn stream(
         &self,

@@ -1,0 +1,172 @@
+//! Reads, writes and calls through the data API, beside pgbench with the four statements that each needs,
+//! on the same tables of the same Postgres with as many connections; near, and half a millisecond away.
+//!
+//! Near, a request saves processor time and little else; far, it saves round trips.
+
+mod cpu;
+mod delay;
+mod distinct;
+mod large;
+mod shapes;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::fixture::Workplace;
+use crate::load::{Load, is_installed, median};
+use crate::options::Options;
+use crate::product::Product;
+use crate::report::{Figure, Goal, Measured, Unit, progress};
+use crate::token;
+use cpu::spent;
+use shapes::{SHAPES, Shape};
+
+/// One way between the host and its distant database.
+const DELAY: Duration = Duration::from_micros(500);
+/// Before the first run that counts.
+const WARM_UP: Duration = Duration::from_secs(1);
+/// Near, nothing but processor time can be saved: the spec's goal for a row by key.
+const NEAR_GOAL: f64 = 1.2;
+/// Far, four round trips become one; the machine's cores are the bound before that.
+const FAR_GOAL: f64 = 1.6;
+
+pub(crate) async fn measure(
+    product: &Product,
+    binary: &Path,
+    workplace: &Workplace,
+    options: &Options,
+) -> anyhow::Result<Measured> {
+    let mut measured = Measured::default();
+    if !is_installed("wrk") || !is_installed("pgbench") {
+        measured.left_out.push("rest: needs wrk and pgbench; ./setup.sh bench installs them".into());
+        return Ok(measured);
+    }
+    let near = Place { product, owner: product, url: product.value("DB_URL")?.into(), away: None };
+    near.measure(workplace, options, &mut measured).await?;
+    measured.add(distinct::measure(product, workplace, options).await?);
+    measured.add(large::measure(product).await?);
+
+    let url = distant(product.value("DB_URL")?)?;
+    let far_workplace = Workplace::fixture()?;
+    let far_product = Product::start_on(binary, &far_workplace, &url).await?;
+    let far = Place { product: &far_product, owner: product, url, away: Some(DELAY) };
+    far.measure(&far_workplace, options, &mut measured).await?;
+    far_product.stop().await?;
+    Ok(measured)
+}
+
+/// The same database, through the proxy.
+fn distant(url: &str) -> anyhow::Result<String> {
+    let (start, database) = url.rsplit_once('/').context("DB_URL names no database")?;
+    let (start, port) = start.rsplit_once(':').context("DB_URL names no port")?;
+    let port = delay::start(port.parse().context("the port of DB_URL is no number")?, DELAY)?;
+    Ok(format!("{start}:{port}/{database}"))
+}
+
+/// A host and a way to its Postgres.
+struct Place<'p> {
+    product: &'p Product,
+    /// Whose child Postgres is.
+    owner: &'p Product,
+    url: String,
+    away: Option<Duration>,
+}
+
+/// One run: speed, latency, and microseconds of processor time for each request.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    per_second: f64,
+    p99: f64,
+    host: f64,
+    postgres: f64,
+}
+
+impl Place<'_> {
+    async fn measure(
+        &self,
+        workplace: &Workplace,
+        options: &Options,
+        measured: &mut Measured,
+    ) -> anyhow::Result<()> {
+        let token = self.product.token(token::USER)?;
+        for shape in &SHAPES {
+            progress(&format!("data API: {}{}", shape.name, self.place()));
+            let ours = shape.requests(self.product.port, &token);
+            let peer = shape.transactions(workplace, &self.url)?;
+            let (mut our_runs, mut peer_runs) = (Vec::new(), Vec::new());
+            for load in [&ours, &peer] {
+                self.run(load, WARM_UP).await?;
+            }
+            for round in 1..=options.rounds {
+                our_runs.push(self.run(&ours, options.run_length()).await?);
+                peer_runs.push(self.run(&peer, options.run_length()).await?);
+                let speed = |runs: &[Sample]| runs.last().map_or(0.0, |run| run.per_second);
+                progress(&format!(
+                    "  round {round}/{}: isobase {:.0}/s, pgbench {:.0}/s",
+                    options.rounds,
+                    speed(&our_runs),
+                    speed(&peer_runs)
+                ));
+            }
+            measured.figures.extend(self.figures(shape, &middle(&our_runs), &middle(&peer_runs)));
+        }
+        Ok(())
+    }
+
+    async fn run(&self, load: &Load, length: Duration) -> anyhow::Result<Sample> {
+        let (host, owner) = (self.product.process_id()?, self.owner.process_id()?);
+        let before = spent(host, owner)?;
+        let run = match load {
+            Load::Wrk(wrk) => wrk.run(length).await?,
+            Load::Pgbench(pgbench) => pgbench.run_logged(length).await?,
+            Load::PlainFiles(_) => anyhow::bail!("files are no part of this"),
+        };
+        let after = spent(host, owner)?;
+        let requests = run.per_second * length.as_secs_f64();
+        Ok(Sample {
+            per_second: run.per_second,
+            p99: run.p99,
+            host: (after.host - before.host) / requests,
+            postgres: (after.postgres - before.postgres) / requests,
+        })
+    }
+
+    fn place(&self) -> String {
+        self.away.map_or(String::new(), |away| format!(", {} ms away", away.as_secs_f64() * 1000.0))
+    }
+
+    fn figures(&self, shape: &Shape, ours: &Sample, peer: &Sample) -> Vec<Figure> {
+        let place = self.place();
+        let figure = |what: &str, ours, unit, peer: Option<f64>, goal| Figure {
+            name: format!("REST: {}{place}{what}", shape.name),
+            ours,
+            unit,
+            peer: peer.map(|peer| ("pgbench -M extended", peer)),
+            goal,
+            how: format!("wrk -t1 -c{0} against -c{0} -j2, RLS, JWT", shape.connections),
+        };
+        let goal = Goal::Ratio(if self.away.is_some() { FAR_GOAL } else { NEAR_GOAL });
+        let speed = figure("", ours.per_second, Unit::RequestsPerSecond, Some(peer.per_second), goal);
+        let mut figures =
+            vec![speed, figure(", p99", ours.p99, Unit::Milliseconds, Some(peer.p99), Goal::Information)];
+        if self.away.is_none() {
+            let micros = Unit::Microseconds;
+            figures.push(figure(", CPU of the host", ours.host, micros, None, Goal::Information));
+            let postgres = Some(peer.postgres);
+            figures.push(figure(", CPU of Postgres", ours.postgres, micros, postgres, Goal::Information));
+        }
+        figures
+    }
+}
+
+fn middle(samples: &[Sample]) -> Sample {
+    let of = |value: fn(&Sample) -> f64| median(samples.iter().map(value).collect());
+    Sample {
+        per_second: of(|sample| sample.per_second),
+        p99: of(|sample| sample.p99),
+        host: of(|sample| sample.host),
+        postgres: of(|sample| sample.postgres),
+    }
+}
