@@ -148,8 +148,8 @@ pub(crate) fn serve_one(
             let work = Work::reading(&transaction, statement);
             let text = host.read_text(work).map_err(|error| problem(error, host, settings))?;
             stopwatch.lap("transaction");
-            let document = open_api::document(&text, incoming, &intent, catalog, settings)?;
-            return Ok(Answer::open_api(document, &intent));
+            let document = open_api::document(&text, incoming, &intent, catalog, settings, &plan.media)?;
+            return Ok(Answer::open_api(document, &plan.media, &intent));
         }
         Operation::Read { .. } => (HeadColumns::Read, true),
         Operation::Write { .. } => (HeadColumns::Write, false),

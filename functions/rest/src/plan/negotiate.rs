@@ -48,8 +48,15 @@ pub(crate) fn negotiate<'a>(
     settings: &Settings,
 ) -> Result<Offer<'a>, Problem> {
     let picked = if intent.resource == Resource::Root {
-        let open_api = |media: &Media<'_>| matches!(media, Media::OpenApi | Media::Json | Media::Any);
-        intent.accepted.iter().any(open_api).then_some((BodyForm::Array { stripped: false }, Media::OpenApi))
+        intent
+            .accepted
+            .iter()
+            .find_map(|media| match media {
+                Media::OpenApi | Media::Json | Media::Any => Some(Media::OpenApi),
+                Media::OpenApiThree => Some(Media::OpenApiThree),
+                _ => None,
+            })
+            .map(|media| (BodyForm::Array { stripped: false }, media))
     } else {
         let offers = Offers::of(intent, operation, catalog, settings);
         intent.accepted.iter().find_map(|media| offers.find(media))

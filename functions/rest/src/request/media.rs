@@ -13,6 +13,8 @@ pub(crate) enum Media<'r> {
     PlainText,
     Xml,
     OpenApi,
+    /// The description as OpenAPI 3.1. Not in PostgREST.
+    OpenApiThree,
     Form,
     OctetStream,
     Any,
@@ -60,6 +62,11 @@ impl<'r> Media<'r> {
             "application/x-ndjson" | "application/jsonl" => Self::Lines,
             "text/plain" => Self::PlainText,
             "text/xml" => Self::Xml,
+            "application/openapi+json"
+                if parameter(&text, "version").is_some_and(|version| version.starts_with('3')) =>
+            {
+                Self::OpenApiThree
+            }
             "application/openapi+json" => Self::OpenApi,
             "application/x-www-form-urlencoded" => Self::Form,
             "application/octet-stream" => Self::OctetStream,
@@ -100,6 +107,7 @@ impl<'r> Media<'r> {
             Self::PlainText => "text/plain",
             Self::Xml => "text/xml",
             Self::OpenApi => "application/openapi+json",
+            Self::OpenApiThree => "application/openapi+json;version=3.1",
             Self::Form => "application/x-www-form-urlencoded",
             Self::OctetStream => "application/octet-stream",
             Self::Any => "*/*",

@@ -82,9 +82,9 @@ impl Answer {
         }
     }
 
-    pub(crate) fn open_api(document: String, intent: &Intent<'_>) -> Self {
+    pub(crate) fn open_api(document: String, media: &Media<'_>, intent: &Intent<'_>) -> Self {
         let body = if intent.action.is_head() { AnswerBody::Empty } else { AnswerBody::Text(document) };
-        Self::new(200).content(&Media::OpenApi, intent).body(body)
+        Self::new(200).content(media, intent).body(body)
     }
 }
 
