@@ -8,7 +8,10 @@ use std::borrow::Cow;
 use std::hint::black_box;
 use std::time::Instant;
 
-use isobase_rest::{Catalog, HeadValue, Host, HostError, Incoming, Problem, Ran, Settings, Work, serve};
+use isobase_rest::{
+    Catalog, End, HeadValue, Host, HostError, Incoming, Problem, Ran, Settings, Statement, Step, Steps, Work,
+    serve,
+};
 
 const REQUESTS: u32 = 200_000;
 
@@ -57,8 +60,27 @@ impl Host for Nobody<'_> {
         Ok(String::new())
     }
 
+    fn explain(&mut self, _: Work<'_>) -> Result<Vec<String>, HostError> {
+        Ok(Vec::new())
+    }
+
     fn role(&mut self) -> Cow<'_, str> {
         Cow::Borrowed("authenticated")
+    }
+}
+
+impl Steps for Nobody<'_> {
+    fn begin(&mut self, _: &[(String, String)], _: bool) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    fn step(&mut self, statement: Statement<'_>, _: usize) -> Result<Step, HostError> {
+        black_box(&statement);
+        Ok(Step { head: Vec::new(), document: None })
+    }
+
+    fn end(&mut self, _: End) -> Result<(), HostError> {
+        Ok(())
     }
 }
 

@@ -6,14 +6,16 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use isobase_sdk::database::{self, Document, Error, Exhaustion, Parameter, Session, Table, Value};
+use isobase_sdk::database::{
+    self, Document, Error, Exhaustion, Parameter, Session, Table, Transaction, Value,
+};
 use isobase_sdk::{Body, Method, Request, Response, caller, handler};
 
 use crate::catalog::{Catalog, catalog_sql};
 use crate::problem::{Problem, SqlFault};
 use crate::request::Incoming;
 use crate::respond::{Answer, AnswerBody, HeadValue};
-use crate::serve::{Host, HostError, Ran, Work, serve};
+use crate::serve::{End, Host, HostError, Ran, Step, Steps, Work, serve};
 use crate::settings::Settings;
 use crate::sql::{Bound, Statement};
 
@@ -64,7 +66,8 @@ impl Memory {
 
 fn answer(mut request: Request) -> Response {
     let has_body = matches!(request.method(), Method::Post | Method::Put | Method::Patch);
-    let mut guest = Guest { body: has_body.then(|| request.take_body()), role: None, document: None };
+    let mut guest =
+        Guest { body: has_body.then(|| request.take_body()), role: None, document: None, steps: None };
     let method = request.method().to_string();
     let incoming = Incoming {
         method: &method,
@@ -91,6 +94,8 @@ struct Guest {
     body: Option<Body>,
     role: Option<String>,
     document: Option<database::Body>,
+    /// The transaction of a batch.
+    steps: Option<Transaction>,
 }
 
 impl Guest {
@@ -198,6 +203,40 @@ impl Host for Guest {
     }
 }
 
+impl Steps for Guest {
+    fn begin(&mut self, settings: &[(String, String)], read_only: bool) -> Result<(), HostError> {
+        self.steps = Some(session_with(settings, read_only).begin());
+        Ok(())
+    }
+
+    fn step(&mut self, statement: Statement<'_>, bytes_max: usize) -> Result<Step, HostError> {
+        let parameters = self.parameters(statement.parameters);
+        let transaction = self.steps.as_ref().ok_or_else(no_transaction)?;
+        let document = transaction.query_document(statement.sql, parameters).map_err(failed)?;
+        let text = match document.body {
+            Some(body) if body.len() > bytes_max as u64 => {
+                return Err(HostError::Problem(Problem::results_too_long()));
+            }
+            Some(body) => Some(String::from_utf8_lossy(&body.read()).into_owned()),
+            None => None,
+        };
+        Ok(Step { head: document.head.into_iter().map(head_value).collect(), document: text })
+    }
+
+    fn end(&mut self, end: End) -> Result<(), HostError> {
+        let transaction = self.steps.take().ok_or_else(no_transaction)?;
+        match end {
+            End::Commit => transaction.commit(),
+            End::Rollback => transaction.rollback(),
+        }
+        .map_err(failed)
+    }
+}
+
+fn no_transaction() -> HostError {
+    HostError::Problem(Problem::internal("A step was taken outside of a transaction."))
+}
+
 fn first_text(table: &Table) -> Result<String, HostError> {
     let text = table.first().and_then(|row| row.get::<String>(0).ok());
     text.ok_or_else(|| HostError::Problem(Problem::internal("A statement of one text returned none.")))
@@ -209,11 +248,13 @@ fn lines(table: Table) -> Vec<String> {
 }
 
 fn session(work: &Work<'_>) -> Session {
+    session_with(work.settings, work.read_only)
+}
+
+fn session_with(settings: &[(String, String)], read_only: bool) -> Session {
     let session = Session::caller();
-    let session = if work.read_only { session.read_only() } else { session };
-    work.settings
-        .iter()
-        .fold(session, |session, (name, value)| session.setting(name.as_str(), value.as_str()))
+    let session = if read_only { session.read_only() } else { session };
+    settings.iter().fold(session, |session, (name, value)| session.setting(name.as_str(), value.as_str()))
 }
 
 fn head_value(value: Value) -> HeadValue {

@@ -9,6 +9,9 @@
 //! - `respond` makes status and headers from the one row that comes back. The body, its last column,
 //!   stays in the host and is sent from there.
 //!
+//! A [`batch`] sends several requests through that pipeline in one transaction; it and the rest of what
+//! PostgREST does not have are told in `BEYOND.md`.
+//!
 //! All of these are pure. Only the component's `act` touches the host; natively, [`serve`] takes any
 //! [`Host`], which is how the tests run it against a bare Postgres.
 //!
@@ -21,8 +24,10 @@
 
 #[cfg(target_arch = "wasm32")]
 mod act;
+mod batch;
 mod catalog;
 mod fuzzy;
+mod nested;
 mod plan;
 mod problem;
 mod request;
@@ -36,6 +41,6 @@ pub use catalog::{Catalog, catalog_sql};
 pub use problem::{Problem, SqlFault};
 pub use request::Incoming;
 pub use respond::{Answer, AnswerBody, Head, HeadValue};
-pub use serve::{Host, HostError, Ran, Work, serve};
+pub use serve::{End, Host, HostError, Ran, Step, Steps, Work, serve};
 pub use settings::Settings;
 pub use sql::{Bound, Statement};

@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use crate::batch;
 use crate::catalog::Catalog;
+use crate::nested;
 use crate::plan::{Operation, Plan, insisted_rows, is_safe_call, plan};
 use crate::problem::{Problem, SqlFault};
-use crate::request::{Incoming, Intent, Media, Parameters, Payload, TransactionEnd, read_body};
+use crate::request::{Incoming, Intent, Media, Parameters, Payload, Preferences, TransactionEnd, read_body};
 use crate::respond::{Answer, Head, HeadColumns, HeadValue, check, open_api, respond};
 use crate::settings::Settings;
-use crate::sql::{Statement, quote_identifier, refused_rows, statement};
+use crate::sql::{Statement, is_other_version, quote_identifier, refused_rows, statement};
 use crate::stopwatch::Stopwatch;
 
 /// What a request needs from outside.
@@ -29,6 +31,35 @@ pub trait Host {
 
     /// The Postgres role of the caller.
     fn role(&mut self) -> Cow<'_, str>;
+
+    /// Told of every head before it is answered with; may take away what SQL code chose.
+    fn chosen(&mut self, _head: &mut Head) {}
+}
+
+/// Several statements in one transaction, for a [`Host`] that can.
+pub trait Steps {
+    /// Opens the transaction. One that nobody ends is rolled back.
+    fn begin(&mut self, settings: &[(String, String)], read_only: bool) -> Result<(), HostError>;
+
+    /// Runs a statement of one row. Its last column comes as a text of `bytes_max` at most; for a
+    /// longer one the problem is [`Problem::results_too_long`].
+    fn step(&mut self, statement: Statement<'_>, bytes_max: usize) -> Result<Step, HostError>;
+
+    fn end(&mut self, end: End) -> Result<(), HostError>;
+}
+
+/// The row of one statement among several.
+pub struct Step {
+    /// All columns but the last.
+    pub head: Vec<HeadValue>,
+    pub document: Option<String>,
+}
+
+/// How a transaction of several statements ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Commit,
+    Rollback,
 }
 
 /// A statement with the transaction it wants.
@@ -59,15 +90,26 @@ pub enum HostError {
     Problem(Problem),
 }
 
-/// Answers one request.
+impl From<Problem> for HostError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// Answers one request, or a batch of them.
 pub fn serve(
     incoming: &Incoming<'_>,
     catalog: &Catalog,
     settings: &Settings,
-    host: &mut impl Host,
+    host: &mut (impl Host + Steps),
 ) -> Answer {
     let mut stopwatch = Stopwatch::start(settings.server_timing_enabled);
-    let answer = match try_serve(incoming, catalog, settings, host, &mut stopwatch) {
+    let answer = if batch::may_be(incoming, settings) {
+        Ok(batch::serve(incoming, catalog, settings, host))
+    } else {
+        serve_one(incoming, catalog, settings, host, &mut stopwatch)
+    };
+    let answer = match answer {
         Ok(answer) => answer.maybe_header("Server-Timing", stopwatch.header()),
         Err(problem) => Answer::failed(problem, settings),
     };
@@ -77,15 +119,19 @@ pub fn serve(
     }
 }
 
-fn try_serve(
+/// A request that is no batch.
+pub(crate) fn serve_one(
     incoming: &Incoming<'_>,
     catalog: &Catalog,
     settings: &Settings,
-    host: &mut impl Host,
+    host: &mut (impl Host + Steps),
     stopwatch: &mut Stopwatch,
 ) -> Result<Answer, Problem> {
     let parameters = Parameters::decode(incoming.query);
     let intent = Intent::parse(incoming, &parameters, settings)?;
+    if nested::is_asked_for(&intent) {
+        return nested::serve(incoming, &parameters, &intent, catalog, settings, host);
+    }
     let body = if intent.needs_body() { Some(host.read_body()?) } else { None };
     let payload = match &body {
         Some(bytes) => Some(read_body(bytes, &intent.content, intent.action.is_call())?),
@@ -102,8 +148,8 @@ fn try_serve(
             let work = Work::reading(&transaction, statement);
             let text = host.read_text(work).map_err(|error| problem(error, host, settings))?;
             stopwatch.lap("transaction");
-            let document = open_api::document(&text, incoming, &intent, catalog, settings)?;
-            return Ok(Answer::open_api(document, &intent));
+            let document = open_api::document(&text, incoming, &intent, catalog, settings, &plan.media)?;
+            return Ok(Answer::open_api(document, &plan.media, &intent));
         }
         Operation::Read { .. } => (HeadColumns::Read, true),
         Operation::Write { .. } => (HeadColumns::Write, false),
@@ -121,7 +167,7 @@ fn try_serve(
         rolls_back: intent.preferences.transaction == Some(TransactionEnd::Rollback),
     };
     stopwatch.lap("plan");
-    if matches!(plan.media, Media::Plan(_)) {
+    if let Media::Plan(_) = plan.media {
         let lines = host.explain(work).map_err(|error| problem(error, host, settings))?;
         stopwatch.lap("transaction");
         return Ok(Answer::explained(&lines, &plan, &intent));
@@ -132,6 +178,7 @@ fn try_serve(
     stopwatch.lap("transaction");
     let mut head = Head::decode(columns, ran.head);
     head.estimate = ran.explanation.as_deref().and_then(Head::planned_rows);
+    host.chosen(&mut head);
     check(&plan, &intent, head.page)?;
     respond(&plan, &intent, incoming, &parameters, settings, &head)
 }
@@ -142,14 +189,17 @@ impl<'w> Work<'w> {
     }
 }
 
-/// What the client is told when the statement failed for the number of its rows.
+/// What the client is told when the statement failed for the number of its rows, or their version.
 fn refusal(error: &HostError, plan: &Plan<'_>, intent: &Intent<'_>) -> Option<Problem> {
     let HostError::Sql(fault) = error else { return None };
+    if intent.is_guarded() && is_other_version(fault) {
+        return Some(Problem::other_version());
+    }
     insisted_rows(plan, intent)?;
     check(plan, intent, refused_rows(fault)?).err()
 }
 
-fn problem(error: HostError, host: &mut impl Host, settings: &Settings) -> Problem {
+pub(crate) fn problem(error: HostError, host: &mut impl Host, settings: &Settings) -> Problem {
     match error {
         HostError::Sql(fault) => Problem::from_sql(&fault, host.role() != settings.anonymous_role),
         HostError::Problem(problem) => problem,
@@ -157,7 +207,7 @@ fn problem(error: HostError, host: &mut impl Host, settings: &Settings) -> Probl
 }
 
 /// `schema.function` as a call.
-fn pre_request(name: &str) -> String {
+pub(crate) fn pre_request(name: &str) -> String {
     let parts = name.split('.').map(quote_identifier).collect::<Vec<_>>();
     format!("select {}()", parts.join("."))
 }
@@ -169,7 +219,21 @@ fn transaction_settings(
     operation: &Operation<'_>,
     settings: &Settings,
 ) -> Vec<(String, String)> {
-    let search_path = [intent.schema]
+    let mut transaction = shared_settings(incoming, intent.schema, &intent.preferences, settings);
+    if let Operation::Call { call, .. } = operation {
+        transaction.extend(call.function.settings.iter().cloned());
+    }
+    transaction
+}
+
+/// The settings that do not depend on what the request does.
+pub(crate) fn shared_settings(
+    incoming: &Incoming<'_>,
+    schema: &str,
+    preferences: &Preferences<'_>,
+    settings: &Settings,
+) -> Vec<(String, String)> {
+    let search_path = [schema]
         .into_iter()
         .chain(settings.extra_search_path.iter().map(String::as_str))
         .map(quote_identifier)
@@ -182,11 +246,11 @@ fn transaction_settings(
         ("request.headers".to_owned(), headers(incoming)),
         ("request.cookies".to_owned(), cookies(incoming)),
     ];
-    if let Some(zone) = intent.preferences.timezone {
+    if let Some(zone) = preferences.timezone {
         transaction.push(("timezone".to_owned(), zone.to_owned()));
     }
-    if let Operation::Call { call, .. } = operation {
-        transaction.extend(call.function.settings.iter().cloned());
+    if let Some(isolation) = preferences.isolation {
+        transaction.push(("transaction_isolation".to_owned(), isolation.level().to_owned()));
     }
     transaction
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 
 use isobase_rest::{
-    Answer, AnswerBody, Bound, HeadValue, Host, HostError, Problem, Ran, SqlFault, Statement, Work,
+    Answer, AnswerBody, Bound, End, HeadValue, Host, HostError, Problem, Ran, SqlFault, Statement, Step,
+    Steps, Work,
 };
 use tokio::runtime::Runtime;
 use tokio_postgres::types::private::BytesMut;
@@ -89,14 +90,21 @@ impl<'b> Session<'b> {
         Given { status: answer.status, headers: answer.headers, body }
     }
 
-    fn open(&mut self, work: &Work<'_>) -> Result<(), HostError> {
-        let mode = if work.read_only { "begin read only" } else { "begin" };
-        self.bench.batch(mode);
+    fn open_with(&mut self, settings: &[(String, String)], read_only: bool) -> Result<(), HostError> {
+        let is_isolation = |name: &str| name == "transaction_isolation";
+        let level = settings.iter().find(|(name, _)| is_isolation(name)).map(|(_, level)| level.as_str());
+        let level = level.map_or_else(String::new, |level| format!(" isolation level {level}"));
+        self.bench.batch(&format!("begin{level}{}", if read_only { " read only" } else { "" }));
         let host = [("role", self.role), ("request.jwt.claims", self.claims)];
-        let settings = work.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in settings.chain(host) {
+        let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in settings.filter(|(name, _)| !is_isolation(name)).chain(host) {
             self.statement_row("select set_config($1, $2, true)", &[&name, &value])?;
         }
+        Ok(())
+    }
+
+    fn open(&mut self, work: &Work<'_>) -> Result<(), HostError> {
+        self.open_with(work.settings, work.read_only)?;
         if let Some(before) = &work.before {
             self.statement_row(before, &[])?;
         }
@@ -181,6 +189,35 @@ impl Host for Session<'_> {
 
     fn role(&mut self) -> Cow<'_, str> {
         Cow::Borrowed(self.role)
+    }
+}
+
+impl Steps for Session<'_> {
+    fn begin(&mut self, settings: &[(String, String)], read_only: bool) -> Result<(), HostError> {
+        let opened = self.open_with(settings, read_only);
+        if opened.is_err() {
+            self.bench.batch("rollback");
+        }
+        opened
+    }
+
+    fn step(&mut self, statement: Statement<'_>, bytes_max: usize) -> Result<Step, HostError> {
+        let row = self.row(&statement)?;
+        let last = row.len() - 1;
+        let head = (0..last).map(|index| head_value(&row, index)).collect();
+        let document = row.get::<_, Option<Raw>>(last).map(Raw::text);
+        if document.as_ref().is_some_and(|text| text.len() > bytes_max) {
+            return Err(HostError::Problem(Problem::results_too_long()));
+        }
+        Ok(Step { head, document })
+    }
+
+    fn end(&mut self, end: End) -> Result<(), HostError> {
+        let sql = match end {
+            End::Commit => "commit",
+            End::Rollback => "rollback",
+        };
+        self.bench.try_batch(sql).map_err(|error| failed(&error, sql))
     }
 }
 

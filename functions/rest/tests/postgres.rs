@@ -5,6 +5,7 @@ mod cluster;
 mod host;
 #[path = "../../../tests/compat/scenario.rs"]
 mod scenario;
+mod sequences;
 mod specification;
 
 use std::path::PathBuf;
@@ -97,6 +98,12 @@ fn all_scenarios_hold() {
     }
     assert!(failures.is_empty(), "{} of {played} scenarios fail:\n\n{}", failures.len(), failures.join("\n"));
     assert!(played > 0, "no scenario is called {only:?}");
+    if only.is_none() {
+        let settings = settings(None);
+        let mut other = Some(Bench::connect(&mut cluster));
+        let (bench, other) = (&mut bench, &mut other);
+        sequences::hold(&mut sequences::Client { bench, other, catalog: &catalog, settings });
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod sql;
 use std::collections::HashMap;
 
 pub(crate) use handler::{Handler, MediaDomain};
-pub(crate) use relationship::{Kind, Link, Relationship};
+pub(crate) use relationship::{Junction, Kind, Link, Relationship};
 pub(crate) use representation::Representation;
 pub use sql::catalog_sql;
 

@@ -1,5 +1,6 @@
 //! A request matched with the catalog: what to read, write or call, and in which form to answer.
 
+mod additions;
 mod call;
 mod embed;
 mod insisted;
@@ -14,6 +15,7 @@ use crate::problem::Problem;
 use crate::request::{Action, Handling, Intent, Media, Payload, Resource};
 use crate::settings::Settings;
 
+pub(crate) use additions::Keyset;
 pub(crate) use call::{Arguments, Call};
 pub(crate) use insisted::insisted_rows;
 pub(crate) use mutation::{ColumnSource, Mutation, Target, Write};
@@ -78,6 +80,16 @@ pub(crate) fn plan<'a>(
     let (form, media) = negotiate::negotiate(intent, &operation, catalog, settings)?;
     check_affected(intent, &operation)?;
     Ok(Plan { operation, media, form })
+}
+
+/// A write to a relation that is planned without its body, whose rows are inserted level by level.
+pub(crate) fn nested_plan<'a>(
+    intent: &'a Intent<'a>,
+    catalog: &'a Catalog,
+    settings: &'a Settings,
+) -> Result<Plan<'a>, Problem> {
+    static NO_COLUMNS: Payload<'static> = Payload::Form(Vec::new());
+    plan(intent, Some(&NO_COLUMNS), catalog, settings)
 }
 
 fn relation<'a>(

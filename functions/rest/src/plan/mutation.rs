@@ -18,6 +18,10 @@ pub(crate) struct Write<'a> {
     pub(crate) mutation: Mutation<'a>,
     /// Columns for the representation; empty when only rows are counted, `*` for all.
     pub(crate) returning: Vec<Cow<'a, str>>,
+    /// Whether only rows of a known version may be changed.
+    pub(crate) guarded: bool,
+    /// Whether the version of what was written is told.
+    pub(crate) versioned: bool,
 }
 
 #[derive(Debug)]
@@ -98,7 +102,13 @@ pub(super) fn write<'a>(
         // Needed to tell inserted rows from updated ones.
         add_columns(&mut returning, &target.columns);
     }
-    Ok(Write { schema: intent.schema, relation: name, structure, mutation, returning })
+    let versioned = intent.is_versioned() && intent.action != Action::Delete;
+    if versioned {
+        // A version is one of whole rows.
+        returning = vec!["*".into()];
+    }
+    let guarded = intent.is_guarded();
+    Ok(Write { schema: intent.schema, relation: name, structure, mutation, returning, guarded, versioned })
 }
 
 fn columns<'a>(

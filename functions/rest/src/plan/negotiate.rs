@@ -21,6 +21,8 @@ pub(crate) enum BodyForm<'a> {
     },
     Csv,
     GeoJson,
+    /// One row per line.
+    Lines,
     /// What an aggregate of the database makes of the rows.
     Handled(&'a Handler),
     /// The result of a function as it is.
@@ -46,8 +48,15 @@ pub(crate) fn negotiate<'a>(
     settings: &Settings,
 ) -> Result<Offer<'a>, Problem> {
     let picked = if intent.resource == Resource::Root {
-        let open_api = |media: &Media<'_>| matches!(media, Media::OpenApi | Media::Json | Media::Any);
-        intent.accepted.iter().any(open_api).then_some((BodyForm::Array { stripped: false }, Media::OpenApi))
+        intent
+            .accepted
+            .iter()
+            .find_map(|media| match media {
+                Media::OpenApi | Media::Json | Media::Any => Some(Media::OpenApi),
+                Media::OpenApiThree => Some(Media::OpenApiThree),
+                _ => None,
+            })
+            .map(|media| (BodyForm::Array { stripped: false }, media))
     } else {
         let offers = Offers::of(intent, operation, catalog, settings);
         intent.accepted.iter().find_map(|media| offers.find(media))
@@ -115,6 +124,7 @@ fn built_in<'a>(media: &Media<'a>) -> Option<Offer<'a>> {
         Media::Json | Media::Any => Some((BodyForm::Array { stripped: false }, Media::Json)),
         Media::Csv => Some((BodyForm::Csv, Media::Csv)),
         Media::GeoJson => Some((BodyForm::GeoJson, Media::GeoJson)),
+        Media::Lines => Some((BodyForm::Lines, Media::Lines)),
         _ => None,
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn place<'a>(
 
 /// The level at `path`. An embed answers to its alias; without one, or where that is allowed, to its
 /// target.
-fn named<'n, 'a>(
+pub(super) fn named<'n, 'a>(
     root: &'n mut Node<'a>,
     path: &[Cow<'a, str>],
     settings: &Settings,

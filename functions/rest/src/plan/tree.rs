@@ -7,6 +7,7 @@ use crate::problem::Problem;
 use crate::request::{Embed, Intent, Item, Logic, OrderTerm, RowRange, SelectedField};
 use crate::settings::Settings;
 
+use super::additions::{self, Additions};
 use super::{embed, place};
 
 /// Where the rows of the root come from.
@@ -49,6 +50,8 @@ pub(crate) struct Node<'a> {
     /// Set on all but the root.
     pub(crate) join: Option<Join<'a>>,
     pub(crate) children: Vec<Node<'a>>,
+    /// What PostgREST does not have.
+    pub(crate) additions: Additions<'a>,
 }
 
 /// What ties an embed to its parent.
@@ -129,14 +132,17 @@ pub(super) fn build<'a>(
         range: RowRange::ALL,
         join: None,
         children: Vec::new(),
+        additions: Additions::default(),
     };
     add_items(&mut root, &intent.query.select, catalog, 1, &mut 0)?;
-    write_out(&mut root, false);
     place::place(&mut root, intent, settings)?;
+    additions::place_rows(&mut root, intent, settings)?;
+    write_out(&mut root, false);
     check_orders(&root)?;
     check_aggregates(&root, settings)?;
     if !intent.action.is_write() {
         cap(&mut root, settings.rows_max);
+        additions::place_keyset(&mut root, intent)?;
     }
     Ok(root)
 }
@@ -209,6 +215,7 @@ fn child<'a>(
         range: RowRange::ALL,
         join: Some(join),
         children: Vec::new(),
+        additions: Additions::default(),
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! One file per origin: the request itself, the catalog, Postgres.
 
+mod beyond;
 mod catalog;
 mod postgres;
 mod request;

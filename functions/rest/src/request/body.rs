@@ -44,6 +44,7 @@ pub(crate) fn read<'b>(
             Ok(Payload::Json { text: "{}".into(), keys: BTreeSet::new(), is_object: true })
         }
         (Media::Json, _) => json(bytes),
+        (Media::Lines, false) => lines(bytes),
         (Media::Csv, _) => {
             let (text, keys) = csv::to_json(utf8(bytes, "Invalid CSV: not UTF-8")?)
                 .map_err(|fault| InvalidBody::new(fault.message()))?;
@@ -74,6 +75,22 @@ fn json(bytes: &[u8]) -> Result<Payload<'_>, InvalidBody> {
         Shape::Objects(keys) => Ok(Payload::Json { text: text.into(), keys, is_object: false }),
         Shape::Scalar => Ok(Payload::Json { text: "[]".into(), keys: BTreeSet::new(), is_object: false }),
         Shape::Uneven => Err(InvalidBody::new("All object keys must match")),
+    }
+}
+
+/// Lines of JSON are the elements of an array.
+fn lines(bytes: &[u8]) -> Result<Payload<'_>, InvalidBody> {
+    let text = utf8(bytes, "Invalid NDJSON: not UTF-8")?;
+    let rows = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    let array = format!("[{}]", rows.join(","));
+    match json(array.as_bytes())? {
+        Payload::Json { keys, is_object, .. } => {
+            let keys = keys.into_iter().map(|key| Cow::Owned(key.into_owned())).collect();
+            Ok(Payload::Json { text: Cow::Owned(array), keys, is_object })
+        }
+        Payload::Unread | Payload::Form(_) | Payload::Single(_) => {
+            Err(InvalidBody::new("Empty or invalid json"))
+        }
     }
 }
 

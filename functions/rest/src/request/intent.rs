@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use crate::problem::Problem;
 use crate::settings::Settings;
 
+use super::conditions::Conditions;
 use super::media::{Media, accepted};
 use super::preferences::Preferences;
 use super::query::{Parameters, Query};
@@ -96,6 +97,7 @@ pub(crate) struct Intent<'r> {
     pub(crate) query: Query<'r>,
     /// Rows of the whole response, from `limit`, `offset` and `Range`.
     pub(crate) range: RowRange,
+    pub(crate) conditions: Conditions<'r>,
 }
 
 impl<'r> Intent<'r> {
@@ -108,7 +110,10 @@ impl<'r> Intent<'r> {
         let resource = resource(incoming.path, settings)?;
         let (schema, schema_shown) = schema(incoming, settings)?;
         let action = action(&resource, incoming.method)?;
-        let query = Query::parse(parameters, matches!(action, Action::CallSafely { .. }))?;
+        let mut query = Query::parse(parameters, matches!(action, Action::CallSafely { .. }))?;
+        if let Some(fault) = query.additions.fault.take_if(|_| !matches!(action, Action::Read { .. })) {
+            return Err(fault.into());
+        }
         let range = range(incoming, &query)?;
         let content_type = incoming.header("content-type");
         Ok(Self {
@@ -124,7 +129,23 @@ impl<'r> Intent<'r> {
             content: content_type.map_or(Media::Json, |name| Media::parse(Cow::Borrowed(name))),
             query,
             range,
+            conditions: Conditions::parse(incoming),
         })
+    }
+
+    /// Whether the answer tells a version: the client asked, or knows one.
+    pub(crate) fn is_versioned(&self) -> bool {
+        let by_condition = matches!(self.action, Action::Read { .. }) && self.conditions.are_given();
+        by_condition || self.preferences.etag
+    }
+
+    /// Whether a write depends on the version of what it changes.
+    pub(crate) fn is_guarded(&self) -> bool {
+        match self.action {
+            Action::Update | Action::Delete => self.conditions.matches.is_some(),
+            Action::Replace => self.conditions.are_given(),
+            _ => false,
+        }
     }
 
     /// Whether the body's bytes are needed to plan the request; otherwise it is not used, or goes
@@ -163,7 +184,10 @@ fn resource<'r>(path: &'r str, settings: &'r Settings) -> Result<Resource<'r>, P
 }
 
 /// The schema by `Accept-Profile`, or `Content-Profile` for methods with a body.
-fn schema<'r>(incoming: &Incoming<'r>, settings: &'r Settings) -> Result<(&'r str, bool), Problem> {
+pub(crate) fn schema<'r>(
+    incoming: &Incoming<'r>,
+    settings: &'r Settings,
+) -> Result<(&'r str, bool), Problem> {
     let header = match incoming.method {
         "DELETE" | "PATCH" | "POST" | "PUT" => "content-profile",
         _ => "accept-profile",

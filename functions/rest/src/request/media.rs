@@ -8,9 +8,13 @@ pub(crate) enum Media<'r> {
     Json,
     Csv,
     GeoJson,
+    /// One JSON text per line. Not in PostgREST.
+    Lines,
     PlainText,
     Xml,
     OpenApi,
+    /// The description as OpenAPI 3.1. Not in PostgREST.
+    OpenApiThree,
     Form,
     OctetStream,
     Any,
@@ -55,8 +59,14 @@ impl<'r> Media<'r> {
             "application/json" => Self::Json,
             "application/geo+json" => Self::GeoJson,
             "text/csv" => Self::Csv,
+            "application/x-ndjson" | "application/jsonl" => Self::Lines,
             "text/plain" => Self::PlainText,
             "text/xml" => Self::Xml,
+            "application/openapi+json"
+                if parameter(&text, "version").is_some_and(|version| version.starts_with('3')) =>
+            {
+                Self::OpenApiThree
+            }
             "application/openapi+json" => Self::OpenApi,
             "application/x-www-form-urlencoded" => Self::Form,
             "application/octet-stream" => Self::OctetStream,
@@ -93,9 +103,11 @@ impl<'r> Media<'r> {
             Self::Json => "application/json",
             Self::Csv => "text/csv",
             Self::GeoJson => "application/geo+json",
+            Self::Lines => "application/x-ndjson",
             Self::PlainText => "text/plain",
             Self::Xml => "text/xml",
             Self::OpenApi => "application/openapi+json",
+            Self::OpenApiThree => "application/openapi+json;version=3.1",
             Self::Form => "application/x-www-form-urlencoded",
             Self::OctetStream => "application/octet-stream",
             Self::Any => "*/*",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::cursor::{Cursor, Miss, Parsed};
-use super::field::{Field, delimiter, field, field_name};
+use super::field::{Field, Operand, delimiter, field, field_name};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OrderTerm<'q> {
@@ -14,6 +14,28 @@ pub(crate) struct OrderTerm<'q> {
     pub(crate) direction: Option<&'static str>,
     /// `NULLS FIRST` or `NULLS LAST`.
     pub(crate) nulls: Option<&'static str>,
+}
+
+impl OrderTerm<'_> {
+    /// The term in one spelling, whatever the request's was.
+    pub(crate) fn shown(&self) -> String {
+        let mut text = match &self.embed {
+            Some(embed) => format!("{embed:?}({:?}", self.field.name),
+            None => format!("{:?}", self.field.name),
+        };
+        for step in &self.field.path {
+            text.push_str(if step.as_text { "->>" } else { "->" });
+            match &step.operand {
+                Operand::Key(key) => text.push_str(&format!("{key:?}")),
+                Operand::Index(index) => text.push_str(index),
+            }
+        }
+        for word in [self.direction, self.nulls].into_iter().flatten() {
+            text.push(' ');
+            text.push_str(word);
+        }
+        text
+    }
 }
 
 /// Terms separated by commas.

@@ -39,6 +39,39 @@ pub(crate) enum TransactionEnd {
     Rollback,
 }
 
+/// What happens to rows inside of rows. PostgREST takes them for values of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nested {
+    Insert,
+}
+
+/// How far a transaction is kept apart from others. PostgREST leaves it to roles and functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+impl Isolation {
+    /// As Postgres calls it.
+    pub(crate) fn level(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "read committed",
+            Self::RepeatableRead => "repeatable read",
+            Self::Serializable => "serializable",
+        }
+    }
+
+    fn preference(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "isolation=read-committed",
+            Self::RepeatableRead => "isolation=repeatable-read",
+            Self::Serializable => "isolation=serializable",
+        }
+    }
+}
+
 /// All preferences of a request; of several values for one, the first counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Preferences<'r> {
@@ -50,6 +83,10 @@ pub(crate) struct Preferences<'r> {
     pub(crate) handling: Option<Handling>,
     pub(crate) timezone: Option<&'r str>,
     pub(crate) max_affected: Option<i64>,
+    pub(crate) isolation: Option<Isolation>,
+    pub(crate) nested: Option<Nested>,
+    /// The version of the rows is wanted. Not in PostgREST.
+    pub(crate) etag: bool,
     /// What is not understood; an error under `handling=strict`.
     pub(crate) unknown: Vec<&'r str>,
 }
@@ -95,6 +132,11 @@ impl<'r> Preferences<'r> {
                     first(&mut self.transaction, end);
                 }
             }
+            "isolation=read-committed" => first(&mut self.isolation, Isolation::ReadCommitted),
+            "isolation=repeatable-read" => first(&mut self.isolation, Isolation::RepeatableRead),
+            "isolation=serializable" => first(&mut self.isolation, Isolation::Serializable),
+            "nested=insert" => first(&mut self.nested, Nested::Insert),
+            "etag" => self.etag = true,
             _ => self.unknown.push(preference),
         }
     }
@@ -142,7 +184,16 @@ impl<'r> Preferences<'r> {
         let mut applied = texts.into_iter().flatten().map(str::to_owned).collect::<Vec<_>>();
         applied.extend(self.timezone.map(|zone| format!("timezone={zone}")));
         applied.extend(self.affected_max().map(|rows| format!("max-affected={rows}")));
+        applied.extend(self.isolation.map(|isolation| isolation.preference().to_owned()));
+        applied.extend(self.nested.map(|_| "nested=insert".to_owned()));
+        applied.extend(self.etag.then(|| "etag".to_owned()));
         (!applied.is_empty()).then(|| applied.join(", "))
+    }
+
+    /// The same for a batch, to which only what is about its transaction applies.
+    pub(crate) fn applied_to_batch(&self) -> Option<String> {
+        let Self { transaction, handling, timezone, isolation, .. } = *self;
+        Preferences { transaction, handling, timezone, isolation, ..Preferences::default() }.applied()
     }
 }
 

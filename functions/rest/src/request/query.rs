@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::beyond::{Additions, is_token};
 use super::cursor::{Cursor, Parsed};
 use super::filter::{Extent, Filter, Logic, group_of, test};
 use super::order::{OrderTerm, dotted, names, terms, tree_path};
@@ -34,6 +35,8 @@ pub(crate) struct Query<'q> {
     pub(crate) on_conflict: Option<Vec<Cow<'q, str>>>,
     /// A function's arguments, where a value does not read as a filter.
     pub(crate) arguments: Vec<(&'q str, &'q str)>,
+    /// What PostgREST does not have.
+    pub(crate) additions: Additions<'q>,
 }
 
 /// A parameter that does not parse: PGRST100.
@@ -59,6 +62,14 @@ impl<'r> Parameters<'r> {
     /// The first value of `key`.
     fn first(&self, key: &str) -> Option<&str> {
         self.pairs.iter().find(|(name, _)| name == key)?.1.as_deref()
+    }
+
+    /// The parameters as sent, without those of one name whose value is a cursor.
+    pub(crate) fn pieces_without<'n>(query: &'n str, name: &'n str) -> impl Iterator<Item = &'n str> {
+        query.split(['&', ';']).filter(move |piece| {
+            let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
+            !piece.is_empty() && (decoded(key) != name || !is_token(&decoded(value)))
+        })
     }
 
     /// All parameters, sorted by name and joined where one name has several values: the text of
@@ -135,6 +146,7 @@ impl<'q> Query<'q> {
             columns: None,
             on_conflict: None,
             arguments: Vec::new(),
+            additions: Additions::default(),
         };
         for (key, value) in &parameters.pairs {
             let Some(value) = value.as_deref() else { continue };
@@ -170,7 +182,12 @@ impl<'q> Query<'q> {
             Ok((negated, test)) => self.filters.push((path, Filter { field, negated, test })),
             // A value that begins like a filter and goes wrong later is a faulty filter.
             Err(_) if arguments_allowed && cursor.at() == 0 => self.arguments.push((key, value)),
-            Err(_) => return Err(fault(&cursor, "filter", value)),
+            Err(_) => {
+                let fault = fault(&cursor, "filter", value);
+                if !self.additions.take(&path, &field, value, &fault) {
+                    return Err(fault);
+                }
+            }
         }
         Ok(())
     }

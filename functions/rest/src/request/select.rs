@@ -24,6 +24,8 @@ pub(crate) struct SelectedField<'q> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Aggregate<'q> {
     pub(crate) function: &'static str,
+    /// `count(distinct)`: equal values count once. Not in PostgREST.
+    pub(crate) distinct: bool,
     pub(crate) cast: Option<&'q str>,
 }
 
@@ -158,7 +160,7 @@ fn star<'q>(cursor: &mut Cursor<'q>) -> Parsed<Item<'q>> {
 fn count_rows<'q>(cursor: &mut Cursor<'q>) -> Parsed<Item<'q>> {
     let alias = alias(cursor)?;
     cursor.literal("count()")?;
-    let aggregate = Some(Aggregate { function: "count", cast: cast(cursor)? });
+    let aggregate = Some(Aggregate { function: "count", distinct: false, cast: cast(cursor)? });
     item_end(cursor)?;
     Ok(Item::Field(SelectedField { alias, field: Field::column("*"), cast: None, aggregate }))
 }
@@ -170,20 +172,26 @@ fn named_field<'q>(cursor: &mut Cursor<'q>) -> Parsed<Item<'q>> {
     let function = cursor.optional(|cursor| cursor.attempt(aggregate_function))?;
     let aggregate_cast = cast(cursor)?;
     item_end(cursor)?;
-    let aggregate = function.map(|function| Aggregate { function, cast: aggregate_cast });
+    let aggregate =
+        function.map(|(function, distinct)| Aggregate { function, distinct, cast: aggregate_cast });
     Ok(Item::Field(SelectedField { alias, field, cast: field_cast, aggregate }))
 }
 
-fn aggregate_function(cursor: &mut Cursor<'_>) -> Parsed<&'static str> {
+/// `.function()` or `.function(distinct)`.
+pub(super) fn aggregate_function(cursor: &mut Cursor<'_>) -> Parsed<(&'static str, bool)> {
     cursor.literal(".")?;
     for function in ["sum", "avg", "count", "max", "min"] {
         if cursor.literal(function).is_ok() {
-            cursor.literal("()")?;
-            return Ok(function);
+            // Looked for first, so that what PostgREST wants here stays the only thing told as wanted.
+            let distinct = cursor.rest().starts_with(DISTINCT);
+            cursor.literal(if distinct { DISTINCT } else { "()" })?;
+            return Ok((function, distinct));
         }
     }
     Err(Miss)
 }
+
+const DISTINCT: &str = "(distinct)";
 
 fn cast<'q>(cursor: &mut Cursor<'q>) -> Parsed<Option<&'q str>> {
     cursor.optional(|cursor| {

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use super::{Answer, Head};
 
 /// Lays what `head` carries over `answer`: a chosen header replaces one of ours.
-pub(super) fn apply(mut answer: Answer, head: &Head) -> Result<Answer, Problem> {
+pub(crate) fn apply(mut answer: Answer, head: &Head) -> Result<Answer, Problem> {
     if let Some(status) = &head.status {
         let digits = status.bytes().take_while(u8::is_ascii_digit).count();
         let status = status[..digits].parse().ok().filter(|status| (100..=999).contains(status));

@@ -33,6 +33,8 @@ pub struct Head {
     pub(crate) location: Option<String>,
     /// What the planner thinks the total is.
     pub(crate) estimate: Option<i64>,
+    /// What PostgREST does not have, a JSON object; a column only where it was asked for.
+    pub(crate) beyond: Option<String>,
 }
 
 impl Head {
@@ -52,6 +54,7 @@ impl Head {
                 page: integer(&mut values).unwrap_or(0),
                 headers: text(&mut values),
                 status: text(&mut values),
+                beyond: text(&mut values),
                 ..Self::default()
             },
             HeadColumns::Write => Self {
@@ -60,6 +63,7 @@ impl Head {
                 status: text(&mut values),
                 inserted: integer(&mut values),
                 location: text(&mut values),
+                beyond: text(&mut values),
                 ..Self::default()
             },
         }

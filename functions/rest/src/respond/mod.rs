@@ -1,5 +1,6 @@
 //! From the outcome of a statement to status, headers and body.
 
+mod beyond;
 mod chosen;
 mod head;
 pub(crate) mod open_api;
@@ -12,6 +13,7 @@ use crate::request::{
 };
 use crate::settings::Settings;
 
+pub(crate) use chosen::apply as apply_chosen;
 pub(crate) use head::HeadColumns;
 pub use head::{Head, HeadValue};
 
@@ -80,9 +82,9 @@ impl Answer {
         }
     }
 
-    pub(crate) fn open_api(document: String, intent: &Intent<'_>) -> Self {
+    pub(crate) fn open_api(document: String, media: &Media<'_>, intent: &Intent<'_>) -> Self {
         let body = if intent.action.is_head() { AnswerBody::Empty } else { AnswerBody::Text(document) };
-        Self::new(200).content(&Media::OpenApi, intent).body(body)
+        Self::new(200).content(media, intent).body(body)
     }
 }
 
@@ -138,6 +140,7 @@ pub(crate) fn respond(
                 .header("Content-Location", location)
                 .content(&plan.media, intent)
                 .maybe_header("Preference-Applied", preferences)
+                .maybe_header("Link", beyond::next_page(plan, incoming, head))
         }
         Operation::Write { relation, .. } => written(plan, intent, relation, head, merging, preferences),
         Operation::Call { call, .. } => {
@@ -153,7 +156,7 @@ pub(crate) fn respond(
         }
     };
     let answer = answer.maybe_header("Warning", target_names(&plan.operation));
-    let mut answer = chosen::apply(answer, head)?;
+    let mut answer = beyond::versioned(chosen::apply(answer, head)?, intent, head)?;
     if !answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("vary")) {
         answer = answer.header("Vary", VARY);
     }
@@ -273,6 +276,9 @@ fn applied<'r>(plan: &Plan<'_>, intent: &Intent<'r>) -> Preferences<'r> {
     }
     if !intent.action.is_write() {
         preferences.returning = None;
+    }
+    if intent.action != Action::Create {
+        preferences.nested = None;
     }
     if !matches!(intent.action, Action::Create | Action::Update) {
         preferences.missing = None;

@@ -171,6 +171,9 @@ impl<'a> Sql<'a> {
     }
 
     pub(super) fn order(&mut self, node: &Node<'a>) {
+        if node.additions.distinct.is_some() || node.additions.keyset.is_some() {
+            return self.total_order(node);
+        }
         if node.order.is_empty() {
             return;
         }
@@ -178,7 +181,15 @@ impl<'a> Sql<'a> {
         self.joined(", ", &node.order, |sql, term| sql.order_term(node, term));
     }
 
-    fn order_term(&mut self, node: &Node<'a>, term: &OrderTerm<'a>) {
+    pub(super) fn order_term(&mut self, node: &Node<'a>, term: &OrderTerm<'a>) {
+        self.ordered_field(node, term);
+        for word in [term.direction, term.nulls].into_iter().flatten() {
+            self.push(" ").push(word);
+        }
+    }
+
+    /// What a term orders by.
+    pub(super) fn ordered_field(&mut self, node: &Node<'a>, term: &OrderTerm<'a>) -> &mut Self {
         let embed =
             term.embed.as_deref().and_then(|name| node.child(name)).and_then(|child| child.join.as_ref());
         match embed {
@@ -187,9 +198,6 @@ impl<'a> Sql<'a> {
                 self.field(Scope { qualifier, structure: None, node: None, counting: false }, &term.field)
             }
             None => self.field(Scope::of(node, false), &term.field),
-        };
-        for word in [term.direction, term.nulls].into_iter().flatten() {
-            self.push(" ").push(word);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::Sql;
 /// What the number of rows follows in the error.
 const MARK: &str = "isobase counts rows: ";
 /// `invalid_text_representation`.
-const INVALID_TEXT: &str = "22P02";
+pub(super) const INVALID_TEXT: &str = "22P02";
 
 impl Sql<'_> {
     /// `count(*)`, or an error where it is not `insisted` on.

@@ -4,15 +4,18 @@
 //! from a request enters the text but quoted identifiers and the names of casts, which the parser has
 //! restricted to letters, digits, blanks, `_` and `$`.
 
+mod additions;
 mod body;
 mod call;
 mod condition;
 mod guard;
 mod mutation;
+mod nested;
 mod read;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -20,8 +23,10 @@ use std::fmt::Write as _;
 use crate::plan::Qualifier;
 
 pub(crate) use guard::refused_rows;
+pub(crate) use nested::{insert_for_keys, read_by_keys};
 pub use statement::Statement;
 pub(crate) use statement::statement;
+pub(crate) use version::is_other_version;
 
 /// A value bound to `$n`. Postgres infers its type from where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,11 +113,15 @@ pub(crate) fn quote_identifier(name: &str) -> String {
 
 fn push_identifier(text: &mut String, name: &str) {
     text.push('"');
-    for character in name.chars().take_while(|character| *character != '\0') {
-        if character == '"' {
-            text.push('"');
+    if name.bytes().any(|byte| matches!(byte, b'"' | 0)) {
+        for character in name.chars().take_while(|character| *character != '\0') {
+            if character == '"' {
+                text.push('"');
+            }
+            text.push(character);
         }
-        text.push(character);
+    } else {
+        text.push_str(name);
     }
     text.push('"');
 }

@@ -68,6 +68,9 @@ impl<'a> Sql<'a> {
         self.joined(", ", columns, |sql, column| {
             sql.identifier(&column.name).push(" = EXCLUDED.").identifier(&column.name);
         });
+        if write.guarded {
+            self.push(" WHERE ").is_unchanged(write);
+        }
     }
 
     fn update(&mut self, write: &Write<'a>, source: &ColumnSource<'a>, conditions: &[Cow<'a, Logic<'a>>]) {
@@ -91,6 +94,9 @@ impl<'a> Sql<'a> {
             let qualifier = Qualifier::Relation { schema: write.schema, name: write.relation };
             let scope = Scope { qualifier, structure: Some(write.structure), node: None, counting: false };
             self.push(" WHERE ").conditions(scope, conditions);
+        }
+        if write.guarded {
+            self.push(if conditions.is_empty() { " WHERE " } else { " AND " }).is_unchanged(write);
         }
     }
 

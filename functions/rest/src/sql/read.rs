@@ -5,6 +5,7 @@ use crate::plan::{Join, Node, Qualifier, Shown, Source, Spread};
 use crate::request::{Aggregate, RowRange, SelectedField};
 
 use super::Sql;
+use super::additions::merges_rows;
 use super::condition::Scope;
 
 /// The parent of an embed: how SQL calls it, and the level itself.
@@ -16,8 +17,20 @@ pub(super) const RESULT: &str = "pgrst_source";
 impl<'a> Sql<'a> {
     /// The rows of `node` with everything embedded in it.
     pub(super) fn rows_of(&mut self, node: &Node<'a>, parent: Option<Parent<'_, 'a>>) -> &mut Self {
+        self.rows_as(node, parent, node.range, |sql| sql.selection(node))
+    }
+
+    /// The rows of `node` within `range`, shown as `selection` writes them.
+    pub(super) fn rows_as(
+        &mut self,
+        node: &Node<'a>,
+        parent: Option<Parent<'_, 'a>>,
+        range: RowRange,
+        selection: impl FnOnce(&mut Self),
+    ) -> &mut Self {
         self.push("SELECT ");
-        self.selection(node);
+        self.distinct(node);
+        selection(self);
         self.push(" FROM ").from(node, parent);
         for child in &node.children {
             if let Some(join) = &child.join {
@@ -26,12 +39,17 @@ impl<'a> Sql<'a> {
         }
         self.where_clause(node, parent, false);
         self.group(node);
+        self.having(node);
         self.order(node);
-        self.range(node.range)
+        self.range(range)
     }
 
     /// One row per row of `node`, without its range: for counting.
     pub(super) fn count_rows_of(&mut self, node: &Node<'a>, parent: Option<Parent<'_, 'a>>) -> &mut Self {
+        if merges_rows(node) {
+            self.push("SELECT 1 FROM (").rows_as(node, parent, RowRange::ALL, |sql| sql.selection(node));
+            return self.push(") _m");
+        }
         self.push("SELECT 1 FROM ").from(node, parent);
         self.where_clause(node, parent, true)
     }
@@ -132,7 +150,7 @@ impl<'a> Sql<'a> {
         if aggregate.cast.is_some() {
             self.push("CAST(");
         }
-        self.push(aggregate.function).push("(");
+        self.push(aggregate.function).push(if aggregate.distinct { "(DISTINCT " } else { "(" });
         value(self);
         self.push(")");
         if let Some(cast) = aggregate.cast {
@@ -248,6 +266,12 @@ impl<'a> Sql<'a> {
                 self.push(word).column(node.qualifier(), far).push(" = ").column(far_side, junction);
                 word = " AND ";
             }
+        }
+        if let Some(keyset) = node.additions.keyset.as_ref().filter(|_| !counting)
+            && let Some(values) = &keyset.after
+        {
+            self.push(word).after(node, keyset, values);
+            word = " AND ";
         }
         if counting {
             let inner = |child: &&Node<'a>| child.join.as_ref().is_some_and(|join| join.embed.inner);

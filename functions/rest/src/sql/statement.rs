@@ -23,7 +23,7 @@ impl<'a> From<Sql<'a>> for Statement<'a> {
 }
 
 /// Headers and status that SQL code has chosen for the response.
-const CHOSEN: &str = concat!(
+pub(super) const CHOSEN: &str = concat!(
     "nullif(current_setting('response.headers', true), '') AS response_headers, ",
     "nullif(current_setting('response.status', true), '') AS response_status, "
 );
@@ -42,19 +42,26 @@ pub(crate) fn statement<'a>(
     match &plan.operation {
         Operation::Read { tree, .. } => {
             let needs_rows = plan.form == BodyForm::Csv;
+            let versioned = intent.is_versioned() && plan.form != BodyForm::None;
+            if versioned {
+                sql.versioned_read(tree);
+            }
             if needs_rows {
                 sql.push("WITH pgrst_rows AS (").rows_of(tree, None).push(") ");
             }
             sql.push("SELECT ");
             total(&mut sql, plan, intent, settings);
             sql.push(" AS total, count(*) AS page, ").push(CHOSEN);
+            if let Some(keyset) = tree.additions.keyset.as_ref().filter(|_| !versioned) {
+                sql.push("json_build_object('next', ").last_place(tree, keyset).push(")::text AS beyond, ");
+            }
             sql.body(plan.form, None).push(" AS body FROM (");
             if needs_rows {
                 sql.push("SELECT * FROM pgrst_rows")
             } else {
                 sql.rows_of(tree, None)
             };
-            sql.push(") _t");
+            sql.push(if versioned { ") _t) _e" } else { ") _t" });
             if estimated {
                 let mut explain = Sql::new();
                 explain.push("EXPLAIN (FORMAT JSON) ").count_rows_of(tree, None);
@@ -118,12 +125,17 @@ fn total<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>, settings: 
 fn write<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>) {
     let Operation::Write { tree, write, .. } = &plan.operation else { return };
     let is_insert = matches!(write.mutation, Mutation::Insert { .. });
-    sql.push("WITH ").push(RESULT).push(" AS (").write(write).push(")");
+    sql.push("WITH ");
+    if write.guarded {
+        sql.before(write);
+    }
+    sql.push(RESULT).push(" AS (").write(write).push(")");
     let needs_rows = plan.form == BodyForm::Csv;
     if needs_rows {
         sql.push(", pgrst_rows AS (").rows_of(tree, None).push(")");
     }
-    sql.push(" SELECT ").counted_rows(insisted_rows(plan, intent).as_ref()).push(" AS page, ").push(CHOSEN);
+    sql.push(" SELECT ").counted_versions(write, &intent.conditions, insisted_rows(plan, intent).as_ref());
+    sql.push(" AS page, ").push(CHOSEN);
     let upsert = match &write.mutation {
         Mutation::Insert { conflict: Some(target), .. } if target.merge && !target.columns.is_empty() => {
             Some(target)
@@ -146,6 +158,7 @@ fn write<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>) {
     } else {
         sql.push("null::text AS location, ");
     }
+    sql.written_beyond(write);
     sql.body(plan.form, None).push(" AS body FROM ");
     match plan.form {
         BodyForm::None => sql.push(RESULT).push(" _t"),
@@ -153,6 +166,7 @@ fn write<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>) {
         BodyForm::Array { .. }
         | BodyForm::Object { .. }
         | BodyForm::GeoJson
+        | BodyForm::Lines
         | BodyForm::Handled(_)
         | BodyForm::Raw => sql.push("(").rows_of(tree, None).push(") _t"),
     };

@@ -5,12 +5,13 @@ mod description;
 mod functions;
 mod relations;
 mod swagger;
+mod three;
 
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
 use crate::problem::Problem;
-use crate::request::{Incoming, Intent};
+use crate::request::{Incoming, Intent, Media};
 use crate::settings::Settings;
 
 use address::Address;
@@ -35,6 +36,7 @@ pub(crate) fn document(
     intent: &Intent<'_>,
     catalog: &Catalog,
     settings: &Settings,
+    media: &Media<'_>,
 ) -> Result<String, Problem> {
     let unreadable = |_| Problem::internal("The description of the schema is not readable.");
     let description: Description = serde_json::from_str(description).map_err(unreadable)?;
@@ -72,6 +74,7 @@ pub(crate) fn document(
             "description": "Add the token prepending \"Bearer \" (without quotes) to it",
         } });
     }
+    let document = if *media == Media::OpenApiThree { three::upgraded(document) } else { document };
     Ok(document.to_string())
 }
 
