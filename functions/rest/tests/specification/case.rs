@@ -36,7 +36,7 @@ pub(super) enum Setting {
 }
 
 /// A request and what must be true of its answer.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Step {
     /// Method, path and query as sent.
@@ -79,6 +79,12 @@ pub(super) struct Step {
 }
 
 impl Step {
+    /// A request of which nothing is expected.
+    pub(super) fn made(request: String, preference: &str, body: String) -> Self {
+        let headers = vec![("prefer".to_owned(), preference.to_owned())];
+        Self { request, headers, body: (!body.is_empty()).then_some(body), ..Self::default() }
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }

@@ -37,7 +37,7 @@ impl Given {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    fn values<'g>(&'g self, name: &'g str) -> impl Iterator<Item = &'g str> {
+    pub(super) fn values<'g>(&'g self, name: &'g str) -> impl Iterator<Item = &'g str> {
         let named = move |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
         self.headers.iter().filter(named).map(|(_, value)| value.as_str())
     }
