@@ -16,6 +16,11 @@ pub(super) const RESULT: &str = "pgrst_source";
 impl<'a> Sql<'a> {
     /// The rows of `node` with everything embedded in it.
     pub(super) fn rows_of(&mut self, node: &Node<'a>, parent: Option<Parent<'_, 'a>>) -> &mut Self {
+        self.all_rows_of(node, parent).range(node.range)
+    }
+
+    /// As [`Self::rows_of`], whatever the level's range is.
+    fn all_rows_of(&mut self, node: &Node<'a>, parent: Option<Parent<'_, 'a>>) -> &mut Self {
         self.push("SELECT ");
         self.selection(node);
         self.push(" FROM ").from(node, parent);
@@ -27,12 +32,17 @@ impl<'a> Sql<'a> {
         self.where_clause(node, parent, false);
         self.group(node);
         self.order(node);
-        self.range(node.range)
+        self
     }
 
     /// One row per row of `node`, for counting: without the root's range, and of embeds' only what may
     /// leave nothing.
     pub(super) fn count_rows_of(&mut self, node: &Node<'a>, parent: Option<Parent<'_, 'a>>) -> &mut Self {
+        if node.is_grouped() {
+            // Groups are only known when they are made.
+            self.all_rows_of(node, parent);
+            return if parent.is_some() { self.range(node.range) } else { self };
+        }
         self.push("SELECT 1 FROM ").from(node, parent);
         self.where_clause(node, parent, true);
         let may_be_empty = node.range.lower != 0 || node.range.limit() == Some(0);

@@ -81,7 +81,7 @@ impl Given {
     }
 
     fn compare_body(&self, step: &Step, report: &mut String) {
-        if let Some(wanted) = step.text.as_deref().filter(|wanted| wanted.as_bytes() != self.body) {
+        if let Some(wanted) = step.wanted_text.as_deref().filter(|wanted| wanted.as_bytes() != self.body) {
             let _ = writeln!(report, "    text instead of: {wanted}");
         }
         let bytes = step.bytes.as_ref().map(|wanted| STANDARD.decode(wanted).expect("base64"));

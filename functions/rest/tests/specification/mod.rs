@@ -11,6 +11,7 @@ mod case;
 mod fixture;
 mod generated;
 mod judge;
+mod mangled;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -196,21 +197,28 @@ fn the_specification_holds() {
     assert!(tally.failures.is_empty(), "these do not hold:\n\n{}", tally.failures);
 }
 
-#[test]
-fn generated_requests_make_sound_sql() {
-    let mut cluster = Cluster::start("generated");
+/// The specification's database with a catalog, under a name for its folder.
+fn prepared(name: &str) -> (Cluster, Bench, Configuration, Catalog) {
+    let mut cluster = Cluster::start(name);
     drop(Bench::connect(&mut cluster));
     fixture::load(&folder().join("vendor"), &cluster);
     let mut bench = Bench::connect(&mut cluster);
     let mut configuration = Configuration::of(&BTreeMap::new());
     configuration.settings.aggregates_enabled = true;
-    let catalog =
-        Catalog::decode(&bench.first_text(&catalog_sql(&configuration.settings))).expect("a catalog");
+    let text = bench.first_text(&catalog_sql(&configuration.settings));
+    (cluster, bench, configuration, Catalog::decode(&text).expect("a catalog"))
+}
+
+#[test]
+fn generated_requests_make_sound_sql() {
+    let (_cluster, mut bench, configuration, catalog) = prepared("generated");
     let unsound = generated::unsound(&configuration, &mut bench, &catalog);
-    assert!(
-        unsound.is_empty(),
-        "{} requests are not answered soundly:\n{}",
-        unsound.len(),
-        unsound.join("\n")
-    );
+    assert!(unsound.is_empty(), "{} are not answered soundly:\n{}", unsound.len(), unsound.join("\n"));
+}
+
+#[test]
+fn mangled_requests_do_no_harm() {
+    let (_cluster, mut bench, configuration, catalog) = prepared("mangled");
+    let failures = mangled::failures(&load(&folder()), &configuration, &mut bench, &catalog);
+    assert!(failures.is_empty(), "{} end in a failure:\n{}", failures.len(), failures.join("\n"));
 }
