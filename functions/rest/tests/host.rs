@@ -86,8 +86,10 @@ impl<'b> Session<'b> {
     }
 
     fn open(&mut self, work: &Work<'_>) -> Result<(), HostError> {
-        let mode = if work.read_only { "begin read only" } else { "begin" };
-        self.bench.batch(mode);
+        let isolation = work.settings.iter().find(|(name, _)| name == "default_transaction_isolation");
+        let isolation = isolation.map(|(_, level)| format!(" isolation level {level}")).unwrap_or_default();
+        let access = if work.read_only { " read only" } else { "" };
+        self.bench.batch(&format!("begin{isolation}{access}"));
         let host = [("role", self.role), ("request.jwt.claims", self.claims)];
         let settings = work.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in settings.chain(host) {
