@@ -7,6 +7,8 @@ pub struct Settings {
     pub schemas: Vec<String>,
     /// Schemas searched after the request's own. `PGRST_DB_EXTRA_SEARCH_PATH`.
     pub extra_search_path: Vec<String>,
+    /// Settings of a function that count for the whole transaction. `PGRST_DB_HOISTED_TX_SETTINGS`.
+    pub hoisted_settings: Vec<String>,
     /// Rows at most in one response and in one embed. `PGRST_DB_MAX_ROWS`.
     pub rows_max: Option<i64>,
     /// The role of callers without a token; decides between 401 and 403. `PGRST_DB_ANON_ROLE`.
@@ -39,6 +41,9 @@ pub struct Settings {
     pub pre_request: Option<String>,
 }
 
+/// PostgREST's default.
+const HOISTED: &str = "statement_timeout,plan_filter.statement_cost_limit,default_transaction_isolation";
+
 impl Default for Settings {
     fn default() -> Self {
         Self::from_environment(|_| None)
@@ -64,6 +69,7 @@ impl Settings {
         Self {
             schemas,
             extra_search_path: list("PGRST_DB_EXTRA_SEARCH_PATH", "public,extensions"),
+            hoisted_settings: list("PGRST_DB_HOISTED_TX_SETTINGS", HOISTED),
             rows_max: match variable("PGRST_DB_MAX_ROWS") {
                 Some(text) => text.trim().parse().ok().filter(|rows| *rows > 0),
                 None => Some(1000),

@@ -91,7 +91,7 @@ impl<'b> Session<'b> {
     }
 
     fn open_with(&mut self, settings: &[(String, String)], read_only: bool) -> Result<(), HostError> {
-        let is_isolation = |name: &str| name == "transaction_isolation";
+        let is_isolation = |name: &str| name.ends_with("transaction_isolation");
         let level = settings.iter().find(|(name, _)| is_isolation(name)).map(|(_, level)| level.as_str());
         let level = level.map_or_else(String::new, |level| format!(" isolation level {level}"));
         self.bench.batch(&format!("begin{level}{}", if read_only { " read only" } else { "" }));

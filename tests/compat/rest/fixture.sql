@@ -226,6 +226,14 @@ create or replace function public.minmax(out low int, out high int) language sql
 create or replace function public.nothing_back() returns void language sql volatile as $$ select null::text $$;
 create or replace function public.bump(counter int) returns int language sql volatile as
   $$ update public.counters set hits = hits + 1 where id = counter returning hits $$;
+
+-- Settings of a function that count for the whole transaction.
+create or replace function public.isolation() returns text language sql stable
+  set default_transaction_isolation = 'serializable' as
+  $$ select pg_catalog.current_setting('transaction_isolation') $$;
+
+create or replace function public.patience() returns text language sql stable set statement_timeout = '7s' as
+  $$ select pg_catalog.current_setting('statement_timeout') $$;
 create or replace function public.echo(json) returns json language sql immutable as 'select $1';
 create or replace function public.shout(text) returns text language sql immutable as 'select upper($1)';
 create or replace function public.join_words(variadic words text[]) returns text language sql immutable as

@@ -8,8 +8,12 @@ use crate::sql::quote_literal;
 
 /// The statement for these settings. Needs no privileges beyond reading `pg_catalog`.
 pub fn catalog_sql(settings: &Settings) -> String {
-    let schemas = settings.schemas.iter().map(|schema| quote_literal(schema)).collect::<Vec<_>>().join(", ");
-    CATALOG.replace("{schemas}", &schemas)
+    let list = |names: &[String]| names.iter().map(|name| quote_literal(name)).collect::<Vec<_>>().join(", ");
+    let hoisted = match settings.hoisted_settings.as_slice() {
+        [] => "null".to_owned(),
+        names => list(names),
+    };
+    CATALOG.replace("{hoisted}", &hoisted).replace("{schemas}", &list(&settings.schemas))
 }
 
 const CATALOG: &str = r#"
@@ -257,7 +261,7 @@ functions as (
     (
       select json_agg(json_build_array(split_part(s, '=', 1), substr(s, strpos(s, '=') + 1)))
       from unnest(p.proconfig) s
-      where split_part(s, '=', 1) in ('statement_timeout', 'plan_filter.statement_cost_limit')
+      where split_part(s, '=', 1) in ({hoisted})
     )
   ) order by p.oid) as list
   from pg_catalog.pg_proc p

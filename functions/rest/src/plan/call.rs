@@ -151,7 +151,7 @@ fn texts<'a>(
     if named.is_empty() { Arguments::None } else { Arguments::Texts(named) }
 }
 
-/// The result's columns that are shown, joined by, or filtered by.
+/// The result's columns that are shown, ordered by, joined by, or filtered by.
 fn returning<'a>(tree: &Node<'a>) -> Vec<Cow<'a, str>> {
     let mut columns = needed_columns(tree, &[]);
     if columns.iter().any(|column| column == "*") {
@@ -159,9 +159,6 @@ fn returning<'a>(tree: &Node<'a>) -> Vec<Cow<'a, str>> {
     }
     let mut used = BTreeSet::new();
     tree.conditions.iter().for_each(|condition| filtered(condition, tree, &mut used));
-    for term in tree.order.iter().filter(|term| term.embed.is_none()) {
-        used.insert(term.field.name.clone());
-    }
     columns
         .extend(used.into_iter().filter(|name| !tree.fields.iter().any(|field| field.field.name == *name)));
     columns.sort();

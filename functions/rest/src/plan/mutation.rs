@@ -156,8 +156,8 @@ fn check_key_filters(intent: &Intent<'_>, structure: &Relation) -> Result<(), Pr
     }
 }
 
-/// Columns that the representation shows, those that its embeds join by, and the primary key for
-/// `Location`.
+/// Columns that the representation shows or is ordered by, those that its embeds join by, and the
+/// primary key for `Location`.
 pub(super) fn needed_columns<'a>(tree: &Node<'a>, primary_key: &'a [Box<str>]) -> Vec<Cow<'a, str>> {
     let mut needed: BTreeSet<Cow<'a, str>> =
         tree.fields.iter().map(|field| field.field.name.clone()).collect();
@@ -174,6 +174,8 @@ pub(super) fn needed_columns<'a>(tree: &Node<'a>, primary_key: &'a [Box<str>]) -
         };
         needed.extend(near.iter().map(|(column, _)| Cow::Borrowed(&**column)));
     }
+    let own = tree.order.iter().filter(|term| term.embed.is_none());
+    needed.extend(own.map(|term| term.field.name.clone()));
     needed.extend(primary_key.iter().map(|column| Cow::Borrowed(&**column)));
     needed.into_iter().collect()
 }

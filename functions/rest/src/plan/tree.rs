@@ -89,6 +89,11 @@ impl<'a> Node<'a> {
     pub(crate) fn child(&self, name: &str) -> Option<&Node<'a>> {
         self.children.iter().find(|child| child.join.as_ref().is_some_and(|join| join.name() == name))
     }
+
+    /// The embed whose column `term` orders by.
+    pub(crate) fn ordering_embed(&self, term: &OrderTerm<'_>) -> Option<&Join<'a>> {
+        self.child(term.embed.as_deref()?)?.join.as_ref()
+    }
 }
 
 impl<'a> Join<'a> {
@@ -200,14 +205,14 @@ fn child<'a>(
         Link::Junction(junction) => format!("{}_{depth}_junction", junction.relation),
         Link::Key { .. } | Link::Computed { .. } => String::new(),
     };
-    let result = format!("{}_{name}_{depth}", parent.relation);
+    let result = unique(&format!("{}_{name}", parent.relation), number);
     let join = Join { embed, relationship, spread, number, called_by_target: false, result, junction };
     Ok(Node {
         schema: parent.schema,
         relation: &relationship.foreign,
         structure: catalog.relation(parent.schema, &relationship.foreign),
         source: Source::Relation,
-        alias: Some(format!("{}_{depth}", relationship.foreign)),
+        alias: Some(unique(&relationship.foreign, depth)),
         fields: Vec::new(),
         writes_out: false,
         conditions: Vec::new(),
@@ -217,6 +222,15 @@ fn child<'a>(
         children: Vec::new(),
         additions: Additions::default(),
     })
+}
+
+/// Bytes of a name; Postgres cuts off what is longer.
+const NAME_BYTES_MAX: usize = 63;
+
+/// A readable name that differs from others by its number.
+fn unique(name: &str, number: usize) -> String {
+    let unique = format!("{name}_{number}");
+    if unique.len() > NAME_BYTES_MAX { format!("pgrst_{number}") } else { unique }
 }
 
 /// An order by an embed's column needs that embed, and one row of it.

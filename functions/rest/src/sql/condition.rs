@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::catalog::{Relation, TypeClass};
-use crate::plan::{Node, Qualifier};
+use crate::plan::{Join, Node, Qualifier};
 use crate::request::{Field, Filter, Logic, Operand, OrderTerm, Quantifier, Test};
 
 use super::{Sql, array_literal};
@@ -190,14 +190,15 @@ impl<'a> Sql<'a> {
 
     /// What a term orders by.
     pub(super) fn ordered_field(&mut self, node: &Node<'a>, term: &OrderTerm<'a>) -> &mut Self {
-        let embed =
-            term.embed.as_deref().and_then(|name| node.child(name)).and_then(|child| child.join.as_ref());
-        match embed {
-            Some(join) => {
-                let qualifier = Qualifier::Alias(&join.result);
-                self.field(Scope { qualifier, structure: None, node: None, counting: false }, &term.field)
-            }
+        match node.ordering_embed(term) {
+            Some(join) => self.embedded_field(join, &term.field),
             None => self.field(Scope::of(node, false), &term.field),
         }
+    }
+
+    /// A column of the object that an embed of one row makes.
+    pub(super) fn embedded_field(&mut self, join: &Join<'a>, field: &Field<'a>) -> &mut Self {
+        let qualifier = Qualifier::Alias(&join.result);
+        self.field(Scope { qualifier, structure: None, node: None, counting: false }, field)
     }
 }

@@ -44,14 +44,19 @@ impl<'a> Sql<'a> {
         self.range(range)
     }
 
-    /// One row per row of `node`, without its range: for counting.
+    /// One row per row of `node`, for counting: without the root's range, and of embeds' only what may
+    /// leave nothing.
     pub(super) fn count_rows_of(&mut self, node: &Node<'a>, parent: Option<Parent<'_, 'a>>) -> &mut Self {
-        if merges_rows(node) {
-            self.push("SELECT 1 FROM (").rows_as(node, parent, RowRange::ALL, |sql| sql.selection(node));
+        if merges_rows(node) || node.is_grouped() {
+            // Groups are only known when they are made.
+            let range = if parent.is_some() { node.range } else { RowRange::ALL };
+            self.push("SELECT 1 FROM (").rows_as(node, parent, range, |sql| sql.selection(node));
             return self.push(") _m");
         }
         self.push("SELECT 1 FROM ").from(node, parent);
-        self.where_clause(node, parent, true)
+        self.where_clause(node, parent, true);
+        let may_be_empty = node.range.lower != 0 || node.range.limit() == Some(0);
+        if parent.is_some() && may_be_empty { self.range(node.range) } else { self }
     }
 
     fn selection(&mut self, node: &Node<'a>) {
@@ -316,6 +321,13 @@ impl<'a> Sql<'a> {
                 }
             } else if !join.is_silent() {
                 self.push(word).identifier(join.name());
+                word = ", ";
+            }
+        }
+        // Part of an embedded object that is grouped by already, so no group is split.
+        for term in &node.order {
+            if let Some(join) = node.ordering_embed(term) {
+                self.push(word).embedded_field(join, &term.field);
                 word = ", ";
             }
         }

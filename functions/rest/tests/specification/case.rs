@@ -36,7 +36,7 @@ pub(super) enum Setting {
 }
 
 /// A request and what must be true of its answer.
-#[derive(Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Step {
     /// Method, path and query as sent.
@@ -64,7 +64,8 @@ pub(super) struct Step {
     pub(super) problem: bool,
     /// The body as JSON: whitespace, the order of keys and how a number is written do not count.
     pub(super) json: Option<String>,
-    pub(super) text: Option<String>,
+    #[serde(rename = "text")]
+    pub(super) wanted_text: Option<String>,
     /// The body in base64.
     pub(super) bytes: Option<String>,
     /// JSON pointers into the body, and the JSON there.
@@ -79,6 +80,12 @@ pub(super) struct Step {
 }
 
 impl Step {
+    /// A request of which nothing is expected.
+    pub(super) fn made(request: String, preference: &str, body: String) -> Self {
+        let headers = vec![("prefer".to_owned(), preference.to_owned())];
+        Self { request, headers, body: (!body.is_empty()).then_some(body), ..Self::default() }
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -89,6 +96,15 @@ impl Step {
             .filter(|(key, _)| key.eq_ignore_ascii_case("prefer"))
             .flat_map(|(_, value)| value.split(','))
             .any(|value| value.trim() == preference)
+    }
+
+    /// The body, if it is a text.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.body.as_deref()
+    }
+
+    pub(super) fn set_text(&mut self, text: String) {
+        self.body = Some(text);
     }
 
     pub(super) fn body(&self) -> Vec<u8> {

@@ -37,7 +37,7 @@ impl Given {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    fn values<'g>(&'g self, name: &'g str) -> impl Iterator<Item = &'g str> {
+    pub(super) fn values<'g>(&'g self, name: &'g str) -> impl Iterator<Item = &'g str> {
         let named = move |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
         self.headers.iter().filter(named).map(|(_, value)| value.as_str())
     }
@@ -81,7 +81,7 @@ impl Given {
     }
 
     fn compare_body(&self, step: &Step, report: &mut String) {
-        if let Some(wanted) = step.text.as_deref().filter(|wanted| wanted.as_bytes() != self.body) {
+        if let Some(wanted) = step.wanted_text.as_deref().filter(|wanted| wanted.as_bytes() != self.body) {
             let _ = writeln!(report, "    text instead of: {wanted}");
         }
         let bytes = step.bytes.as_ref().map(|wanted| STANDARD.decode(wanted).expect("base64"));

@@ -9,7 +9,9 @@
 
 mod case;
 mod fixture;
+mod generated;
 mod judge;
+mod mangled;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -41,8 +43,8 @@ struct Configuration {
 }
 
 impl Configuration {
-    fn of(case: &Case) -> Self {
-        let text = |name: &str| match case.config.get(name) {
+    fn of(config: &BTreeMap<String, Setting>) -> Self {
+        let text = |name: &str| match config.get(name) {
             Some(Setting::Text(text)) => Some(text.clone()),
             Some(Setting::List(_)) => None,
             None => match name {
@@ -53,7 +55,7 @@ impl Configuration {
                 _ => None,
             },
         };
-        let list = |name: &str, default: &[&str]| match case.config.get(name) {
+        let list = |name: &str, default: &[&str]| match config.get(name) {
             Some(Setting::List(list)) => list.clone(),
             Some(Setting::Text(text)) => vec![text.clone()],
             None => default.iter().map(|item| (*item).to_owned()).collect(),
@@ -107,7 +109,7 @@ fn faults(
     bench: &mut Bench,
     catalogs: &mut HashMap<(Vec<String>, Vec<String>), Catalog>,
 ) -> String {
-    let configuration = Configuration::of(case);
+    let configuration = Configuration::of(&case.config);
     let settings = &configuration.settings;
     let schemas = (settings.schemas.clone(), settings.extra_search_path.clone());
     let catalog = catalogs
@@ -193,4 +195,30 @@ fn the_specification_holds() {
     let surprises = tally.surprises;
     assert!(surprises.is_empty(), "these hold now, take them off expectations.toml: {surprises:#?}");
     assert!(tally.failures.is_empty(), "these do not hold:\n\n{}", tally.failures);
+}
+
+/// The specification's database with a catalog, under a name for its folder.
+fn prepared(name: &str) -> (Cluster, Bench, Configuration, Catalog) {
+    let mut cluster = Cluster::start(name);
+    drop(Bench::connect(&mut cluster));
+    fixture::load(&folder().join("vendor"), &cluster);
+    let mut bench = Bench::connect(&mut cluster);
+    let mut configuration = Configuration::of(&BTreeMap::new());
+    configuration.settings.aggregates_enabled = true;
+    let text = bench.first_text(&catalog_sql(&configuration.settings));
+    (cluster, bench, configuration, Catalog::decode(&text).expect("a catalog"))
+}
+
+#[test]
+fn generated_requests_make_sound_sql() {
+    let (_cluster, mut bench, configuration, catalog) = prepared("generated");
+    let unsound = generated::unsound(&configuration, &mut bench, &catalog);
+    assert!(unsound.is_empty(), "{} are not answered soundly:\n{}", unsound.len(), unsound.join("\n"));
+}
+
+#[test]
+fn mangled_requests_do_no_harm() {
+    let (_cluster, mut bench, configuration, catalog) = prepared("mangled");
+    let failures = mangled::failures(&load(&folder()), &configuration, &mut bench, &catalog);
+    assert!(failures.is_empty(), "{} end in a failure:\n{}", failures.len(), failures.join("\n"));
 }

@@ -1,0 +1,127 @@
+//! The specification's requests with damage: whatever arrives, it is answered, and by no failure of
+//! ours.
+
+use serde_json::Value;
+
+use super::case::{Case, Step};
+use super::generated::Dice;
+use super::judge::Given;
+use super::{Configuration, play};
+use crate::host::Bench;
+use isobase_rest::Catalog;
+
+/// Requests per run.
+const REQUESTS: usize = 1500;
+
+/// What is put where it does not belong.
+const DEBRIS: [&str; 40] = [
+    "%00",
+    "%ff",
+    "%",
+    "\"",
+    "%22",
+    "'",
+    "\\",
+    ";",
+    "--",
+    "/*",
+    "$1",
+    "::",
+    "->",
+    "->>",
+    "(",
+    ")",
+    "{",
+    "}",
+    ",",
+    ".",
+    "!",
+    "*",
+    "...",
+    "&",
+    "=",
+    "|",
+    "\u{202e}",
+    "é",
+    "%F0%9F%98%80",
+    " ",
+    "+",
+    "not.",
+    "is.null",
+    "in.()",
+    "order",
+    "9999999999999999999",
+    "-1",
+    "select",
+    "limit=",
+    "()",
+];
+
+/// SQLSTATEs that speak of the statement's text.
+const UNSOUND: [&str; 5] = ["42601", "42P02", "42P18", "XX000", "PGRSTX00"];
+
+fn mangle(text: &str, dice: &mut Dice) -> String {
+    let mut places = text.char_indices().map(|(place, _)| place).collect::<Vec<_>>();
+    places.push(text.len());
+    let (one, two) = (*dice.pick(&places), *dice.pick(&places));
+    let (start, end) = (one.min(two), one.max(two));
+    match dice.roll(6) {
+        0 => format!("{}{}", &text[..start], &text[end..]),
+        1 => format!("{}{}{}", &text[..end], &text[start..end], &text[end..]),
+        2 => text[..start].to_owned(),
+        _ => format!("{}{}{}", &text[..start], dice.pick(&DEBRIS), &text[start..]),
+    }
+}
+
+fn damaged(step: &Step, dice: &mut Dice) -> Step {
+    let mut damaged = step.clone();
+    let (method, target) = step.request.split_once(' ').expect("a method and a target");
+    match dice.roll(8) {
+        0 if step.text().is_some() => damaged.set_text(mangle(step.text().unwrap_or_default(), dice)),
+        1 if !step.headers.is_empty() => {
+            let index = dice.roll(step.headers.len());
+            // The host judges tokens.
+            if !damaged.headers[index].0.eq_ignore_ascii_case("authorization") {
+                damaged.headers[index].1 = mangle(&step.headers[index].1, dice);
+            }
+        }
+        _ => damaged.request = format!("{method} {}", mangle(target, dice)),
+    }
+    damaged
+}
+
+fn fault(step: &Step, given: &Given) -> Option<String> {
+    let body = given.text();
+    let code = serde_json::from_str::<Value>(&body).unwrap_or_default()["code"].clone();
+    let code = code.as_str().unwrap_or_default();
+    // What SQL code of the fixture answers by itself is its own business.
+    let chosen = step.request.contains("/rpc/") || step.request.contains("/bad_subquery");
+    let failed = given.status >= 500 && !chosen;
+    // A text search has a syntax of its own.
+    let unsound = UNSOUND.contains(&code) && !body.contains("syntax error in tsquery");
+    (failed || unsound).then(|| {
+        format!("{}\n  {:?} {:?}\n  {} {body}", step.request, step.headers, step.text(), given.status)
+    })
+}
+
+/// Requests that are answered by a failure.
+pub(super) fn failures(
+    cases: &[Case],
+    configuration: &Configuration,
+    bench: &mut Bench,
+    catalog: &Catalog,
+) -> Vec<String> {
+    let steps = cases.iter().filter(|case| case.config.is_empty()).flat_map(|case| &case.step);
+    let steps = steps.filter(|step| !step.prefers("tx=commit")).collect::<Vec<_>>();
+    let mut dice = Dice::cast();
+    let mut failures = Vec::new();
+    for _ in 0..REQUESTS {
+        let mut step = damaged(steps[dice.roll(steps.len())], &mut dice);
+        for _ in 0..dice.roll(3) {
+            step = damaged(&step, &mut dice);
+        }
+        let given = play(&step, configuration, bench, catalog);
+        failures.extend(fault(&step, &given));
+    }
+    failures
+}
