@@ -119,6 +119,13 @@ impl Workplace {
         self.folder.path().join("project")
     }
 
+    /// The running project's database as its host sees it.
+    pub(crate) fn host_database_url(&self) -> anyhow::Result<String> {
+        let state = fs::read(self.project().join(".isobase/run.json")).context("the project does not run")?;
+        let state: serde_json::Value = serde_json::from_slice(&state)?;
+        Ok(state["host_db_url"].as_str().context("the run state has no address of the database")?.to_owned())
+    }
+
     /// A file or folder beside the project.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -48,21 +48,36 @@ pub(crate) async fn measure(
     measured.add(distinct::measure(product, workplace, options).await?);
     measured.add(large::measure(product).await?);
 
-    let url = distant(product.value("DB_URL")?)?;
+    // The host prepares a database as its superuser; pgbench needs no more than the project's owner.
+    let owner_url = product.value("DB_URL")?;
+    let port = delay::start(port_of(owner_url)?, DELAY)?;
+    let url = at_port(owner_url, port)?;
     let far_workplace = Workplace::fixture()?;
-    let far_product = Product::start_on(binary, &far_workplace, &url).await?;
+    let superuser_url = at_port(&workplace.host_database_url()?, port)?;
+    let far_product = Product::start_on(binary, &far_workplace, &superuser_url).await?;
     let far = Place { product: &far_product, owner: product, url, away: Some(DELAY) };
     far.measure(&far_workplace, options, &mut measured).await?;
     far_product.stop().await?;
     Ok(measured)
 }
 
-/// The same database, through the proxy.
-fn distant(url: &str) -> anyhow::Result<String> {
-    let (start, database) = url.rsplit_once('/').context("DB_URL names no database")?;
-    let (start, port) = start.rsplit_once(':').context("DB_URL names no port")?;
-    let port = delay::start(port.parse().context("the port of DB_URL is no number")?, DELAY)?;
-    Ok(format!("{start}:{port}/{database}"))
+/// `…@host:port/database`: who, the port, the database.
+fn parts(url: &str) -> Option<(&str, &str, &str)> {
+    let (who, place) = url.rsplit_once('@')?;
+    let (host, database) = place.rsplit_once('/')?;
+    let (_, port) = host.rsplit_once(':')?;
+    Some((who, port, database))
+}
+
+fn port_of(url: &str) -> anyhow::Result<u16> {
+    let (_, port, _) = parts(url).context("the database's URL names no port")?;
+    port.parse().context("the port of the database's URL is no number")
+}
+
+/// The same log-in and database by TCP; the host's own way is a socket.
+fn at_port(url: &str, port: u16) -> anyhow::Result<String> {
+    let (who, _, database) = parts(url).context("the database's URL names no port")?;
+    Ok(format!("{who}@127.0.0.1:{port}/{database}"))
 }
 
 /// A host and a way to its Postgres.
@@ -168,5 +183,19 @@ fn middle(samples: &[Sample]) -> Sample {
         p99: of(|sample| sample.p99),
         host: of(|sample| sample.host),
         postgres: of(|sample| sample.postgres),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_reached_through_another_port() {
+        let socket = "postgresql://supabase_admin:s%40cret@%2Ftmp%2Fpg:5432/postgres";
+        assert_eq!(port_of(socket).unwrap(), 5432);
+        let near = at_port(socket, 6000).unwrap();
+        assert_eq!(near, "postgresql://supabase_admin:s%40cret@127.0.0.1:6000/postgres");
+        assert!(at_port("postgresql://nowhere", 1).is_err());
     }
 }
