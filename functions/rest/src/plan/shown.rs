@@ -30,7 +30,9 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn has_aggregates(&self) -> bool {
-        self.fields.iter().any(|field| field.aggregate.is_some()) || !self.additions.having.is_empty()
+        self.fields.iter().any(|field| field.aggregate.is_some())
+            || self.order.iter().any(|term| term.aggregate.is_some())
+            || !self.additions.having.is_empty()
     }
 
     /// Whether aggregates of this level or of spreads below it are applied further up.

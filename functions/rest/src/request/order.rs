@@ -4,12 +4,15 @@ use std::borrow::Cow;
 
 use super::cursor::{Cursor, Miss, Parsed};
 use super::field::{Field, Operand, delimiter, field, field_name};
+use super::select::{Aggregate, aggregate_function};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OrderTerm<'q> {
     /// The embed whose column orders the parent: `order=client(name)`.
     pub(crate) embed: Option<Cow<'q, str>>,
     pub(crate) field: Field<'q>,
+    /// Groups are ordered by what is made of all values of the field. Not in PostgREST.
+    pub(crate) aggregate: Option<Aggregate<'q>>,
     /// `ASC` or `DESC`.
     pub(crate) direction: Option<&'static str>,
     /// `NULLS FIRST` or `NULLS LAST`.
@@ -65,6 +68,32 @@ fn term<'q>(cursor: &mut Cursor<'q>) -> Parsed<OrderTerm<'q>> {
     )
 }
 
+/// As [`terms`], with aggregates among them: `count().desc`, `price.sum()`. Tried where there are no
+/// plain terms, so that what PostgREST wants there stays the only thing told as wanted.
+pub(crate) fn terms_of_groups<'q>(cursor: &mut Cursor<'q>) -> Parsed<Vec<OrderTerm<'q>>> {
+    let one = |cursor: &mut Cursor<'q>| {
+        cursor.skip_spaces();
+        cursor.either(|cursor| cursor.attempt(aggregated), term)
+    };
+    let mut terms = vec![one(cursor)?];
+    while cursor.optional(|cursor| cursor.literal(","))?.is_some() {
+        terms.push(one(cursor)?);
+    }
+    Ok(terms)
+}
+
+fn aggregated<'q>(cursor: &mut Cursor<'q>) -> Parsed<OrderTerm<'q>> {
+    let (field, function, distinct) = if cursor.literal("count()").is_ok() {
+        (Field::column("*"), "count", false)
+    } else {
+        let field = field(cursor)?;
+        let (function, distinct) = aggregate_function(cursor)?;
+        (field, function, distinct)
+    };
+    let term = finish(cursor, None, field)?;
+    Ok(OrderTerm { aggregate: Some(Aggregate { function, distinct, cast: None }), ..term })
+}
+
 fn finish<'q>(
     cursor: &mut Cursor<'q>,
     embed: Option<Cow<'q, str>>,
@@ -75,7 +104,7 @@ fn finish<'q>(
     if !cursor.sees(",") {
         cursor.end()?;
     }
-    Ok(OrderTerm { embed, field, direction, nulls })
+    Ok(OrderTerm { embed, field, aggregate: None, direction, nulls })
 }
 
 /// `.name` for one of `names`.

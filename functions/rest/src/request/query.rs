@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::beyond::{Additions, is_token};
 use super::cursor::{Cursor, Parsed};
 use super::filter::{Extent, Filter, Logic, group_of, test};
-use super::order::{OrderTerm, dotted, names, terms, tree_path};
+use super::order::{OrderTerm, dotted, names, terms, terms_of_groups, tree_path};
 use super::range::RowRange;
 use super::select::{Item, items};
 
@@ -151,7 +151,11 @@ impl<'q> Query<'q> {
         for (key, value) in &parameters.pairs {
             let Some(value) = value.as_deref() else { continue };
             match kind(key) {
-                Kind::Order => query.orders.push((embed_path(key)?, parsed(value, "order", value, terms)?)),
+                Kind::Order => {
+                    let terms = parsed(value, "order", value, terms)
+                        .or_else(|fault| terms_of_groups(&mut Cursor::new(value)).map_err(|_| fault))?;
+                    query.orders.push((embed_path(key)?, terms));
+                }
                 Kind::Limit | Kind::Offset => {}
                 Kind::Logic => query.logic.push(logic_tree(key, value)?),
                 Kind::Filter if matches!(key.as_ref(), "select" | "columns" | "on_conflict") => {}

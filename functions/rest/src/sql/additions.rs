@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::plan::{Keyset, Node};
-use crate::request::{Distinct, Having, OrderTerm, Quantifier, RowRange, Test};
+use crate::request::{Aggregate, Distinct, Field, Having, OrderTerm, Quantifier, RowRange, Test};
 
 use super::condition::Scope;
 use super::{Sql, array_literal};
@@ -165,20 +165,25 @@ impl<'a> Sql<'a> {
         }
     }
 
+    /// An aggregate of a field, or of whole rows.
+    pub(super) fn aggregated(
+        &mut self,
+        node: &Node<'a>,
+        aggregate: Aggregate<'a>,
+        field: Option<&Field<'a>>,
+    ) -> &mut Self {
+        self.push(aggregate.function).push(if aggregate.distinct { "(DISTINCT " } else { "(" });
+        match field {
+            Some(field) => self.field(Scope::of(node, false), field).push(")"),
+            None => self.push("*)"),
+        }
+    }
+
     fn group_condition(&mut self, node: &Node<'a>, having: &'a Having<'a>) {
         if having.negated {
             self.push("NOT ");
         }
-        match &having.field {
-            Some(field) => {
-                self.push(having.aggregate.function);
-                self.push(if having.aggregate.distinct { "(DISTINCT " } else { "(" });
-                self.field(Scope::of(node, false), field).push(")");
-            }
-            None => {
-                self.push("count(*)");
-            }
-        }
+        self.aggregated(node, having.aggregate, having.field.as_ref());
         match &having.test {
             Test::Compare { operator, quantifier, value } => {
                 self.push(" ").push(operator.sql).push(" ");
@@ -202,7 +207,8 @@ impl<'a> Sql<'a> {
 
 /// The column that a term orders by, where it is one of the level's own.
 fn plain_column<'t, 'q>(term: &'t OrderTerm<'q>) -> Option<&'t Cow<'q, str>> {
-    (term.embed.is_none() && term.field.path.is_empty()).then_some(&term.field.name)
+    let plain = term.embed.is_none() && term.aggregate.is_none() && term.field.path.is_empty();
+    plain.then_some(&term.field.name)
 }
 
 /// Whether a level's rows are not one for one those of its relation.

@@ -190,6 +190,10 @@ impl<'a> Sql<'a> {
 
     /// What a term orders by.
     pub(super) fn ordered_field(&mut self, node: &Node<'a>, term: &OrderTerm<'a>) -> &mut Self {
+        if let Some(aggregate) = term.aggregate {
+            let field = Some(&term.field).filter(|field| field.name != "*");
+            return self.aggregated(node, aggregate, field);
+        }
         match node.ordering_embed(term) {
             Some(join) => self.embedded_field(join, &term.field),
             None => self.field(Scope::of(node, false), &term.field),
