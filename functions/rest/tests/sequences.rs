@@ -81,6 +81,7 @@ fn header<'g>(given: &'g Given, name: &str) -> Option<&'g str> {
 /// When one of them goes otherwise.
 pub(crate) fn hold(client: &mut Client<'_>) {
     a_batch_that_fails_has_changed_nothing(client);
+    items_use_what_earlier_ones_returned(client);
     a_nested_insert_that_fails_has_changed_nothing(client);
     pages_are_the_whole_in_order(client);
     versions_follow_the_rows(client);
@@ -107,6 +108,19 @@ fn a_batch_that_fails_has_changed_nothing(client: &mut Client<'_>) {
     assert_eq!(client.send("POST", "/", &[], rolled_back).status, 200);
     assert_eq!(client.get("/tickets").body, "[]");
     client.reset();
+}
+
+fn items_use_what_earlier_ones_returned(client: &mut Client<'_>) {
+    let batch = r#"[
+      {"method":"POST","path":"/orders?select=id","headers":{"Prefer":"return=representation"},"body":{"customer":"Eve"}},
+      {"method":"POST","path":"/order_lines","with":{"order":"0/body/0/id"},"body":{"order_id":"${order}","position":1,"item":"${order}s"}},
+      {"method":"GET","path":"/order_lines?order_id=eq.${order}&select=item","with":{"order":"0/body/0/id"}}
+    ]"#;
+    let given = client.send("POST", "/", &[], batch);
+    assert_eq!(given.status, 200, "{}", given.body);
+    let lines = client.get("/orders?customer=eq.Eve&select=order_lines(position,item)").body;
+    assert_eq!(lines, r#"[{"order_lines":[{"item": "${order}s", "position": 1}]}]"#);
+    assert!(given.body.contains(r#""body":[{"item":"${order}s"}]}]"#), "{}", given.body);
 }
 
 fn a_nested_insert_that_fails_has_changed_nothing(client: &mut Client<'_>) {

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::reference::{NAMES_MAX, Values, in_body};
+
 /// `{"method": "POST", "path": "/todos?select=id", "headers": {…}, "body": …}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +21,9 @@ pub(super) struct Item<'b> {
     headers: BTreeMap<String, String>,
     #[serde(borrow, default)]
     body: Option<&'b RawValue>,
+    /// Names for values of earlier results.
+    #[serde(default)]
+    pub(super) with: BTreeMap<String, String>,
 }
 
 /// What an item says about itself. All else is the batch's: SQL code trusts what it reads of a
@@ -49,6 +54,9 @@ impl Item<'_> {
         if !resource.starts_with('/') || resource == "/" {
             return Err(format!("{:?} is not the path of a relation or function", self.path));
         }
+        if self.with.len() > NAMES_MAX {
+            return Err(format!("an item may name {NAMES_MAX} values of others"));
+        }
         for (name, value) in &self.headers {
             let name = name.to_ascii_lowercase();
             if !HEADERS.contains(&name.as_str()) {
@@ -72,11 +80,11 @@ impl Item<'_> {
     }
 
     /// The body's text: JSON as it stands; of another type it is in a JSON text.
-    pub(super) fn body(&self) -> Result<Cow<'_, str>, String> {
+    pub(super) fn body(&self, values: &Values) -> Result<Cow<'_, str>, String> {
         let Some(body) = self.body else { return Ok(Cow::Borrowed("")) };
         let content = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         if content.is_none_or(|(_, media)| is_json(media)) {
-            return Ok(Cow::Borrowed(body.get()));
+            return Ok(in_body(body.get(), values));
         }
         serde_json::from_str(body.get())
             .map(Cow::Owned)

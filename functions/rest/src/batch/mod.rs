@@ -5,12 +5,16 @@
 //! schema, time zone, isolation, and what SQL code reads of the request by `current_setting`. With a
 //! pre-request function there are no batches: it could not see what the items ask for.
 //!
+//! An item may name values of the results before it ([`reference`]).
+//!
 //! PostgREST answers `POST /` with 405; so does this for a body that is no array.
 
 mod item;
+mod reference;
 mod within;
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use serde_json::Value;
 
@@ -23,6 +27,7 @@ use crate::settings::Settings;
 use crate::stopwatch::Stopwatch;
 
 use item::{Item, is_json};
+use reference::{Values, in_path, look_up};
 use within::Within;
 
 /// Requests in one batch. Each holds the connection a little longer.
@@ -151,6 +156,8 @@ fn read(body: &[u8]) -> Result<Vec<Item<'_>>, Failure> {
 /// The answer in the making, one result after the other.
 struct Results {
     text: String,
+    /// Where each result is in the text.
+    places: Vec<Range<usize>>,
     bytes_left: usize,
     /// What SQL code chose for the response, which is one for all items.
     chosen: Head,
@@ -158,7 +165,12 @@ struct Results {
 
 impl Results {
     fn new() -> Self {
-        Self { text: "[".to_owned(), bytes_left: RESULT_BYTES_MAX, chosen: Head::default() }
+        Self {
+            text: "[".to_owned(),
+            places: Vec::new(),
+            bytes_left: RESULT_BYTES_MAX,
+            chosen: Head::default(),
+        }
     }
 
     fn add<H: Host + Steps>(
@@ -170,9 +182,12 @@ impl Results {
         settings: &Settings,
         host: &mut H,
     ) -> Result<(), Failure> {
-        let body = item.body().map_err(|why| Failure::of(index, Problem::malformed_batch(&why)))?;
+        let values = self.values(item).map_err(|why| Failure::of(index, Problem::no_result(&why)))?;
+        let malformed = |why: String| Failure::of(index, Problem::malformed_batch(&why));
+        let body = item.body(&values).map_err(malformed)?;
         let headers = item.headers(schema);
-        let (path, query) = item.path.split_once('?').unwrap_or((&item.path, ""));
+        let target = in_path(&item.path, &values);
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let incoming = Incoming { method: &item.method, path, query, headers: &headers };
         let mut within = Within::new(host, body, self.bytes_left, &mut self.chosen);
         let answer = serve_one(&incoming, catalog, settings, &mut within, &mut Stopwatch::start(false))
@@ -190,21 +205,34 @@ impl Results {
         Ok(())
     }
 
+    /// What `item` takes from the results so far.
+    fn values(&self, item: &Item<'_>) -> Result<Values, String> {
+        if item.with.is_empty() {
+            return Ok(Values::new());
+        }
+        let results = self.places.iter().map(|place| &self.text[place.clone()]).collect::<Vec<_>>();
+        look_up(&item.with, &results)
+    }
+
     fn write(&mut self, index: usize, answer: &Answer, body: Option<&str>) {
         let mut headers = serde_json::Map::new();
         for (name, value) in &answer.headers {
             headers.insert(name.to_ascii_lowercase(), value.as_str().into());
         }
         let is_json = headers.get("content-type").and_then(Value::as_str).is_some_and(is_json);
-        let separator = if index > 0 { "," } else { "" };
+        if index > 0 {
+            self.text.push(',');
+        }
+        let start = self.text.len();
         let headers = Value::Object(headers);
-        let _ = write!(self.text, r#"{separator}{{"status":{},"headers":{headers},"body":"#, answer.status);
+        let _ = write!(self.text, r#"{{"status":{},"headers":{headers},"body":"#, answer.status);
         match body {
             Some(body) if is_json => self.text.push_str(body),
             Some(body) => self.text.push_str(&Value::from(body).to_string()),
             None => self.text.push_str("null"),
         }
         self.text.push('}');
+        self.places.push(start..self.text.len());
     }
 
     fn answer(mut self, applied: Option<String>) -> Result<Answer, Failure> {

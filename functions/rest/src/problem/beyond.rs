@@ -7,6 +7,10 @@ impl Problem {
         Self::new(400, "ISB100", "The batch is malformed").details(why)
     }
 
+    pub(crate) fn no_result(why: &str) -> Self {
+        Self::new(400, "ISB103", "An item of the batch refers to a result that is not there").details(why)
+    }
+
     pub(crate) fn batch_too_long(bytes_max: usize) -> Self {
         Self::new(413, "ISB101", "The batch is too large")
             .details(format!("The requests of a batch may be {bytes_max} bytes long."))
@@ -76,9 +80,9 @@ impl Problem {
             .hint(Some("A trigger or a conflict has left some out, so the others have no owner.".to_owned()))
     }
 
-    /// The results of a batch have to be held until it is committed.
+    /// What a transaction of several statements returns has to be held until it is committed.
     pub fn results_too_long() -> Self {
-        Self::new(400, "ISB102", "The results of the batch are too large")
+        Self::new(400, "ISB102", "The results of the transaction are too large")
             .hint(Some("Ask for fewer rows, or write with 'Prefer: return=minimal'.".to_owned()))
     }
 }
