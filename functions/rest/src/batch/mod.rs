@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::catalog::Catalog;
 use crate::problem::Problem;
-use crate::request::{Handling, Incoming, Media, Preferences, TransactionEnd, schema};
+use crate::request::{Handling, Incoming, Intent, Media, Parameters, Preferences, TransactionEnd, schema};
 use crate::respond::{Answer, AnswerBody, Head, apply_chosen};
 use crate::serve::{End, Host, Steps, problem, serve_one, shared_settings};
 use crate::settings::Settings;
@@ -116,6 +116,9 @@ fn try_serve<H: Host + Steps>(
     if body.len() > BODY_BYTES_MAX {
         return Err(Problem::batch_too_long(BODY_BYTES_MAX).into());
     }
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+        return Err(no_batch(incoming, settings).into());
+    }
     let items = read(&body)?;
     let preferences = Preferences::parse(incoming.header_values("prefer"), settings.transaction_end_allowed);
     if preferences.handling == Some(Handling::Strict) && !preferences.unknown.is_empty() {
@@ -138,10 +141,15 @@ fn try_serve<H: Host + Steps>(
     results.answer(preferences.applied_to_batch())
 }
 
+/// What PostgREST says to `POST /`.
+fn no_batch(incoming: &Incoming<'_>, settings: &Settings) -> Problem {
+    let parameters = Parameters::decode(incoming.query);
+    Intent::parse(incoming, &parameters, settings)
+        .err()
+        .unwrap_or_else(|| Problem::unsupported_method("POST"))
+}
+
 fn read(body: &[u8]) -> Result<Vec<Item<'_>>, Failure> {
-    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
-        return Err(Problem::unsupported_method("POST").into());
-    }
     let items: Vec<Item<'_>> =
         serde_json::from_slice(body).map_err(|fault| Problem::malformed_batch(&fault.to_string()))?;
     if items.len() > ITEMS_MAX {
