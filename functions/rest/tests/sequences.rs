@@ -81,6 +81,7 @@ fn header<'g>(given: &'g Given, name: &str) -> Option<&'g str> {
 /// When one of them goes otherwise.
 pub(crate) fn hold(client: &mut Client<'_>) {
     a_batch_that_fails_has_changed_nothing(client);
+    large_batches_are_refused(client);
     items_use_what_earlier_ones_returned(client);
     a_nested_insert_that_fails_has_changed_nothing(client);
     pages_are_the_whole_in_order(client);
@@ -108,6 +109,16 @@ fn a_batch_that_fails_has_changed_nothing(client: &mut Client<'_>) {
     assert_eq!(client.send("POST", "/", &[], rolled_back).status, 200);
     assert_eq!(client.get("/tickets").body, "[]");
     client.reset();
+}
+
+fn large_batches_are_refused(client: &mut Client<'_>) {
+    let item = r#"{"method":"GET","path":"/labels?id=eq.1"}"#;
+    let items = |count: usize| format!("[{}]", vec![item; count].join(","));
+    assert_eq!(client.send("POST", "/", &[], &items(100)).status, 200);
+    for body in [items(101), format!("[{}]", " ".repeat(5 << 20)), format!("[{}", items(200_000))] {
+        let given = client.send("POST", "/", &[], &body);
+        assert!(given.body.contains("ISB101") && given.status == 413, "{} {}", given.status, given.body);
+    }
 }
 
 fn items_use_what_earlier_ones_returned(client: &mut Client<'_>) {

@@ -662,7 +662,10 @@ revoke all on archive.vaults from anon, authenticated, service_role;
 create or replace function public.isolation_level() returns text language sql stable as
   $$ select current_setting('transaction_isolation') $$;
 create or replace function public.echo_after(after text) returns text language sql immutable as 'select after';
-grant execute on function public.isolation_level(), public.echo_after(text) to anon, authenticated, service_role;
+create or replace function public.long_text(length int) returns text language sql immutable as
+  $$ select repeat('x', length) $$;
+grant execute on function public.isolation_level(), public.echo_after(text), public.long_text(int)
+  to anon, authenticated, service_role;
 
 -- Columns named like parameters of ours.
 drop table if exists public.sequels cascade;
