@@ -445,6 +445,7 @@ mod tests {
                   "JWT": []
                 }
               ]
-            }"##]].assert_eq(&format!("{:#}", upgraded(swagger)));
+            }"##]]
+        .assert_eq(&format!("{:#}", upgraded(swagger)));
     }
 }
