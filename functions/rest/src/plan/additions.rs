@@ -38,15 +38,33 @@ pub(super) fn place_rows<'a>(
     let additions = &intent.query.additions;
     for (path, distinct) in &additions.distinct {
         let node = named(root, path, settings)?;
-        if node.has_aggregates() && matches!(distinct, Distinct::On(_)) {
-            return Err(Problem::distinct_groups());
+        if node.hands_up() {
+            return Err(Problem::spread_groups());
         }
         node.additions.distinct = Some(distinct);
     }
     for (path, having) in &additions.having {
-        named(root, path, settings)?.additions.having.extend(having);
+        let node = named(root, path, settings)?;
+        if node.hands_up() {
+            return Err(Problem::spread_groups());
+        }
+        node.additions.having.extend(having);
     }
-    Ok(())
+    for (path, terms) in &intent.query.orders {
+        let grouped = terms.iter().any(|term| term.aggregate.is_some());
+        if grouped && named(root, path, settings)?.hands_up() {
+            return Err(Problem::spread_groups());
+        }
+    }
+    check_distinct(root)
+}
+
+/// Groups are known by all that they are grouped by.
+fn check_distinct(node: &Node<'_>) -> Result<(), Problem> {
+    if node.is_grouped() && matches!(node.additions.distinct, Some(Distinct::On(_))) {
+        return Err(Problem::distinct_groups());
+    }
+    node.children.iter().try_for_each(check_distinct)
 }
 
 /// Puts the cursor on `root`, whose order and range must be in place.
@@ -58,7 +76,7 @@ pub(super) fn place_keyset<'a>(root: &mut Node<'a>, intent: &'a Intent<'a>) -> R
 }
 
 fn keyset<'a>(root: &Node<'a>, intent: &Intent<'_>, token: &str) -> Result<Keyset<'a>, Problem> {
-    if root.has_aggregates() || root.additions.distinct.is_some() {
+    if root.is_grouped() || root.additions.distinct.is_some() {
         return Err(Problem::no_pages("groups and distinct rows have no place in an order"));
     }
     if intent.range.lower != 0 {

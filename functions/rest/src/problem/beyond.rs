@@ -35,6 +35,11 @@ impl Problem {
         Self::new(400, "ISB202", "These rows cannot be paged by cursor").details(why)
     }
 
+    pub(crate) fn spread_groups() -> Self {
+        Self::new(400, "ISB301", "The rows of a spread embed are its parent's")
+            .hint(Some("Say it of the parent, or embed without '...'.".to_owned()))
+    }
+
     pub(crate) fn distinct_groups() -> Self {
         Self::new(400, "ISB300", "Groups cannot be distinct by some of their fields")
             .hint(Some("Group by these fields, or use 'distinct=*'.".to_owned()))

@@ -47,7 +47,7 @@ impl<'a> Sql<'a> {
             self.push("'next', ").last_place(node, keyset).push(", ");
         }
         // Groups and distinct rows are no rows that a write could find again.
-        if !node.has_aggregates() && node.additions.distinct.is_none() {
+        if !node.is_grouped() && node.additions.distinct.is_none() {
             self.push("'rows', ").page_version(node, node.range).push(", ");
         }
         self.push("'body', md5(_e.body::text))::text AS beyond, _e.body FROM (");

@@ -185,6 +185,20 @@ impl<'s> Query<'s> {
             1 => self.parameter(&format!("{path}or=({column}.is.null,{column}.in.(1,2,3))")),
             2 if !grouped => self.parameter(&format!("{path}order={column}.desc.nullslast")),
             3 if !path.is_empty() => self.parameter(&format!("{path}limit=2&{path}offset=1")),
+            4 if !self.writes => self.addition(path, column),
+            _ => {}
+        }
+    }
+
+    /// What PostgREST does not have.
+    fn addition(&mut self, path: &str, column: &str) {
+        match self.dice.roll(7) {
+            0 | 1 if path.is_empty() => self.parameter(&format!("after=&order={column}.desc")),
+            2 => self.parameter(&format!("{path}distinct=*")),
+            3 => self.parameter(&format!("{path}distinct={column}&{path}order={column}.desc")),
+            4 => self.parameter(&format!("{path}having={column}.count(distinct).gte.0")),
+            5 => self.parameter(&format!("{path}having=count().gt.0,{column}.max().not.is.null")),
+            6 => self.parameter(&format!("{path}order=count().desc,{column}.min()")),
             _ => {}
         }
     }
@@ -211,7 +225,7 @@ fn request(query: &mut Query<'_>) -> Step {
         let request = format!("{method} /{relation}?select={select}{parameters}");
         return Step::made(request, "return=representation", body);
     }
-    let counted = *query.dice.pick(&["count=none", "count=exact", "count=planned"]);
+    let counted = *query.dice.pick(&["count=none", "count=exact", "count=planned", "count=exact, etag"]);
     // A limit makes the count a query of its own.
     Step::made(format!("GET /{relation}?select={select}&limit=5000{parameters}"), counted, String::new())
 }
