@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 
-use crate::catalog::{Catalog, Junction, Kind, Link, Relation};
+use crate::catalog::{Catalog, Column, Junction, Kind, Link, Relation};
 use crate::plan::{ColumnSource, Mutation, Node, Target, Write};
 use crate::problem::Problem;
 use crate::request::{Intent, Missing, Payload, Resolution};
+use crate::respond::HeadValue;
 use crate::serve::{Host, HostError, Step, Steps};
 use crate::sql::{Statement, insert_for_keys};
 
@@ -18,7 +19,8 @@ use super::row::Row;
 /// Statements of one request. Each level of `select` that has rows is one.
 const LEVELS_MAX: usize = 32;
 
-/// Values that Postgres returned of inserted rows, in the order of these rows.
+/// Values that Postgres returned of inserted rows, in the order of these rows: it returns them as it
+/// inserts them, and inserts what a JSON array gives it from first to last.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     columns: Vec<String>,
@@ -317,7 +319,7 @@ impl<'s, H: Host + Steps> Inserter<'s, H> {
 
     fn keep(&mut self, step: &Step) {
         let mut texts = step.head.iter().map(|value| match value {
-            crate::respond::HeadValue::Text(text) => Some(text.clone()),
+            HeadValue::Text(text) => Some(text.clone()),
             _ => None,
         });
         self.headers = texts.next().flatten();
@@ -355,7 +357,7 @@ fn take<'b>(rows: &mut [Row<'b>], index: usize) -> Vec<(usize, Row<'b>)> {
     taken
 }
 
-fn columns<'l>(level: &Level<'l>, payload: &Payload<'_>) -> Result<Vec<&'l crate::catalog::Column>, Problem> {
+fn columns<'l>(level: &Level<'l>, payload: &Payload<'_>) -> Result<Vec<&'l Column>, Problem> {
     let Payload::Json { keys, .. } = payload else { return Ok(Vec::new()) };
     keys.iter()
         .map(|name| {

@@ -210,242 +210,51 @@ fn with_new_references(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
-    use expect_test::expect;
-    use serde_json::json;
+    use expect_test::expect_file;
 
     use super::upgraded;
 
+    const SWAGGER: &str = r##"{
+    "swagger": "2.0",
+    "info": { "title": "t", "description": "d", "version": "1" },
+    "externalDocs": { "url": "u" },
+    "host": "localhost:3000", "basePath": "/", "schemes": ["http"],
+    "consumes": ["application/json", "text/csv"],
+    "produces": ["application/json", "application/vnd.pgrst.object+json", "text/csv"],
+    "paths": {
+        "/odd name": {
+            "get": {
+                "tags": ["odd name"],
+                "parameters": [{ "$ref": "#/parameters/rowFilter.odd name.id" }, { "$ref": "#/parameters/limit" }],
+                "responses": {
+                    "200": { "description": "OK", "schema": { "type": "array", "items": { "$ref": "#/definitions/odd name" } } },
+                    "206": { "description": "Partial Content" }
+                }
+            },
+            "post": { "parameters": [{ "$ref": "#/parameters/body.odd name" }], "responses": { "201": { "description": "Created" } } }
+        },
+        "/rpc/f": {
+            "get": { "produces": ["application/json"], "responses": { "200": { "description": "OK" } },
+                "parameters": [{ "name": "a", "required": true, "in": "query", "type": "array", "items": { "type": "string" }, "collectionFormat": "multi" }] },
+            "post": { "responses": { "200": { "description": "OK" } },
+                "parameters": [{ "required": true, "in": "body", "name": "args", "schema": { "type": "object" } }] }
+        }
+    },
+    "definitions": { "odd name": {
+        "type": "object", "required": ["id"],
+        "properties": { "id": { "type": "integer", "format": "int32" }, "mood": { "type": "string", "enum": ["calm"] }, "data": { "format": "jsonb" } }
+    } },
+    "parameters": {
+        "limit": { "name": "limit", "in": "query", "required": false, "type": "string", "description": "x" },
+        "rowFilter.odd name.id": { "name": "id", "in": "query", "required": false, "type": "string" },
+        "body.odd name": { "name": "odd name", "in": "body", "required": false, "schema": { "$ref": "#/definitions/odd name" } }
+    },
+    "security": [{ "JWT": [] }]
+}"##;
+
     #[test]
     fn everything_has_its_new_place() {
-        let swagger = json!({
-            "swagger": "2.0",
-            "info": { "title": "t", "description": "d", "version": "1" },
-            "externalDocs": { "url": "u" },
-            "host": "localhost:3000", "basePath": "/", "schemes": ["http"],
-            "consumes": ["application/json", "text/csv"],
-            "produces": ["application/json", "application/vnd.pgrst.object+json", "text/csv"],
-            "paths": {
-                "/odd name": {
-                    "get": {
-                        "tags": ["odd name"],
-                        "parameters": [{ "$ref": "#/parameters/rowFilter.odd name.id" }, { "$ref": "#/parameters/limit" }],
-                        "responses": {
-                            "200": { "description": "OK", "schema": { "type": "array", "items": { "$ref": "#/definitions/odd name" } } },
-                            "206": { "description": "Partial Content" },
-                        },
-                    },
-                    "post": { "parameters": [{ "$ref": "#/parameters/body.odd name" }], "responses": { "201": { "description": "Created" } } },
-                },
-                "/rpc/f": {
-                    "get": { "produces": ["application/json"], "responses": { "200": { "description": "OK" } },
-                        "parameters": [{ "name": "a", "required": true, "in": "query", "type": "array", "items": { "type": "string" }, "collectionFormat": "multi" }] },
-                    "post": { "responses": { "200": { "description": "OK" } },
-                        "parameters": [{ "required": true, "in": "body", "name": "args", "schema": { "type": "object" } }] },
-                },
-            },
-            "definitions": { "odd name": {
-                "type": "object", "required": ["id"],
-                "properties": { "id": { "type": "integer", "format": "int32" }, "mood": { "type": "string", "enum": ["calm"] }, "data": { "format": "jsonb" } },
-            } },
-            "parameters": {
-                "limit": { "name": "limit", "in": "query", "required": false, "type": "string", "description": "x" },
-                "rowFilter.odd name.id": { "name": "id", "in": "query", "required": false, "type": "string" },
-                "body.odd name": { "name": "odd name", "in": "body", "required": false, "schema": { "$ref": "#/definitions/odd name" } },
-            },
-            "security": [{ "JWT": [] }],
-        });
-        expect![[r##"
-            {
-              "openapi": "3.1.0",
-              "info": {
-                "title": "t",
-                "description": "d",
-                "version": "1"
-              },
-              "externalDocs": {
-                "url": "u"
-              },
-              "servers": [
-                {
-                  "url": "http://localhost:3000"
-                }
-              ],
-              "paths": {
-                "/odd name": {
-                  "get": {
-                    "tags": [
-                      "odd name"
-                    ],
-                    "responses": {
-                      "200": {
-                        "description": "OK",
-                        "content": {
-                          "application/json": {
-                            "schema": {
-                              "type": "array",
-                              "items": {
-                                "$ref": "#/components/schemas/odd.x20.name"
-                              }
-                            }
-                          },
-                          "application/vnd.pgrst.object+json": {
-                            "schema": {
-                              "$ref": "#/components/schemas/odd.x20.name"
-                            }
-                          },
-                          "text/csv": {
-                            "schema": {
-                              "type": "string"
-                            }
-                          }
-                        }
-                      },
-                      "206": {
-                        "description": "Partial Content"
-                      }
-                    },
-                    "parameters": [
-                      {
-                        "$ref": "#/components/parameters/rowFilter.odd.x20.name.id"
-                      },
-                      {
-                        "$ref": "#/components/parameters/limit"
-                      }
-                    ]
-                  },
-                  "post": {
-                    "responses": {
-                      "201": {
-                        "description": "Created"
-                      }
-                    },
-                    "requestBody": {
-                      "content": {
-                        "application/json": {
-                          "schema": {
-                            "oneOf": [
-                              {
-                                "$ref": "#/components/schemas/odd.x20.name"
-                              },
-                              {
-                                "type": "array",
-                                "items": {
-                                  "$ref": "#/components/schemas/odd.x20.name"
-                                }
-                              }
-                            ]
-                          }
-                        },
-                        "text/csv": {
-                          "schema": {
-                            "type": "string"
-                          }
-                        }
-                      }
-                    }
-                  }
-                },
-                "/rpc/f": {
-                  "get": {
-                    "responses": {
-                      "200": {
-                        "description": "OK"
-                      }
-                    },
-                    "parameters": [
-                      {
-                        "name": "a",
-                        "required": true,
-                        "in": "query",
-                        "schema": {
-                          "type": "array",
-                          "items": {
-                            "type": "string"
-                          }
-                        }
-                      }
-                    ]
-                  },
-                  "post": {
-                    "responses": {
-                      "200": {
-                        "description": "OK"
-                      }
-                    },
-                    "requestBody": {
-                      "content": {
-                        "application/json": {
-                          "schema": {
-                            "type": "object"
-                          }
-                        }
-                      },
-                      "required": true
-                    }
-                  }
-                }
-              },
-              "components": {
-                "schemas": {
-                  "odd.x20.name": {
-                    "type": "object",
-                    "required": [
-                      "id"
-                    ],
-                    "properties": {
-                      "id": {
-                        "type": "integer",
-                        "format": "int32"
-                      },
-                      "mood": {
-                        "type": [
-                          "string",
-                          "null"
-                        ],
-                        "enum": [
-                          "calm",
-                          null
-                        ]
-                      },
-                      "data": {
-                        "format": "jsonb"
-                      }
-                    }
-                  }
-                },
-                "parameters": {
-                  "limit": {
-                    "name": "limit",
-                    "in": "query",
-                    "required": false,
-                    "description": "x",
-                    "schema": {
-                      "type": "string"
-                    }
-                  },
-                  "rowFilter.odd.x20.name.id": {
-                    "name": "id",
-                    "in": "query",
-                    "required": false,
-                    "schema": {
-                      "type": "string"
-                    }
-                  }
-                },
-                "securitySchemes": {
-                  "JWT": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "JWT"
-                  }
-                }
-              },
-              "security": [
-                {
-                  "JWT": []
-                }
-              ]
-            }"##]]
-        .assert_eq(&format!("{:#}", upgraded(swagger)));
+        let swagger = serde_json::from_str(SWAGGER).expect("a document");
+        expect_file!["three.json"].assert_eq(&format!("{:#}\n", upgraded(swagger)));
     }
 }
