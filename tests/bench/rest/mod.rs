@@ -7,6 +7,7 @@ mod cpu;
 mod delay;
 mod distinct;
 mod large;
+mod schema;
 mod shapes;
 
 use std::path::Path;
@@ -27,10 +28,6 @@ use shapes::{SHAPES, Shape};
 const DELAY: Duration = Duration::from_micros(500);
 /// Before the first run that counts.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Near, nothing but processor time can be saved: the spec's goal for a row by key.
-const NEAR_GOAL: f64 = 1.2;
-/// Far, four round trips become one; the machine's cores are the bound before that.
-const FAR_GOAL: f64 = 1.6;
 
 pub(crate) async fn measure(
     product: &Product,
@@ -47,6 +44,7 @@ pub(crate) async fn measure(
     near.measure(workplace, options, &mut measured).await?;
     measured.add(distinct::measure(product, workplace, options).await?);
     measured.add(large::measure(product).await?);
+    measured.add(schema::measure(product).await?);
 
     // The host prepares a database as its superuser; pgbench needs no more than the project's owner.
     let owner_url = product.value("DB_URL")?;
@@ -162,7 +160,7 @@ impl Place<'_> {
             goal,
             how: format!("wrk -t1 -c{0} against -c{0} -j2, RLS, JWT", shape.connections),
         };
-        let goal = Goal::Ratio(if self.away.is_some() { FAR_GOAL } else { NEAR_GOAL });
+        let goal = shape.goals[usize::from(self.away.is_some())];
         let speed = figure("", ours.per_second, Unit::RequestsPerSecond, Some(peer.per_second), goal);
         let mut figures =
             vec![speed, figure(", p99", ours.p99, Unit::Milliseconds, Some(peer.p99), Goal::Information)];

@@ -2,6 +2,8 @@
 wrk.headers["content-type"] = "application/json"
 wrk.headers["prefer"] = "resolution=merge-duplicates"
 math.randomseed(os.time())
+-- supabase-js names the columns of every array it sends.
+local path = "/rest/v1/stock?columns=%22id%22%2C%22amount%22%2C%22label%22"
 local bodies = {}
 for range = 0, 15 do
     local rows = {}
@@ -13,5 +15,5 @@ for range = 0, 15 do
 end
 
 request = function()
-    return wrk.format("POST", "/rest/v1/stock", nil, bodies[math.random(0, 15)])
+    return wrk.format("POST", path, nil, bodies[math.random(0, 15)])
 end
