@@ -18,6 +18,8 @@ use crate::scenario::Given;
 pub(crate) struct Bench {
     runtime: Runtime,
     client: Client,
+    /// The SQL of all requests so far.
+    pub(crate) statements: Vec<String>,
 }
 
 impl Bench {
@@ -33,7 +35,7 @@ impl Bench {
             drop(runtime.handle().spawn(connection));
             Some(client)
         });
-        Self { runtime, client }
+        Self { runtime, client, statements: Vec::new() }
     }
 
     pub(crate) fn batch(&mut self, sql: &str) {
@@ -102,6 +104,7 @@ impl<'b> Session<'b> {
     }
 
     fn row(&mut self, statement: &Statement<'_>) -> Result<Row, HostError> {
+        self.bench.statements.push(statement.sql.clone());
         let parameters = statement
             .parameters
             .iter()

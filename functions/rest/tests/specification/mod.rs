@@ -12,6 +12,7 @@ mod fixture;
 mod generated;
 mod judge;
 mod mangled;
+mod vocabulary;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
