@@ -211,7 +211,7 @@ fn prepared(name: &str) -> (Cluster, Bench, Configuration, Catalog) {
 }
 
 #[test]
-fn generated_requests_make_sound_sql() {
+fn generated_requests_are_answered_soundly() {
     let (_cluster, mut bench, configuration, catalog) = prepared("generated");
     let unsound = generated::unsound(&configuration, &mut bench, &catalog);
     assert!(unsound.is_empty(), "{} are not answered soundly:\n{}", unsound.len(), unsound.join("\n"));
