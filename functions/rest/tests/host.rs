@@ -104,7 +104,6 @@ impl<'b> Session<'b> {
     }
 
     fn row(&mut self, statement: &Statement<'_>) -> Result<Row, HostError> {
-        self.bench.statements.push(statement.sql.clone());
         let parameters = statement
             .parameters
             .iter()
@@ -123,6 +122,7 @@ impl<'b> Session<'b> {
     }
 
     fn run_open(&mut self, work: &Work<'_>) -> Result<Ran, HostError> {
+        self.bench.statements.push(work.statement.sql.clone());
         self.open(work)?;
         let row = self.row(&work.statement)?;
         let last = row.len() - 1;
