@@ -19,6 +19,8 @@ use crate::scenario::Given;
 pub(crate) struct Bench {
     runtime: Runtime,
     client: Client,
+    /// The SQL of all requests so far.
+    pub(crate) statements: Vec<String>,
 }
 
 impl Bench {
@@ -34,7 +36,7 @@ impl Bench {
             drop(runtime.handle().spawn(connection));
             Some(client)
         });
-        Self { runtime, client }
+        Self { runtime, client, statements: Vec::new() }
     }
 
     pub(crate) fn batch(&mut self, sql: &str) {
@@ -134,6 +136,7 @@ impl<'b> Session<'b> {
     }
 
     fn run_open(&mut self, work: &Work<'_>) -> Result<Ran, HostError> {
+        self.bench.statements.push(work.statement.sql.clone());
         self.open(work)?;
         let row = self.row(&work.statement)?;
         let last = row.len() - 1;

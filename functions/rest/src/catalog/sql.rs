@@ -144,13 +144,17 @@ view_entries as (
   where w.rulename = '_RETURN' and n.nspname not in ('pg_catalog', 'information_schema')
 ),
 view_sources as (
-  select e.ev_class as view, found[1]::int as number, found[2]::oid as origin, found[3]::int as origin_number
+  select
+    e.ev_class as view,
+    substring(e.part from '^\d+')::int as number,
+    found[1]::oid as origin,
+    found[2]::int as origin_number
   from view_entries e
   cross join lateral pg_catalog.regexp_match(
-    left(e.part, 400),
-    '^(\d+) :resname (?:\\.|[^ \\])+ :ressortgroupref \d+ :resorigtbl (\d+) :resorigcol (\d+) :resjunk false'
+    -- An entry's own fields come first, and names are short.
+    left(e.part, 400), ' :resorigtbl (\d+) :resorigcol (\d+) :resjunk false'
   ) as found
-  where e.depth = 2 and found[2] <> '0'
+  where e.depth = 2 and found[1] <> '0'
 ),
 view_columns as (
   select s.view, s.number, s.origin, s.origin_number, 1 as hops

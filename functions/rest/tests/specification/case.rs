@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Deserialize;
+
+use crate::scenario::{Caller, Scenario};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,6 +82,21 @@ pub(super) struct Step {
 }
 
 impl Step {
+    /// The request of one of our own scenarios, with the token of its caller.
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        let claims = match scenario.caller {
+            Caller::Anon => r#"{"role":"anon"}"#,
+            Caller::User => r#"{"sub":"11111111-1111-1111-1111-111111111111","role":"authenticated"}"#,
+            Caller::Service => r#"{"role":"service_role"}"#,
+        };
+        let token = format!("Bearer .{}.", URL_SAFE_NO_PAD.encode(claims));
+        let mut headers = scenario.headers.clone();
+        headers.entry("content-type".to_owned()).or_insert_with(|| "application/json".to_owned());
+        let headers = headers.into_iter().chain([("authorization".to_owned(), token)]).collect();
+        let body = (!scenario.body.is_empty()).then(|| scenario.body.clone());
+        Self { request: scenario.request.clone(), headers, body, ..Self::default() }
+    }
+
     /// A request of which nothing is expected.
     pub(super) fn made(request: String, preference: &str, body: String) -> Self {
         let headers = vec![("prefer".to_owned(), preference.to_owned())];

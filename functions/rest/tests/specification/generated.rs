@@ -1,5 +1,6 @@
 //! Reads made up over the specification's database: embeds in embeds, spreads, aggregates, filters and
-//! orders on all levels. Whatever such a request means, the SQL made of it must be sound.
+//! orders on all levels. Whatever such a request means, the SQL made of it must be sound, its rows must
+//! be counted right, and an inner embed must say the same as a filter for what is embedded.
 
 use std::fmt::Write as _;
 
@@ -79,6 +80,8 @@ struct Query<'s> {
     names: usize,
     /// The root's filters choose what is changed, and know nothing of embeds.
     writes: bool,
+    /// Embeds that filter their parent: how they begin, and the same said by a filter.
+    inner: Vec<(String, String)>,
     /// Everything but `select`.
     parameters: String,
 }
@@ -174,7 +177,11 @@ impl<'s> Query<'s> {
                 _ => {}
             }
         }
-        Some(format!("{head}{target}!{constraint}{join}({items})"))
+        let begin = format!("{head}{target}!{constraint}{join}(");
+        if !spread && join == "!inner" && !(self.writes && depth == 0) {
+            self.inner.push((begin.clone(), format!("{path}{called}=not.is.null")));
+        }
+        Some(format!("{begin}{items})"))
     }
 
     /// `grouped`: only what is grouped by could order then.
@@ -212,6 +219,7 @@ impl<'s> Query<'s> {
 fn request(query: &mut Query<'_>) -> Step {
     query.names = 0;
     query.parameters.clear();
+    query.inner.clear();
     query.writes = query.dice.roll(4) == 0;
     let structure = query.structure;
     let (relation, columns) = query.dice.pick(&structure.relations);
@@ -246,7 +254,7 @@ fn fault(step: &Step, given: &Given) -> Option<String> {
         .then(|| format!("{}\n  {rows} rows, but Content-Range: {range}", step.request))
 }
 
-/// Requests whose SQL Postgres does not understand, or whose rows are miscounted.
+/// Requests whose SQL Postgres does not understand, or whose rows are wrong.
 pub(super) fn unsound(configuration: &Configuration, bench: &mut Bench, catalog: &Catalog) -> Vec<String> {
     let structure: Structure = serde_json::from_str(&bench.first_text(STRUCTURE)).expect("a structure");
     let mut query = Query {
@@ -254,6 +262,7 @@ pub(super) fn unsound(configuration: &Configuration, bench: &mut Bench, catalog:
         dice: Dice::cast(),
         names: 0,
         writes: false,
+        inner: Vec::new(),
         parameters: String::new(),
     };
     let mut unsound = Vec::new();
@@ -261,6 +270,35 @@ pub(super) fn unsound(configuration: &Configuration, bench: &mut Bench, catalog:
         let step = request(&mut query);
         let given = play(&step, configuration, bench, catalog);
         unsound.extend(fault(&step, &given));
+        // Which rows a limit leaves depends on the order they are found in.
+        let inner = query.inner.first().filter(|_| !query.parameters.contains("limit="));
+        if let Some((begin, filter)) = inner {
+            let plain = begin.replace("!inner(", "(");
+            let request = format!("{}&{filter}", step.request.replacen(begin.as_str(), &plain, 1));
+            let mut other = step.clone();
+            other.request = request;
+            let found = play(&other, configuration, bench, catalog);
+            if rows(&given) != rows(&found) {
+                unsound.push(format!("{}\n{}\n  show different rows", step.request, other.request));
+            }
+        }
     }
     unsound
+}
+
+/// What an answer shows; lists in an order of their own, for none was asked for.
+fn rows(given: &Given) -> String {
+    fn sort(value: &mut Value) {
+        match value {
+            Value::Array(items) => {
+                items.iter_mut().for_each(sort);
+                items.sort_by_cached_key(Value::to_string);
+            }
+            Value::Object(members) => members.values_mut().for_each(sort),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut shown = serde_json::from_str(&given.text()).expect("JSON");
+    sort(&mut shown);
+    shown.to_string()
 }
