@@ -14,7 +14,7 @@ use crate::host::Bench;
 use isobase_rest::Catalog;
 
 /// Requests per run.
-const REQUESTS: usize = 6000;
+const REQUESTS: usize = 1500;
 
 /// What is put where it does not belong.
 const DEBRIS: [&str; 40] = [
@@ -104,8 +104,9 @@ fn fault(step: &Step, given: &Given) -> Option<String> {
     let chosen = FAILING.iter().any(|path| step.request.contains(path));
     // As PostgREST has it, it is 500 that a view cannot be written.
     let failed = given.status >= 500 && !chosen && code != "55000";
-    // A text search has a syntax of its own.
-    let unsound = UNSOUND.contains(&code) && !body.contains(" in tsquery: ");
+    // A text search has a syntax of its own, and a cast may name what is a keyword to Postgres.
+    let allowed = body.contains(" in tsquery: ") || step.request.contains("::");
+    let unsound = UNSOUND.contains(&code) && !(code == "42601" && allowed);
     (failed || unsound).then(|| {
         format!("{}\n  {:?} {:?}\n  {} {body}", step.request, step.headers, step.text(), given.status)
     })
