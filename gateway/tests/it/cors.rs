@@ -43,7 +43,7 @@ async fn responses_are_marked_for_pages_only() {
     expect![[r#"
         200
         access-control-allow-origin: *
-        access-control-expose-headers: Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit
+        access-control-expose-headers: Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit, ETag, Link
     "#]].assert_eq(&cors_headers(&reply));
     let refused = gateway.send("GET /rest/v1/todos", &[ORIGIN, "Authorization: Bearer x"]).await;
     assert_eq!((refused.status, refused.header("access-control-allow-origin")), (401, Some("*")));
@@ -59,7 +59,7 @@ async fn credentials_go_with_named_origins_only() {
         200
         access-control-allow-credentials: true
         access-control-allow-origin: http://app.example
-        access-control-expose-headers: Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit
+        access-control-expose-headers: Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit, ETag, Link
         vary: Origin
     "#]].assert_eq(&cors_headers(&reply));
     for other in ["null", "http://app.example.evil", "https://app.example", "http://app.example:80", "*"] {
