@@ -34,19 +34,28 @@ impl Client {
 
     /// Reads the answer to its end.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
-        self.send(Method::GET, path, Bytes::new()).await
+        self.send(Method::GET, path, Bytes::new(), None).await
     }
 
     /// With a body of JSON.
     pub(crate) async fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<Answer> {
-        self.send(Method::POST, path, body.to_string().into()).await
+        self.send(Method::POST, path, body.to_string().into(), None).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Answer> {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        prefer: Option<&str>,
+    ) -> anyhow::Result<Answer> {
         let request = Request::builder().method(method).uri(format!("{}{path}", self.origin));
         let mut request = request.header("content-type", "application/json");
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
+        }
+        if let Some(prefer) = prefer {
+            request = request.header("prefer", prefer);
         }
         let response = self.pool.request(request.body(Full::new(body))?).await?;
         let status = response.status();

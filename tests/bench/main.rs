@@ -15,6 +15,7 @@ mod fixture;
 mod http;
 mod load;
 mod memory;
+mod mixed;
 mod neighbour;
 mod options;
 mod outbound;
@@ -117,6 +118,7 @@ async fn on_fixture(binary: &Path, options: &Options, report: &mut Report) -> an
     let figures = [
         FigureName::DataApi,
         FigureName::Rest,
+        FigureName::Mixed,
         FigureName::Typescript,
         FigureName::Wasm,
         FigureName::Outbound,
@@ -140,6 +142,9 @@ async fn on_fixture(binary: &Path, options: &Options, report: &mut Report) -> an
     }
     if options.wants(FigureName::Rest) {
         report.take("rest", rest::measure(&product, binary, &workplace, options).await);
+    }
+    if options.wants(FigureName::Mixed) {
+        report.take("mixed", mixed::measure(&product, &workplace, options).await);
     }
     if options.wants(FigureName::Typescript) {
         report.take("typescript", typescript::measure(&product, &workplace, options).await);

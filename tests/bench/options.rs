@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Isolates over which memory must not grow, one after another
     #[arg(long, default_value_t = 10_000, value_name = "COUNT", value_parser = count)]
     pub(crate) soak_recycles: usize,
+    /// How long users' rows are read and written amid trouble
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    mixed_seconds: u64,
 }
 
 fn count(text: &str) -> Result<usize, String> {
@@ -43,6 +46,8 @@ pub(crate) enum FigureName {
     DataApi,
     /// Reads, writes and calls through the data API, near and far, against pgbench
     Rest,
+    /// Users' rows through the data API while the schema changes, connections die and clients hang up
+    Mixed,
     /// A TypeScript hello, against Deno and workerd
     Typescript,
     /// A WASM hello, against wasmtime serve
@@ -92,6 +97,10 @@ impl Options {
 
     pub(crate) fn wants_any(&self, figures: &[FigureName]) -> bool {
         figures.iter().any(|figure| self.wants(*figure))
+    }
+
+    pub(crate) fn mixed_length(&self) -> Duration {
+        Duration::from_secs(self.mixed_seconds)
     }
 
     pub(crate) fn run_length(&self) -> Duration {
