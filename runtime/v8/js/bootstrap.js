@@ -7,7 +7,7 @@ const {
   ArrayPrototypeIndexOf, Error, ErrorPrototype, FunctionPrototype, FunctionPrototypeBind,
   FunctionPrototypeToString, ObjectDefineProperties, ObjectDefineProperty, ObjectFreeze, ObjectKeys,
   ObjectPrototypeIsPrototypeOf, ObjectSetPrototypeOf, PromisePrototypeThen, StringPrototypeIncludes,
-  StringPrototypeSlice,
+  StringPrototypeSlice, StringPrototypeStartsWith,
 } = primordials;
 const { op_isobase_log, op_isobase_v8_version, op_set_format_exception_callback } = core.ops;
 
@@ -23,15 +23,16 @@ core.loadExtScript("ext:isobase_runtime/own_fetch.js");
 core.loadExtScript("ext:isobase_runtime/messages.js");
 const event = core.loadExtScript("ext:deno_web/02_event.js");
 const consoleModule = core.loadExtScript("ext:deno_web/01_console.js");
+const { URL } = core.loadExtScript("ext:deno_web/00_url.js");
 const performance = core.loadExtScript("ext:deno_web/15_performance.js");
 const { Window } = core.loadExtScript("ext:deno_web/04_global_interfaces.js");
 core.loadExtScript("ext:isobase_runtime/errors.js");
 const serve = core.loadExtScript("ext:isobase_runtime/serve.js");
-const { globals, nodeGlobals } = core.loadExtScript("ext:isobase_runtime/globals.js");
+const { globals, loadProcess, nodeGlobals } = core.loadExtScript("ext:isobase_runtime/globals.js");
 const { Deno, version } = core.loadExtScript("ext:isobase_runtime/deno.js");
 const { setEnvironment } = core.loadExtScript("ext:isobase_runtime/environment.js");
 const { setUserAgent } = core.loadExtScript("ext:isobase_runtime/navigator.js");
-const { SymbolMetadata } = core.loadExtScript("ext:deno_web/00_infra.js");
+const { pathFromURL, SymbolMetadata } = core.loadExtScript("ext:deno_web/00_infra.js");
 
 ObjectDefineProperties(Symbol, {
   metadata: { __proto__: null, value: SymbolMetadata, enumerable: false, writable: false, configurable: false },
@@ -91,8 +92,8 @@ core.setHandledPromiseRejectionHandler(handledRejection);
 internals.log = (_level, ...args) => log(consoleModule.inspectArgs(args), 3);
 core.defineGlobalProperties(globalThis, globals);
 
-/** In each isolate, before it is given a function. `hidden` was only for the host's own scripts. */
-function start(runtimeVersion, userAgent) {
+/** In each isolate, before it is given a function. */
+function start(runtimeVersion, userAgent, hasNode) {
   version.deno = runtimeVersion;
   version.v8 = op_isobase_v8_version();
   setUserAgent(userAgent);
@@ -123,31 +124,48 @@ function start(runtimeVersion, userAgent) {
     Deno: core.propNonEnumerable(Deno),
     EdgeRuntime: core.propNonEnumerable(ObjectFreeze({ __proto__: null, waitUntil: serve.waitUntil })),
   });
+  nodeArguments = {
+    __proto__: null,
+    argv0: "isobase",
+    denoArgs: Deno.args,
+    denoVersion: version,
+    nodeDebug: "",
+    runningOnMainThread: true,
+    usesLocalNodeModulesDir: false,
+  };
+  internals.__nodeBootstrapArgs = nodeArguments;
+  if (hasNode) startNode();
 }
+
+/** What Node's modules ask about their process; they see it when they are evaluated. */
+let nodeArguments;
+
+/** Node's globals and its process, as far as they do not depend on the function. */
+function startNode() {
+  core.defineGlobalProperties(globalThis, nodeGlobals);
+  const { argv0, denoArgs, denoVersion, nodeDebug, runningOnMainThread } = nodeArguments;
+  const process = loadProcess();
+  // In the image it was evaluated before there was a process to tell of; else it has just been told.
+  internals.__bootstrapNodeProcess(argv0, denoArgs, denoVersion, nodeDebug, false, runningOnMainThread);
+  finishNode = (mainModule, nodeDebug) => {
+    if (StringPrototypeStartsWith(mainModule, "file:")) process.argv[1] = pathFromURL(new URL(mainModule));
+    if (nodeDebug) core.loadExtScript("ext:deno_node/internal/util/debuglog.ts").initializeDebugEnv(nodeDebug);
+  };
+}
+
+/** Tells Node's process, where there is one already, of its function. */
+let finishNode;
 
 function trimNewline(text) {
   return text.length > 0 && text[text.length - 1] === "\n" ? StringPrototypeSlice(text, 0, -1) : text;
 }
 
 /** Gives the isolate its function's variables, and Node's modules what they ask about their process. */
-function configure(environment, mainModule, needsNode, isInspected) {
+function configure(environment, mainModule, isInspected) {
   setEnvironment(environment);
   Deno.mainModule = mainModule;
-  const args = {
-    __proto__: null,
-    argv0: "isobase",
-    denoArgs: Deno.args,
-    denoVersion: version,
-    nodeDebug: environment.NODE_DEBUG,
-    runningOnMainThread: true,
-    usesLocalNodeModulesDir: false,
-  };
-  internals.__nodeBootstrapArgs = args;
-  if (needsNode) core.defineGlobalProperties(globalThis, nodeGlobals);
-  // In the image, where it was evaluated before there was a process to tell of.
-  internals.__bootstrapNodeProcess?.(
-    args.argv0, args.denoArgs, args.denoVersion, args.nodeDebug ?? "", false, args.runningOnMainThread,
-  );
+  nodeArguments.nodeDebug = environment.NODE_DEBUG;
+  finishNode?.(mainModule, environment.NODE_DEBUG);
   if (isInspected) tellDebuggers(globalThis.console);
 }
 

@@ -140,5 +140,5 @@ const nodeGlobals = {
   setTimeout: core.propWritableLazyLoaded((module) => module.setTimeout, nodeTimers),
 };
 
-return { globals, nodeGlobals };
+return { globals, loadProcess: () => nodeProcess().default, nodeGlobals };
 })();

@@ -272,6 +272,16 @@ function forget(id) {
   MapPrototypeDelete(cancellations, id);
 }
 
+/** Takes requests with `callback` while `act` runs: in the image, before there is a function. */
+function exercise(callback, act) {
+  handler = callback;
+  try {
+    act();
+  } finally {
+    handler = null;
+  }
+}
+
 function register(newHandler, newOnError) {
   if (typeof newHandler !== "function") {
     throw new TypeError(`A handler function must be provided, received ${describe(newHandler)}`);
@@ -346,5 +356,5 @@ function waitUntil(promise) {
 
 internals.currentInvocation = currentInvocation;
 
-return { adoptDefaultExport, cancel, currentInvocation, dispatch, forget, serve, waitUntil };
+return { adoptDefaultExport, cancel, currentInvocation, dispatch, exercise, forget, serve, waitUntil };
 })();

@@ -39,6 +39,11 @@ impl Ender {
         Arc::new(Self { handle, asked: AtomicU32::new(0), culprit: AtomicU32::new(0) })
     }
 
+    /// Takes out of the isolate what was put there for [`Ender::new`]: no image can have it.
+    pub(crate) fn leave(runtime: &mut JsRuntime) {
+        runtime.v8_isolate().remove_slot::<MainContext>();
+    }
+
     /// Ends the running script. May be called from any thread, and again until it has an effect.
     pub(crate) fn end(&self) {
         match self.asked.fetch_add(1, Ordering::Relaxed) {

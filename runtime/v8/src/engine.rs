@@ -145,7 +145,9 @@ impl V8Engine {
                 () = status.stuck() => Err(ended_early()),
             }
         };
-        match tokio::time::timeout(bound, outcome).await {
+        let outcome = tokio::time::timeout(bound, outcome).await;
+        self.shelf.booted(platform);
+        match outcome {
             Ok(Ok(())) => Ok(Arc::new(worker)),
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(Failure::new(

@@ -46,6 +46,8 @@ impl Platform {
 /// What isolates start from. Lives as long as the process: isolates refer to it.
 #[derive(Clone, Copy)]
 pub(crate) struct Image {
+    /// What an isolate that starts from it is for.
+    pub(crate) platform: Platform,
     pub(crate) snapshot: &'static [u8],
     pub(crate) scripts: Scripts,
 }
@@ -69,7 +71,8 @@ impl Images {
             let Snapshots { web, node } = snapshot::create(scripts)?;
             Ok(vec![web, node])
         })?;
-        Ok(Self { web: Image { snapshot: Box::leak(snapshot), scripts }, node: None, file })
+        let platform = Platform::Web;
+        Ok(Self { web: Image { platform, snapshot: Box::leak(snapshot), scripts }, node: None, file })
     }
 
     /// The web's takes the place of one that cannot be read: it lacks nothing, it is slower.
@@ -78,8 +81,8 @@ impl Images {
             return self.web;
         }
         *self.node.get_or_insert_with(|| match read_part(&mut self.file, 1) {
-            Some(snapshot) => Image { snapshot: Box::leak(snapshot), ..self.web },
-            None => self.web,
+            Some(snapshot) => Image { platform, snapshot: Box::leak(snapshot), ..self.web },
+            None => Image { platform, ..self.web },
         })
     }
 }
@@ -130,6 +133,7 @@ fn build_id() -> String {
         add(text);
     }
     add(sources::BOOTSTRAP);
+    add(sources::EXERCISE);
     add(sources::NODE_WARM);
     hex(&hash.finalize()[..12])
 }

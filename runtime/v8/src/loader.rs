@@ -14,6 +14,7 @@ use deno_error::JsErrorBox;
 use isobase_engine::Code;
 
 use crate::compiled::{CompiledModules, CompiledScripts};
+use crate::fresh::SharedFresh;
 use crate::inspect::{SourceFolders, with_source_map};
 use crate::node::{FACADE, SharedModules};
 
@@ -23,6 +24,7 @@ const INTERNAL_SCHEME: &str = "ext:";
 /// Serves the modules of one function; none until the isolate is given one.
 pub(crate) struct FunctionLoader {
     pub(crate) modules: SharedModules,
+    pub(crate) fresh: SharedFresh,
     compiled: &'static CompiledScripts,
     /// Set where a debugger may look.
     shown: OnceCell<SourceFolders>,
@@ -32,6 +34,7 @@ impl FunctionLoader {
     pub(crate) fn new() -> Self {
         Self {
             modules: SharedModules::default(),
+            fresh: SharedFresh::default(),
             compiled: CompiledScripts::of_process(),
             shown: OnceCell::new(),
         }
@@ -130,8 +133,14 @@ impl ModuleLoader for FunctionLoader {
         code: &[u8],
     ) -> Pin<Box<dyn Future<Output = ()>>> {
         match self.modules.text(specifier.as_str()) {
-            Some(text) => CompiledModules::of_process().keep(&text.shared, code),
-            None => self.compiled.keep(specifier.as_str(), hash, code),
+            Some(text) => {
+                CompiledModules::of_process().keep(&text.shared, code);
+                self.fresh.note_module(specifier.as_str(), &text.shared);
+            }
+            None => {
+                self.compiled.keep(specifier.as_str(), hash, code);
+                self.fresh.note_platform(specifier.as_str(), hash);
+            }
         }
         Box::pin(std::future::ready(()))
     }

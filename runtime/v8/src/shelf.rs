@@ -15,8 +15,10 @@ use crate::images::Platform;
 use crate::isolate::Idle;
 use crate::keeper::Keeper;
 
-/// About the time of a first request.
-const REFILL_PAUSE: Duration = Duration::from_millis(8);
+/// After a boot, for its first request.
+const REFILL_PAUSE: Duration = Duration::from_millis(3);
+/// After an isolate was taken, however long its boot lasts.
+const REFILL_LATEST: Duration = Duration::from_millis(40);
 
 /// The ready isolates of one engine, and the count of all that it has.
 pub(crate) struct Shelf {
@@ -72,7 +74,7 @@ impl Shelf {
         if memory_bytes_max == limits::FUNCTION_MEMORY_BYTES_MAX {
             let ready = stock.places.lock().ready.pop_front();
             stock.is_kept.store(true, Ordering::Relaxed);
-            self.refill_soon(platform);
+            self.refill_after(REFILL_LATEST, platform);
             if let Some(idle) = ready {
                 return Ok(idle);
             }
@@ -92,12 +94,16 @@ impl Shelf {
         made.map_err(|why| Failure::new(FailureKind::Host, format!("no isolate could be created: {why}")))
     }
 
-    /// Once who took the last one has had a moment: making an isolate is some milliseconds of work for
-    /// the processors and the memory map that the taken one is about to run on.
-    fn refill_soon(self: &Arc<Self>, platform: Platform) {
+    /// Who took an isolate has booted it. Not before: making another is some milliseconds of work for the
+    /// processors and the memory map that the taken one runs on.
+    pub(crate) fn booted(self: &Arc<Self>, platform: Platform) {
+        self.refill_after(REFILL_PAUSE, platform);
+    }
+
+    fn refill_after(self: &Arc<Self>, pause: Duration, platform: Platform) {
         let shelf = Arc::downgrade(self);
         task::spawn(TaskKind::Request, "ready isolates", async move {
-            tokio::time::sleep(REFILL_PAUSE).await;
+            tokio::time::sleep(pause).await;
             if let Some(shelf) = shelf.upgrade() {
                 shelf.refill(platform);
             }

@@ -17,9 +17,10 @@ use deno_core::{
     SourceCodeCacheInfo, v8,
 };
 use deno_error::JsErrorBox;
+use tokio::runtime::Runtime;
 
 use crate::scripts::{Scripts, Table};
-use crate::{extensions, sources};
+use crate::{exercise, extensions, sources};
 
 /// Both images, which belong together.
 pub(crate) struct Snapshots {
@@ -38,7 +39,7 @@ pub(crate) fn create(scripts: Scripts) -> Result<Snapshots, String> {
     let base = runtime(RuntimeOptions { extensions: nothing(), ..Default::default() })?.snapshot();
     // V8 wants its image to last for ever, and this happens once per build.
     let base: &'static [u8] = Box::leak(base);
-    let web = evaluate(base, scripts, "")?;
+    let web = evaluate(&reactor, base, scripts, "")?;
     let web: &'static [u8] = Box::leak(web);
     let alive = JsRuntime::try_new(RuntimeOptions {
         extensions: nothing(),
@@ -47,13 +48,18 @@ pub(crate) fn create(scripts: Scripts) -> Result<Snapshots, String> {
         ..Default::default()
     });
     let alive = alive.map_err(|error| error.print_with_cause())?;
-    let node = evaluate(base, scripts, sources::NODE_WARM)?;
+    let node = evaluate(&reactor, base, scripts, sources::NODE_WARM)?;
     drop(alive);
     Ok(Snapshots { web: web.into(), node })
 }
 
 /// An image on top of `base`, after the bootstrap and the modules that `warm` imports.
-fn evaluate(base: &'static [u8], scripts: Scripts, warm: &'static str) -> Result<Box<[u8]>, String> {
+fn evaluate(
+    reactor: &Runtime,
+    base: &'static [u8],
+    scripts: Scripts,
+    warm: &'static str,
+) -> Result<Box<[u8]>, String> {
     let watching = Rc::new(Watching { modules: scripts.modules, forgotten: RefCell::default() });
     let mut runtime = runtime(RuntimeOptions {
         extensions: extensions::for_snapshot(scripts),
@@ -64,6 +70,7 @@ fn evaluate(base: &'static [u8], scripts: Scripts, warm: &'static str) -> Result
     })?;
     let ran = runtime.execute_script("ext:isobase_runtime/bootstrap.js", sources::BOOTSTRAP);
     ran.map_err(|error| error.to_string())?;
+    exercise::run(&mut runtime, reactor)?;
     import(&mut runtime, warm)?;
     add_vm_context(&mut runtime)?;
     let image = runtime.snapshot();

@@ -34,6 +34,9 @@ pub(crate) static OWN: &[(&str, &str)] = &[
 
 pub(crate) static BOOTSTRAP: &str = include_str!("../js/bootstrap.js");
 
+/// Has V8 compile what functions need first.
+pub(crate) static EXERCISE: &str = include_str!("../js/exercise.js");
+
 /// Evaluates what the image for packages has of Node.
 pub(crate) static NODE_WARM: &str = include_str!("../js/node/warm.js");
 

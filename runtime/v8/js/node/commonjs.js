@@ -74,11 +74,25 @@ function getBuiltinModule(name) {
   return loadBuiltin(StringPrototypeStartsWith(name, NODE) ? name : NODE + name);
 }
 
+/** Specifiers by the paths that were made of them: a URL costs as much as all else that `require` does. */
+const specifiers = new SafeMap();
+
 function pathOf(specifier) {
-  return StringPrototypeStartsWith(specifier, "file:") ? pathFromURL(new URL(specifier)) : specifier;
+  if (!StringPrototypeStartsWith(specifier, "file:")) return specifier;
+  const path = isPlain(specifier) ? StringPrototypeSlice(specifier, "file://".length) : pathFromURL(new URL(specifier));
+  MapPrototypeSet(specifiers, path, specifier);
+  return path;
+}
+
+/** Whether the path of a `file:` URL stands in it as it is. */
+function isPlain(specifier) {
+  return StringPrototypeStartsWith(specifier, "file:///") && !StringPrototypeIncludes(specifier, "%") &&
+    !StringPrototypeIncludes(specifier, "?") && !StringPrototypeIncludes(specifier, "#");
 }
 
 function specifierOf(path) {
+  const known = MapPrototypeGet(specifiers, path);
+  if (known !== undefined) return known;
   const url = new URL("file:///");
   url.pathname = path;
   return url.href;

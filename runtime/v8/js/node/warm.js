@@ -1,6 +1,7 @@
 // Evaluated once, while the image for packages is written: what of Node packages touch while they load. What
 // is left out is evaluated when an isolate touches it; `node:crypto` holds objects of the host, which no
 // image can have.
+import { core } from "ext:core/mod.js";
 import "node:process";
 import "node:buffer";
 import "node:events";
@@ -17,6 +18,7 @@ import "node:fs";
 import "node:os";
 import "node:http";
 import "node:diagnostics_channel";
+import "ext:deno_websocket/01_websocket.js";
 import "node:_commonjs";
 
 // What these load while they are evaluated in other ways than by imports: `snapshot.rs` tells of one that is missing.
@@ -56,3 +58,6 @@ import "node:_tls_common";
 import "node:_tls_wrap";
 import "node:dns";
 import "node:stream/promises";
+
+// What Node's process asks for when it is told of its function.
+core.loadExtScript("ext:deno_node/internal/console/constructor.mjs");

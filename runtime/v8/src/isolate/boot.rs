@@ -13,7 +13,7 @@ use super::{Assignment, Isolate};
 use crate::egress;
 use crate::guest_log::GuestLog;
 use crate::inspect::Registration;
-use crate::node::{self, CompiledHere};
+use crate::node;
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::script_error;
 
@@ -46,7 +46,7 @@ impl Isolate {
         }
         let inspector = assignment.inspector.take();
         let registration = inspector.map(|inspector| self.open_to(&inspector, &function, main.as_str()));
-        self.configure(&function, &main, program.needs_node, registration.is_some());
+        self.configure(&function, &main, registration.is_some());
         if let Some(registration) = &registration {
             self.wait_for_debugger(registration, &mut assignment.commands).await?;
         }
@@ -55,25 +55,17 @@ impl Isolate {
         Ok(())
     }
 
-    /// Keeps what this isolate compiled of its function for those after it.
+    /// Keeps what this isolate compiled for those after it: when it has booted, and with what requests call
+    /// once the first ones are over. Not what a debugger has changed.
     pub(super) fn keep_compiled(&mut self) {
-        let compiled = self.runtime.op_state().borrow_mut().borrow_mut::<CompiledHere>().take();
-        if compiled.is_empty() {
+        if self.loader.fresh.is_empty() || self.registration.is_some() {
             return;
         }
         deno_core::scope!(scope, self.runtime);
-        for (text, function) in compiled {
-            node::keep_compiled(v8::Local::new(scope, function), &text);
-        }
+        self.loader.fresh.keep(scope, self.scripts);
     }
 
-    fn configure(
-        &mut self,
-        function: &Function,
-        main: &ModuleSpecifier,
-        needs_node: bool,
-        is_inspected: bool,
-    ) {
+    fn configure(&mut self, function: &Function, main: &ModuleSpecifier, is_inspected: bool) {
         let configure = self.hooks.configure.clone();
         deno_core::scope!(scope, self.runtime);
         let environment = v8::Object::new(scope);
@@ -83,14 +75,10 @@ impl Isolate {
             }
         }
         let main = v8::String::new(scope, main.as_str()).unwrap_or_else(|| v8::String::empty(scope));
-        let [needs_node, is_inspected] =
-            [needs_node, is_inspected].map(|flag| v8::Boolean::new(scope, flag).into());
+        let is_inspected = v8::Boolean::new(scope, is_inspected).into();
         let receiver = v8::undefined(scope).into();
-        v8::Local::new(scope, configure).call(
-            scope,
-            receiver,
-            &[environment.into(), main.into(), needs_node, is_inspected],
-        );
+        let arguments = [environment.into(), main.into(), is_inspected];
+        v8::Local::new(scope, configure).call(scope, receiver, &arguments);
     }
 
     async fn evaluate(

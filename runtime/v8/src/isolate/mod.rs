@@ -26,14 +26,14 @@ use crate::cpu::{CpuMeter, Turns};
 use crate::ender::Ender;
 use crate::extensions;
 use crate::files::Disk;
-use crate::images::Image;
+use crate::images::{Image, Platform};
 use crate::inspect::{Inspector, Registration};
 use crate::invocation::{Arrival, InvocationId, Invocations};
 use crate::loader::FunctionLoader;
 use crate::memory::{self, MemoryMeter};
-use crate::node::CompiledHere;
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::permissions;
+use crate::scripts::Scripts;
 use hooks::Hooks;
 use leaving::Leaving;
 
@@ -185,6 +185,7 @@ pub(crate) struct Isolate {
     hooks: Hooks,
     turns: Turns,
     loader: Rc<FunctionLoader>,
+    scripts: Scripts,
     disk: Arc<Disk>,
     leaving: Leaving,
     /// CPU time since a request was taken up, of turns in which none was in flight: timers and promises that
@@ -229,6 +230,7 @@ impl Isolate {
             hooks,
             turns,
             loader,
+            scripts: image.scripts,
             disk,
             leaving,
             left_behind: Duration::ZERO,
@@ -236,7 +238,7 @@ impl Isolate {
             memory,
         };
         isolate.put_state();
-        isolate.start();
+        isolate.start(image.platform);
         memory::note_heap(isolate.runtime.v8_isolate(), &isolate.memory);
         Ok(isolate)
     }
@@ -249,18 +251,20 @@ impl Isolate {
         state.put(Arc::new(deno_features::FeatureChecker::default()));
         state.put(Invocations::new(self.turns.clock(), self.memory.clone()));
         state.put(Callers::default());
-        state.put(CompiledHere::default());
+        state.put(self.loader.fresh.clone());
         state.put(HandlerRegistered::default());
         state.put(self.loader.modules.clone());
     }
 
-    fn start(&mut self) {
+    fn start(&mut self, platform: Platform) {
         let start = self.hooks.start.clone();
         deno_core::scope!(scope, self.runtime);
         let version = concat!("isobase-", env!("CARGO_PKG_VERSION"), " (compatible with Deno v2.1.4)");
         let arguments = [version, &extensions::user_agent()]
             .map(|text| v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope)).into());
+        let [version, user_agent] = arguments;
+        let has_node = v8::Boolean::new(scope, platform == Platform::Node).into();
         let receiver = v8::undefined(scope).into();
-        v8::Local::new(scope, start).call(scope, receiver, &arguments);
+        v8::Local::new(scope, start).call(scope, receiver, &[version, user_agent, has_node]);
     }
 }

@@ -104,6 +104,10 @@ impl Isolate {
         self.fail_over_budget(limits, status);
         self.look_ahead(context, limits, status);
         self.forget_over();
+        if self.with_invocations(|all| all.is_empty() && all.begun() > 0) {
+            self.keep_compiled();
+            self.loader.fresh.end();
+        }
         // Listeners were called since the turn's end, each in a turn of its own.
         if let Some(end) = self.broken(limits) {
             return Poll::Ready(end);

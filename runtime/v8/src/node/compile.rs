@@ -2,34 +2,17 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use deno_core::{OpState, op2, v8};
 use v8::script_compiler::{CachedData, CompileOptions, NoCacheReason, Source};
 
 use super::resolve::{ModuleText, SharedModules};
 use crate::compiled::CompiledModules;
+use crate::fresh::SharedFresh;
 
 const PARAMETERS: [&str; 5] = ["exports", "require", "module", "__filename", "__dirname"];
 /// The first line of a script for a shell.
 const SHEBANG: &str = "#!";
-
-/// What this isolate compiled itself. Its code is kept after the boot: by then it includes the functions in
-/// it that ran.
-pub(crate) struct CompiledHere(Option<Vec<(Arc<str>, v8::Global<v8::Function>)>>);
-
-impl Default for CompiledHere {
-    fn default() -> Self {
-        Self(Some(Vec::new()))
-    }
-}
-
-impl CompiledHere {
-    /// What was compiled until now; from here on code is kept as soon as there is some.
-    pub(crate) fn take(&mut self) -> Vec<(Arc<str>, v8::Global<v8::Function>)> {
-        self.0.take().unwrap_or_default()
-    }
-}
 
 /// A module of the function.
 #[op2(reentrant)]
@@ -44,10 +27,7 @@ pub(super) fn op_isobase_commonjs_compile_module<'s>(
     let code = CompiledModules::of_process().look_up(&text.shared);
     let (function, is_fresh) = compile(scope, specifier, source, code.as_deref())?;
     if is_fresh {
-        match &mut state.borrow_mut().borrow_mut::<CompiledHere>().0 {
-            Some(waiting) => waiting.push((text.shared, v8::Global::new(scope, function))),
-            None => keep(function, &text.shared),
-        }
+        state.borrow().borrow::<SharedFresh>().note_commonjs(scope, text.shared, function);
     }
     Some(function)
 }
@@ -103,11 +83,4 @@ fn compile<'s>(
     )?;
     let is_fresh = source.get_cached_data().is_none_or(CachedData::rejected);
     Some((function, is_fresh))
-}
-
-/// Keeps what V8 has compiled of `function` for other isolates.
-pub(crate) fn keep(function: v8::Local<'_, v8::Function>, text: &Arc<str>) {
-    if let Some(code) = function.create_code_cache() {
-        CompiledModules::of_process().keep(text, &code);
-    }
 }

@@ -21,7 +21,6 @@ use node_resolver::{InNpmPackageChecker, NpmPackageFolderResolver, UrlOrPathRef}
 
 use crate::files::{Disk, IsolateFiles};
 
-pub(crate) use compile::{CompiledHere, keep as keep_compiled};
 pub(crate) use judged::restrict_network;
 pub(crate) use resolve::{FACADE, SharedModules};
 
