@@ -48,6 +48,39 @@ impl<'a> Sql<'a> {
         }
     }
 
+    /// The two parts of a page's rows, if they are to be read apart: each is one range of an index, which
+    /// no condition over both is. The condition on the whole ([`Self::after`]) holds all the same.
+    pub(super) fn parts(&mut self, node: &Node<'a>) -> bool {
+        let Some(keyset) = &node.additions.keyset else { return false };
+        let (Some(columns), Some(values)) = (&keyset.columns, &keyset.after) else { return false };
+        let terms = terms(node, keyset);
+        let pairs = terms.iter().copied().zip(values.iter().map(Option::as_deref)).collect::<Vec<_>>();
+        let Some(((first, value), rest)) = pairs.split_first() else { return false };
+        let first = *first;
+        self.push("(").part(node, columns).term(node, first);
+        match value {
+            Some(value) => {
+                self.push(if first.is_descending() { " <= " } else { " >= " }).text(value.to_string());
+                self.push(" UNION ALL ").part(node, columns).term(node, first).push(" IS NULL");
+            }
+            None => {
+                self.push(" IS NULL AND ").beyond(node, rest);
+                self.push(" UNION ALL ").part(node, columns).term(node, first).push(" IS NOT NULL");
+            }
+        }
+        self.push(")");
+        true
+    }
+
+    fn part(&mut self, node: &Node<'a>, columns: &[&'a str]) -> &mut Self {
+        self.push("SELECT ");
+        self.joined(", ", columns, |sql, column| {
+            sql.column(node.qualifier(), column);
+        });
+        self.push(" FROM ").qualified(node.schema, node.relation).push(" AS ").identifier(node.relation);
+        self.push(" WHERE ")
+    }
+
     /// Rows after the cursor, as a condition.
     pub(super) fn after(&mut self, node: &Node<'a>, keyset: &Keyset<'a>, values: &[Option<String>]) {
         let terms = terms(node, keyset);
