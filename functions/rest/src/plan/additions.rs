@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::Link;
+use crate::catalog::{Link, Relation};
 use crate::problem::Problem;
 use crate::request::{Distinct, Having, Intent, Logic, Place};
 use crate::settings::Settings;
@@ -78,8 +78,9 @@ pub(super) fn place_keyset<'a>(root: &mut Node<'a>, intent: &'a Intent<'a>) -> R
     if let Some(token) = intent.query.additions.after {
         let keyset = keyset(root, intent, token)?;
         if keyset.columns.is_some() {
-            // Both parts go by the relation's name.
+            // Both parts go by the relation's name, and have a column that is none of its own.
             root.alias = Some(root.relation.to_owned());
+            root.writes_out = true;
         }
         root.additions.keyset = Some(keyset);
     }
@@ -117,7 +118,7 @@ fn keyset<'a>(root: &Node<'a>, intent: &Intent<'_>, token: &str) -> Result<Keyse
         }
     };
     let has_parts = after.as_ref().is_some_and(|values| has_parts(root, values));
-    let columns = if has_parts { columns(root, intent.is_versioned()) } else { None };
+    let columns = if has_parts && !intent.is_versioned() { columns(root) } else { None };
     Ok(Keyset { ties, after, order, columns })
 }
 
@@ -129,16 +130,15 @@ fn has_parts(root: &Node<'_>, values: &[Option<String>]) -> bool {
         root.structure.is_some_and(|relation| relation.primary_key.iter().any(|key| **key == *name))
     };
     let nulls_last = first.nulls.map_or(first.direction != Some("DESC"), |nulls| nulls == "NULLS LAST");
-    // Of nulls that come first, the part is where the other terms say; embeds are joined to the whole.
-    let are_own = || root.order.iter().all(|term| term.embed.is_none());
-    is_column && !in_key(&first.field.name) && value.is_some() == nulls_last && (nulls_last || are_own())
+    is_column && !in_key(&first.field.name) && value.is_some() == nulls_last
 }
 
 /// The columns that a table's level reads, in their order; nothing where it needs more than columns:
 /// fields and relationships that functions compute of whole rows.
-fn columns<'a>(root: &Node<'a>, whole_rows: bool) -> Option<Vec<&'a str>> {
-    let structure =
-        root.structure.filter(|structure| !structure.is_view && root.source == Source::Relation)?;
+fn columns<'a>(root: &Node<'a>) -> Option<Vec<&'a str>> {
+    let shows_all = root.fields.is_empty() && root.children.is_empty();
+    let is_table = |structure: &&Relation| !structure.is_view && root.source == Source::Relation;
+    let structure = root.structure.filter(is_table).filter(|_| !shows_all)?;
     let mut needed = structure.primary_key.iter().map(|column| column.to_string()).collect::<BTreeSet<_>>();
     needed.extend(root.fields.iter().map(|field| field.field.name.to_string()));
     let own = root.order.iter().filter(|term| term.embed.is_none());
@@ -152,8 +152,7 @@ fn columns<'a>(root: &Node<'a>, whole_rows: bool) -> Option<Vec<&'a str>> {
         };
         needed.extend(near.iter().map(|(column, _)| column.to_string()));
     }
-    let shows_all = root.fields.is_empty() && root.children.is_empty();
-    let all = needed.remove("*") || shows_all || whole_rows;
+    let all = needed.remove("*");
     if needed.iter().any(|name| structure.column(name).is_none()) {
         return None;
     }

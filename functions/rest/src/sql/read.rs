@@ -193,9 +193,7 @@ impl<'a> Sql<'a> {
 
     /// As [`Self::from`]; of a page that begins after a cursor, its parts.
     fn page_from(&mut self, node: &Node<'a>, parent: Option<Parent<'_, 'a>>) {
-        if self.parts(node) {
-            self.push(" AS ").identifier(node.relation);
-        } else {
+        if !self.parts(node) {
             self.from(node, parent);
         }
     }
