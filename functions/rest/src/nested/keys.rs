@@ -2,12 +2,14 @@
 
 use serde_json::value::RawValue;
 
+/// JSON texts of one row.
+pub(super) type Values = Vec<Box<RawValue>>;
+
 /// Values of written rows, in the order of these rows.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     pub(super) columns: Vec<String>,
-    /// JSON texts.
-    pub(super) rows: Vec<Vec<Box<RawValue>>>,
+    pub(super) rows: Vec<Values>,
 }
 
 impl Keys {
@@ -22,7 +24,7 @@ impl Keys {
 
     /// A JSON array of objects.
     pub(super) fn objects(&self) -> String {
-        let row = |row: &Vec<Box<RawValue>>| {
+        let row = |row: &Values| {
             object(self.columns.iter().map(String::as_str).zip(row.iter().map(|value| value.get())))
         };
         format!("[{}]", self.rows.iter().map(row).collect::<Vec<_>>().join(","))

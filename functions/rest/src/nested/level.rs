@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::value::RawValue;
-
 use crate::catalog::{Catalog, Column, Relation};
 use crate::plan::{ColumnSource, Mutation, Target, Write};
 use crate::problem::Problem;
@@ -14,7 +12,7 @@ use crate::serve::{Host, HostError, Step, Steps};
 use crate::sql::{Keyed, Statement, write_by_keys, write_for_keys};
 
 use super::RESULT_BYTES_MAX;
-use super::keys::{Keys, object};
+use super::keys::{Keys, Values, object};
 use super::row::Row;
 
 /// Statements of one nested insert. Each level of `select` that has rows is one.
@@ -141,7 +139,7 @@ impl<'s, H: Host + Steps> Writer<'s, H> {
         rows: &[Row<'_>],
         wanted: BTreeSet<String>,
     ) -> Result<Keys, HostError> {
-        let mut found = rows.iter().map(|_| None).collect::<Vec<Option<Vec<Box<RawValue>>>>>();
+        let mut found = rows.iter().map(|_| None).collect::<Vec<Option<Values>>>();
         let has_key = |row: &Row<'_>| {
             let given = |column: &&str| row.own.get(*column).is_some_and(|value| **value != *"null");
             !key.is_empty() && key.iter().all(given)
@@ -173,7 +171,7 @@ impl<'s, H: Host + Steps> Writer<'s, H> {
         key: &[&str],
         rows: &[&Row<'_>],
         wanted: &BTreeSet<String>,
-    ) -> Result<Vec<(usize, Vec<Box<RawValue>>)>, HostError> {
+    ) -> Result<Vec<(usize, Values)>, HostError> {
         let payload = self.payload(level, rows).map_err(HostError::Problem)?;
         let keyed = Keyed {
             schema: level.schema,
@@ -192,10 +190,7 @@ impl<'s, H: Host + Steps> Writer<'s, H> {
     }
 
     /// Runs a statement that returns keys: these, and how many rows are new, if it says so.
-    fn step(
-        &mut self,
-        statement: Statement<'_>,
-    ) -> Result<(Vec<Vec<Box<RawValue>>>, Option<i64>), HostError> {
+    fn step(&mut self, statement: Statement<'_>) -> Result<(Vec<Values>, Option<i64>), HostError> {
         self.statements += 1;
         match self.nested {
             Nested::Insert if self.statements > LEVELS_MAX => {
