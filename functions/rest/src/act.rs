@@ -54,7 +54,7 @@ impl Memory {
             },
             None => database::snapshot(CHANNEL, &self.catalog_sql).map_err(|_| Problem::no_catalog())?,
         };
-        let catalog = Rc::new(Catalog::decode(&snapshot.text).map_err(|_| Problem::no_catalog())?);
+        let catalog = Rc::new(Catalog::decode(snapshot.text).map_err(|_| Problem::no_catalog())?);
         // What the database holds counts more than the environment.
         let setting =
             |name: &str| catalog.setting(name).map(str::to_owned).or_else(|| std::env::var(name).ok());

@@ -24,6 +24,8 @@
 
 #[cfg(target_arch = "wasm32")]
 mod act;
+#[cfg(test)]
+mod any_request;
 mod batch;
 mod catalog;
 mod fuzzy;

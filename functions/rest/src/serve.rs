@@ -129,8 +129,8 @@ pub(crate) fn serve_one(
 ) -> Result<Answer, Problem> {
     let parameters = Parameters::decode(incoming.query);
     let intent = Intent::parse(incoming, &parameters, settings)?;
-    if nested::is_asked_for(&intent) {
-        return nested::serve(incoming, &parameters, &intent, catalog, settings, host);
+    if let Some(nested) = nested::asked_for(&intent) {
+        return nested::serve(incoming, &parameters, &intent, nested, catalog, settings, host);
     }
     let body = if intent.needs_body() { Some(host.read_body()?) } else { None };
     let payload = match &body {
@@ -190,7 +190,7 @@ impl<'w> Work<'w> {
 }
 
 /// What the client is told when the statement failed for the number of its rows, or their version.
-fn refusal(error: &HostError, plan: &Plan<'_>, intent: &Intent<'_>) -> Option<Problem> {
+pub(crate) fn refusal(error: &HostError, plan: &Plan<'_>, intent: &Intent<'_>) -> Option<Problem> {
     let HostError::Sql(fault) = error else { return None };
     if intent.is_guarded() && is_other_version(fault) {
         return Some(Problem::other_version());

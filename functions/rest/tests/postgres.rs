@@ -81,7 +81,7 @@ fn all_scenarios_hold() {
     let fixture = std::fs::read_to_string(compat().join("fixture.sql")).expect("the fixture");
     bench.batch(&fixture);
     let text = bench.first_text(&catalog_sql(&settings(None)));
-    let catalog = Catalog::decode(&text).expect("a catalog");
+    let catalog = Catalog::decode(text).expect("a catalog");
     let scenarios = scenario::load(&compat());
     let only = std::env::var("SCENARIO").ok();
     let mut failures = Vec::new();
@@ -120,7 +120,7 @@ fn the_database_holds_settings() {
          alter role authenticator set pgrst.db_schemas = 'shown, also_shown';
          alter role authenticator set statement_timeout = '8s';",
     );
-    let catalog = Catalog::decode(&bench.first_text(&catalog_sql(&settings(None)))).expect("a catalog");
+    let catalog = Catalog::decode(bench.first_text(&catalog_sql(&settings(None)))).expect("a catalog");
     let given = Settings::from_environment(|name| catalog.setting(name).map(str::to_owned));
     let expected = Settings {
         plan_enabled: true,

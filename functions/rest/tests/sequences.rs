@@ -1,5 +1,7 @@
 //! What takes more than one request to show: a page and the one after it, a version and its change.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use isobase_rest::{Catalog, Incoming, Settings, serve};
 
 use crate::host::{Bench, Session};
@@ -85,6 +87,7 @@ pub(crate) fn hold(client: &mut Client<'_>) {
     items_use_what_earlier_ones_returned(client);
     a_nested_insert_that_fails_has_changed_nothing(client);
     pages_are_the_whole_in_order(client);
+    pages_among_nulls_are_found_by_index(client);
     versions_follow_the_rows(client);
     versions_guard_writes(client);
     a_change_in_the_meantime_is_not_overwritten(client);
@@ -171,6 +174,14 @@ fn pages_are_the_whole_in_order(client: &mut Client<'_>) {
         "readings?select=id&order=level,period.desc",
         "Größe?select=id&order=wert.desc",
         "tickets?select=visitor_id,concert_id&order=seat.desc",
+        "concerts?select=*&order=price",
+        "concerts?select=id,title,artists(name,labels(name)),stages!left(name)&order=stage_id&price=not.is.null",
+        "concerts?order=stage_id.nullsfirst,price.desc&or=(price.is.null,price.gt.1)",
+        "artists?select=name,age&order=founded",
+        "artists?select=name,concerts(title)&order=founded&age=gt.1",
+        "artists?select=id,concerts!inner(id)&order=label_id.desc.nullslast&concerts=not.is.null",
+        "artists?select=id,profile->members&order=rating&profile->>members=neq.2",
+        "artist_cards?select=card_name&order=label_id",
     ];
     for target in orders {
         let whole: Vec<serde_json::Value> = rows(&client.get(&format!("/{target}&after=")).body);
@@ -181,6 +192,46 @@ fn pages_are_the_whole_in_order(client: &mut Client<'_>) {
             assert_eq!(paged, whole, "{target} in pages of {length}");
         }
     }
+}
+
+/// Of 6000 rows every tenth has no score: they come last, or first.
+fn pages_among_nulls_are_found_by_index(client: &mut Client<'_>) {
+    let settings = client.settings.clone();
+    client.settings = Settings { plan_enabled: true, rows_max: None, ..settings.clone() };
+    for (order, place, conditions) in [
+        ("score", r#"["4974","17"]"#, ["(score >= 4974)", "(score IS NULL)"]),
+        ("score", r#"[null,"3000"]"#, ["(score IS NULL)", "(id > 3000)"]),
+        ("score.nullsfirst", r#"[null,"3000"]"#, ["(score IS NULL)", "(score IS NOT NULL)"]),
+        ("score.nullsfirst", r#"["4974","17"]"#, ["(score >= 4974)", "(score >= 4974)"]),
+    ] {
+        let given = client.get(&format!("/tallies?select=id,score&order={order}&limit=2&after="));
+        let link = header(&given, "link").expect("a link to the next page");
+        let token =
+            link.rsplit_once("after=").and_then(|(_, rest)| rest.split('>').next()).expect("a cursor");
+        let decoded = URL_SAFE_NO_PAD.decode(token).expect("base64");
+        let shown: serde_json::Value = serde_json::from_slice(&decoded).expect("JSON");
+        let values: serde_json::Value = serde_json::from_str(place).expect("JSON");
+        let cursor = serde_json::json!([shown[0], values]).to_string();
+        let target = format!(
+            "/tallies?select=id,score&order={order}&limit=5&after={}",
+            URL_SAFE_NO_PAD.encode(cursor)
+        );
+        let whole = rows(&client.get(&format!("/tallies?select=id,score&order={order},id")).body);
+        let after = |row: &serde_json::Value| {
+            let text = |name: &str| row[name].as_i64().map(|number| number.to_string());
+            serde_json::json!([text("score"), text("id")]) == values
+        };
+        let position = whole.iter().position(after).expect("the row of the cursor");
+        let page = rows(&client.get(&target).body);
+        assert_eq!(page, whole[position + 1..position + 6], "{target}");
+        let plan = client.send("GET", &target, &[("Accept", "application/vnd.pgrst.plan+text")], "").body;
+        assert!(!plan.contains("Seq Scan") && !plan.contains("Sort  ("), "{target}\n{plan}");
+        for condition in conditions {
+            let found = plan.lines().any(|line| line.contains("Index Cond:") && line.contains(condition));
+            assert!(found, "{target}: no index finds {condition}\n{plan}");
+        }
+    }
+    client.settings = settings;
 }
 
 const ASKED: (&str, &str) = ("Prefer", "etag");

@@ -700,6 +700,16 @@ create policy owners_of_the_board on public.cards
   with check (text <> 'forbidden' and exists (select from public.boards b where b.id = board_id));
 grant all on public.boards, public.cards to anon, authenticated, service_role;
 
+-- Enough rows for an index to matter, some of them without a score. Nobody writes to it.
+drop table if exists public.tallies cascade;
+create table public.tallies (id int primary key, score int, note text);
+insert into public.tallies
+  select n, case when n % 10 <> 0 then n * 7919 % 9973 end, repeat('x', 40) from generate_series(1, 6000) n;
+create index on public.tallies (score, id);
+create index on public.tallies (score nulls first, id);
+analyze public.tallies;
+grant select (id, score) on public.tallies to anon, authenticated, service_role;
+
 -- JSON with line ends between its parts.
 drop table if exists public.ragged cascade;
 create table public.ragged (id int primary key, plain json);

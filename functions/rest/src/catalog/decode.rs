@@ -1,21 +1,21 @@
 //! From the catalog's JSON text to indexed structures.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::sql::quote_identifier;
-
-use super::relationship::{Computed, ForeignKey, Structure, Table, ViewColumn, build};
-use super::representation::{Cast, Representation, gather};
-use super::{
-    Catalog, Column, Function, Handler, MediaDomain, Parameter, Relation, Returns, TypeClass, TypeName,
-};
+use super::columns::{Columns, Source, place, qualified};
+use super::relationship::{Computed, ForeignKey, Name, Shape, Structure, Table, ViewColumn, build};
+use super::representation::{Cast, gather};
+use super::{Catalog, Function, Handler, MediaDomain, Parameter, Relation, Returns, TypeName};
 
 /// The columns of the catalog query; see `sql.rs` for the other half of this contract.
 #[derive(Deserialize)]
-struct Text {
-    relations: Vec<RelationText>,
+struct Text<'t> {
+    #[serde(borrow)]
+    relations: Vec<RelationText<'t>>,
     foreign_keys: Vec<ForeignKey>,
     view_keys: Vec<ViewColumn>,
     view_tables: Vec<ViewTableText>,
@@ -35,9 +35,7 @@ type HandlerText = (Box<str>, Box<str>, Box<str>, Option<Box<str>>, Option<Box<s
 /// Schema and name of a table that a view shows, primary key.
 type ViewTableText = (Box<str>, Box<str>, Vec<Box<str>>);
 /// Schema, name, whether it is a view, bits of what may be written, primary key, columns.
-type RelationText = (Box<str>, Box<str>, bool, i32, Vec<Box<str>>, Vec<ColumnText>);
-/// Name, the type's schema and name, the name of the type under a domain, default.
-type ColumnText = (Box<str>, Box<str>, Box<str>, Box<str>, Option<Box<str>>);
+type RelationText<'t> = (Box<str>, Box<str>, bool, i32, Vec<Box<str>>, &'t RawValue);
 /// Schema, name, parameters, set, composite, the result type's schema and name, volatility, settings.
 /// A result that is a media type has that type's name and an empty schema.
 type FunctionText = (
@@ -59,38 +57,28 @@ const UPDATE: i32 = 1 << 2;
 const INSERT: i32 = 1 << 3;
 const DELETE: i32 = 1 << 4;
 
-pub(super) fn decode(json: &str) -> Result<Catalog, serde_json::Error> {
-    let text: Text = serde_json::from_str(json)?;
+/// Takes the text as it is: a copy of a large one would count.
+pub(super) fn decode(json: &Arc<String>) -> Result<Catalog, serde_json::Error> {
+    let text: Text<'_> = serde_json::from_str(json)?;
     let variable = |name: String| name.replace('.', "_").to_ascii_uppercase();
     let configuration = text.configuration.into_iter().map(|(name, value)| (variable(name), value)).collect();
     let mut catalog = Catalog { configuration, ..Catalog::default() };
-    let mut tables = HashMap::new();
-    for (schema, table, key) in text.view_tables {
-        tables.insert((schema, table), Table { is_view: false, exposed: false, primary_key: key });
+    let mut tables = HashMap::with_capacity(text.relations.len() + text.view_tables.len());
+    for (schema, table, primary_key) in text.view_tables {
+        tables.insert((schema, table), Table { is_view: false, shape: None, primary_key });
     }
-    let representations = gather(text.casts);
-    for (schema, name, is_view, _, key, _) in &text.relations {
-        let table = Table { is_view: *is_view, exposed: true, primary_key: key.clone() };
-        tables.insert((schema.clone(), name.clone()), table);
+    for (schema, name, is_view, writable, primary_key, columns) in text.relations {
+        let shape = Some(Shape { writable, columns: place(json, columns.get()) });
+        tables.insert((schema, name), Table { is_view, shape, primary_key });
     }
     let mut structure = Structure { tables, foreign_keys: text.foreign_keys, view_columns: text.view_keys };
     structure.find_view_keys();
-    for (schema, name, _, writable, _, columns) in text.relations {
-        let primary_key = structure.primary_key(&schema, &name).to_vec();
-        let relation = Relation {
-            columns: columns.into_iter().map(|text| column(text, &representations)).collect(),
-            primary_key,
-            insertable: writable & INSERT != 0,
-            updatable: writable & UPDATE != 0,
-            deletable: writable & DELETE != 0,
-            handlers: Vec::new(),
-        };
-        catalog.schemas.entry(schema).or_default().relations.insert(name, relation);
-    }
-    text.handlers.into_iter().for_each(|handler| add_handler(&mut catalog, handler));
     for (schema, origin, relationships) in build(&structure, text.computed) {
         catalog.schemas.entry(schema).or_default().relationships.insert(origin, relationships);
     }
+    let source = Source { text: json.clone(), representations: gather(text.casts) };
+    add_relations(&mut catalog, structure.tables, &Arc::new(source));
+    text.handlers.into_iter().for_each(|handler| add_handler(&mut catalog, handler));
     for function_text in text.functions {
         let (schema, name, function) = function(function_text);
         catalog.schemas.entry(schema).or_default().functions.entry(name).or_default().push(function);
@@ -107,6 +95,23 @@ pub(super) fn decode(json: &str) -> Result<Catalog, serde_json::Error> {
     Ok(catalog)
 }
 
+fn add_relations(catalog: &mut Catalog, tables: HashMap<Name, Table>, source: &Arc<Source>) {
+    for ((schema, name), table) in tables {
+        // Others are only known for what views show of them.
+        let Some(Shape { writable, columns }) = table.shape else { continue };
+        let relation = Relation {
+            columns: Columns::new(source.clone(), columns),
+            is_view: table.is_view,
+            primary_key: table.primary_key,
+            insertable: writable & INSERT != 0,
+            updatable: writable & UPDATE != 0,
+            deletable: writable & DELETE != 0,
+            handlers: Vec::new(),
+        };
+        catalog.schemas.entry(schema).or_default().relations.insert(name, relation);
+    }
+}
+
 /// Of two handlers for one media type the later counts.
 fn add_handler(catalog: &mut Catalog, (domain, schema, name, row_schema, row): HandlerText) {
     let media = MediaDomain::named(&domain);
@@ -121,21 +126,6 @@ fn add_handler(catalog: &mut Catalog, (domain, schema, name, row_schema, row): H
         }
         _ => catalog.handlers.insert(0, Handler { media, aggregate, row: None }),
     }
-}
-
-fn column(
-    (name, type_schema, type_name, base_type, default): ColumnText,
-    representations: &HashMap<Box<str>, Representation>,
-) -> Column {
-    let is_system = &*type_schema == "pg_catalog";
-    let class = match (&*type_name, &*base_type) {
-        ("json" | "jsonb", _) if is_system => TypeClass::Json,
-        (_, "tsvector") => TypeClass::TextSearch,
-        _ => TypeClass::Other,
-    };
-    let type_name = qualified(&type_schema, &type_name);
-    let representation = representations.get(&type_name.0).cloned().map(Box::new);
-    Column { name, type_name, class, default, representation }
 }
 
 fn function(text: FunctionText) -> (Box<str>, Box<str>, Function) {
@@ -168,8 +158,4 @@ fn function(text: FunctionText) -> (Box<str>, Box<str>, Function) {
         media,
     };
     (schema, name, function)
-}
-
-pub(super) fn qualified(schema: &str, name: &str) -> TypeName {
-    TypeName(format!("{}.{}", quote_identifier(schema), quote_identifier(name)).into())
 }

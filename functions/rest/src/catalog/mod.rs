@@ -2,6 +2,7 @@
 //!
 //! Read by one query ([`catalog_sql`]), decoded once per change of the schema, then only looked up.
 
+mod columns;
 mod decode;
 mod handler;
 mod relationship;
@@ -9,10 +10,12 @@ mod representation;
 mod sql;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub(crate) use handler::{Handler, MediaDomain};
 pub(crate) use relationship::{Junction, Kind, Link, Relationship};
 pub(crate) use representation::Representation;
+pub(crate) use sql::BASE_TYPES;
 pub use sql::catalog_sql;
 
 /// Everything that requests may name, by schema.
@@ -37,7 +40,8 @@ pub(crate) struct Schema {
 /// A table, view, materialized view or foreign table.
 #[derive(Debug)]
 pub(crate) struct Relation {
-    pub(crate) columns: Vec<Column>,
+    columns: columns::Columns,
+    pub(crate) is_view: bool,
     /// Sorted by name. A view's is that of the tables it shows, where it shows all of it.
     pub(crate) primary_key: Vec<Box<str>>,
     pub(crate) insertable: bool,
@@ -109,8 +113,8 @@ pub(crate) struct Parameter {
 
 impl Catalog {
     /// From the text that [`catalog_sql`] returns.
-    pub fn decode(json: &str) -> Result<Self, serde_json::Error> {
-        decode::decode(json)
+    pub fn decode(json: impl Into<String>) -> Result<Self, serde_json::Error> {
+        decode::decode(&Arc::new(json.into()))
     }
 
     /// A setting that the database holds, by the name that [`crate::Settings`] reads it by: it counts
@@ -144,13 +148,18 @@ impl Catalog {
 }
 
 impl Relation {
+    /// In their order.
+    pub(crate) fn columns(&self) -> &[Column] {
+        self.columns.get()
+    }
+
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| *column.name == *name)
+        self.columns().iter().find(|column| *column.name == *name)
     }
 
     /// Whether rows must be shown column by column, because one has a representation.
     pub(crate) fn is_represented(&self) -> bool {
-        self.columns.iter().any(|column| column.writer().is_some())
+        self.columns().iter().any(|column| column.writer().is_some())
     }
 }
 

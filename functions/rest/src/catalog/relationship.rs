@@ -1,6 +1,7 @@
 //! Relationships between relations: from foreign keys, through views, over junctions, by functions.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use serde::Deserialize;
 
@@ -62,7 +63,7 @@ impl Relationship {
 }
 
 /// Schema and name.
-type Name = (Box<str>, Box<str>);
+pub(super) type Name = (Box<str>, Box<str>);
 
 /// Constraint, schema and table, far schema and table, columns, far columns, whether it is unique.
 #[derive(Debug, Clone, Deserialize)]
@@ -88,8 +89,23 @@ pub(super) struct Computed(Box<str>, Box<str>, Box<str>, Box<str>, Box<str>, Box
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) is_view: bool,
-    pub(super) exposed: bool,
+    /// Set where requests may name it.
+    pub(super) shape: Option<Shape>,
     pub(super) primary_key: Vec<Box<str>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// Bits of what may be written.
+    pub(super) writable: i32,
+    /// Where the catalog's text speaks of its columns.
+    pub(super) columns: Range<usize>,
+}
+
+impl Table {
+    fn is_exposed(&self) -> bool {
+        self.shape.is_some()
+    }
 }
 
 pub(super) struct Structure {
@@ -112,10 +128,6 @@ struct Edge {
 type Traces<'s> = BTreeMap<(Name, Name), BTreeMap<&'s str, Vec<&'s str>>>;
 
 impl Structure {
-    pub(super) fn primary_key(&self, schema: &str, name: &str) -> &[Box<str>] {
-        self.tables.get(&(schema.into(), name.into())).map_or(&[], |table| &table.primary_key)
-    }
-
     /// Gives each view the keys of the tables whose whole key it shows.
     pub(super) fn find_view_keys(&mut self) {
         let mut keys: BTreeMap<Name, Vec<Box<str>>> = BTreeMap::new();
@@ -224,7 +236,7 @@ pub(super) fn build(
         let (Some(near_table), Some(far_table)) = (structure.table(near), structure.table(far)) else {
             return;
         };
-        if near_table.exposed && far_table.exposed && near.0 == far.0 {
+        if near_table.is_exposed() && far_table.is_exposed() && near.0 == far.0 {
             found.entry(near.clone()).or_default().push(Relationship {
                 foreign: far.1.clone(),
                 is_self: near == far,
@@ -248,7 +260,7 @@ pub(super) fn build(
     }
     // A relation that others refer to is known as an origin, though what refers to it is hidden.
     for Edge { far, .. } in &edges {
-        if structure.table(far).is_some_and(|table| table.exposed) {
+        if structure.table(far).is_some_and(Table::is_exposed) {
             found.entry(far.clone()).or_default();
         }
     }
@@ -296,7 +308,7 @@ fn junctions(structure: &Structure, edges: &[Edge]) -> Vec<(Name, Name, Junction
     }
     let mut found = Vec::new();
     for (junction, edges) in by_origin {
-        let Some(table) = structure.table(junction).filter(|table| table.exposed) else { continue };
+        let Some(table) = structure.table(junction).filter(|table| table.is_exposed()) else { continue };
         let in_key = |edge: &Edge| edge.columns.iter().all(|(column, _)| table.primary_key.contains(column));
         for one in edges.iter().filter(|edge| in_key(edge)) {
             for two in edges.iter().filter(|edge| in_key(edge) && edge.constraint != one.constraint) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::{TypeName, decode::qualified};
+use super::{TypeName, columns::qualified};
 
 /// Functions by schema and name, quoted, that stand between a domain and the outside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -13,8 +13,21 @@ pub fn catalog_sql(settings: &Settings) -> String {
         [] => "null".to_owned(),
         names => list(names),
     };
-    CATALOG.replace("{hoisted}", &hoisted).replace("{schemas}", &list(&settings.schemas))
+    CATALOG
+        .replace("{base_types}", BASE_TYPES)
+        .replace("{hoisted}", &hoisted)
+        .replace("{schemas}", &list(&settings.schemas))
 }
+
+/// CTEs of a recursive `WITH`: the type under a domain, however many domains are stacked.
+pub(crate) const BASE_TYPES: &str = "domains as (
+  select t.oid, t.typbasetype as base from pg_catalog.pg_type t where t.typtype = 'd'
+  union all
+  select d.oid, t.typbasetype from domains d join pg_catalog.pg_type t on t.oid = d.base where t.typtype = 'd'
+),
+base_types as (
+  select d.oid, d.base from domains d join pg_catalog.pg_type t on t.oid = d.base where t.typtype <> 'd'
+),";
 
 const CATALOG: &str = r#"
 with recursive
@@ -39,15 +52,7 @@ exposed as (
     array[{schemas}]
   ))
 ),
--- The type under a domain, however many domains are stacked.
-domains as (
-  select t.oid, t.typbasetype as base from pg_catalog.pg_type t where t.typtype = 'd'
-  union all
-  select d.oid, t.typbasetype from domains d join pg_catalog.pg_type t on t.oid = d.base where t.typtype = 'd'
-),
-base_types as (
-  select d.oid, d.base from domains d join pg_catalog.pg_type t on t.oid = d.base where t.typtype <> 'd'
-),
+{base_types}
 relations as (
   select
     n.nspname, c.oid, c.relname, c.relkind,

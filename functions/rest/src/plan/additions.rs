@@ -1,12 +1,15 @@
 //! What PostgREST does not have, placed on the levels of a read: pages by cursor, distinct rows,
 //! conditions on groups.
 
+use std::collections::BTreeSet;
+
+use crate::catalog::{Link, Relation};
 use crate::problem::Problem;
-use crate::request::{Distinct, Having, Intent, Place};
+use crate::request::{Distinct, Having, Intent, Logic, Place};
 use crate::settings::Settings;
 
 use super::place::named;
-use super::tree::Node;
+use super::tree::{Node, Source};
 
 /// One level's part of it.
 #[derive(Debug, Default)]
@@ -27,6 +30,9 @@ pub(crate) struct Keyset<'a> {
     pub(crate) after: Option<Vec<Option<String>>>,
     /// The order in words, for the cursor of the next page.
     pub(crate) order: String,
+    /// All columns of the level that the page needs, where it can be read in two parts: rows with a value
+    /// in the first term's column, and those with none.
+    pub(crate) columns: Option<Vec<&'a str>>,
 }
 
 /// Puts distinct rows and conditions on groups where their paths lead.
@@ -70,7 +76,13 @@ fn check_distinct(node: &Node<'_>) -> Result<(), Problem> {
 /// Puts the cursor on `root`, whose order and range must be in place.
 pub(super) fn place_keyset<'a>(root: &mut Node<'a>, intent: &'a Intent<'a>) -> Result<(), Problem> {
     if let Some(token) = intent.query.additions.after {
-        root.additions.keyset = Some(keyset(root, intent, token)?);
+        let keyset = keyset(root, intent, token)?;
+        if keyset.columns.is_some() {
+            // Both parts go by the relation's name, and have a column that is none of its own.
+            root.alias = Some(root.relation.to_owned());
+            root.writes_out = true;
+        }
+        root.additions.keyset = Some(keyset);
     }
     Ok(())
 }
@@ -105,5 +117,56 @@ fn keyset<'a>(root: &Node<'a>, intent: &Intent<'_>, token: &str) -> Result<Keyse
             Some(place.values)
         }
     };
-    Ok(Keyset { ties, after, order })
+    let has_parts = after.as_ref().is_some_and(|values| has_parts(root, values));
+    let columns = if has_parts && !intent.is_versioned() { columns(root) } else { None };
+    Ok(Keyset { ties, after, order, columns })
+}
+
+/// Whether rows come after the cursor both with a value in the first term's column and with none.
+fn has_parts(root: &Node<'_>, values: &[Option<String>]) -> bool {
+    let (Some(first), Some(value)) = (root.order.first(), values.first()) else { return false };
+    let is_column = first.embed.is_none() && first.aggregate.is_none() && first.field.path.is_empty();
+    let in_key = |name: &str| {
+        root.structure.is_some_and(|relation| relation.primary_key.iter().any(|key| **key == *name))
+    };
+    let nulls_last = first.nulls.map_or(first.direction != Some("DESC"), |nulls| nulls == "NULLS LAST");
+    is_column && !in_key(&first.field.name) && value.is_some() == nulls_last
+}
+
+/// The columns that a table's level reads, in their order; nothing where it needs more than columns:
+/// fields and relationships that functions compute of whole rows.
+fn columns<'a>(root: &Node<'a>) -> Option<Vec<&'a str>> {
+    let shows_all = root.fields.is_empty() && root.children.is_empty();
+    let is_table = |structure: &&Relation| !structure.is_view && root.source == Source::Relation;
+    let structure = root.structure.filter(is_table).filter(|_| !shows_all)?;
+    let mut needed = structure.primary_key.iter().map(|column| column.to_string()).collect::<BTreeSet<_>>();
+    needed.extend(root.fields.iter().map(|field| field.field.name.to_string()));
+    let own = root.order.iter().filter(|term| term.embed.is_none());
+    needed.extend(own.map(|term| term.field.name.to_string()));
+    root.conditions.iter().for_each(|condition| add_compared(root, condition, &mut needed));
+    for join in root.children.iter().filter_map(|child| child.join.as_ref()) {
+        let near = match &join.relationship.link {
+            Link::Key { columns, .. } => columns,
+            Link::Junction(junction) => &junction.near,
+            Link::Computed { .. } => return None,
+        };
+        needed.extend(near.iter().map(|(column, _)| column.to_string()));
+    }
+    let all = needed.remove("*");
+    if needed.iter().any(|name| structure.column(name).is_none()) {
+        return None;
+    }
+    let names = structure.columns().iter().map(|column| &*column.name);
+    Some(names.filter(|name| all || needed.contains(*name)).collect())
+}
+
+/// The names of fields in a condition; a filter on an embed is none of the level's own.
+fn add_compared(root: &Node<'_>, condition: &Logic<'_>, needed: &mut BTreeSet<String>) {
+    match condition {
+        Logic::Filter(filter) if root.child(&filter.field.name).is_some() => {}
+        Logic::Filter(filter) => {
+            needed.insert(filter.field.name.to_string());
+        }
+        Logic::Group { terms, .. } => terms.iter().for_each(|term| add_compared(root, term, needed)),
+    }
 }

@@ -85,7 +85,7 @@ impl<'a> Node<'a> {
     /// The columns that `*` stands for, where it must be written out.
     pub(crate) fn expanded(&self, field: &SelectedField<'_>) -> Option<&'a [crate::catalog::Column]> {
         let structure = self.structure.filter(|_| self.writes_out)?;
-        (field.field.name == "*" && field.aggregate.is_none()).then_some(&structure.columns)
+        (field.field.name == "*" && field.aggregate.is_none()).then(|| structure.columns())
     }
 }
 

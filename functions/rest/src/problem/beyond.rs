@@ -51,17 +51,28 @@ impl Problem {
     }
 
     pub(crate) fn nested_too_long(bytes_max: usize) -> Self {
-        Self::new(413, "ISB501", "The rows of a nested insert are too large")
+        Self::new(413, "ISB501", "The rows of a nested write are too large")
             .details(format!("They may be {bytes_max} bytes long."))
     }
 
     pub(crate) fn nested_too_deep(levels_max: usize) -> Self {
-        Self::new(400, "ISB501", "The rows of a nested insert are too large")
+        Self::new(400, "ISB501", "The rows of a nested write are too large")
             .details(format!("They may be of {levels_max} relations."))
     }
 
+    pub(crate) fn nested_too_varied(statements_max: usize) -> Self {
+        Self::new(400, "ISB501", "The rows of a nested write are too large")
+            .details(format!("They may take {statements_max} statements."))
+            .hint(Some("Rows of one relation that name the same columns take one together.".to_owned()))
+    }
+
+    pub(crate) fn nested_several(relation: &str, rows: usize) -> Self {
+        Self::new(400, "ISB504", "The rows of a nested update belong to one row")
+            .details(format!("The filters find {rows} rows of '{relation}'."))
+    }
+
     pub(crate) fn nested_shape(name: &str) -> Self {
-        Self::new(400, "ISB500", "The rows of a nested insert are malformed").details(match name {
+        Self::new(400, "ISB500", "The rows of a nested write are malformed").details(match name {
             "" => "The body must be an object or an array of objects.".to_owned(),
             name => format!(
                 "'{name}' must be an object, an array of objects where there may be several, or null."
@@ -70,18 +81,18 @@ impl Problem {
     }
 
     pub(crate) fn nested_computed(name: &str) -> Self {
-        Self::new(400, "ISB502", "A nested insert needs relationships by foreign keys")
+        Self::new(400, "ISB502", "A nested write needs relationships by foreign keys")
             .details(format!("'{name}' is computed by a function."))
     }
 
     pub(crate) fn nested_unnamed(relation: &str) -> Self {
-        Self::new(400, "ISB502", "The representation of a nested insert needs a primary key")
+        Self::new(400, "ISB502", "The rows of a nested write need a primary key")
             .details(format!("'{relation}' has none."))
     }
 
-    pub(crate) fn nested_lost(relation: &str, sent: usize, inserted: usize) -> Self {
-        Self::new(409, "ISB503", "Rows of a nested insert are missing")
-            .details(format!("Of {sent} rows for '{relation}', {inserted} were inserted."))
+    pub(crate) fn nested_lost(relation: &str, sent: usize, written: usize) -> Self {
+        Self::new(409, "ISB503", "Rows of a nested write are missing")
+            .details(format!("Of {sent} rows for '{relation}', {written} were written."))
             .hint(Some("A trigger or a conflict has left some out, so the others have no owner.".to_owned()))
     }
 

@@ -1,5 +1,7 @@
 //! The `Prefer` header (RFC 7240) in PostgREST's vocabulary.
 
+use super::intent::Action;
+
 /// What a write answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Return {
@@ -43,6 +45,25 @@ pub(crate) enum TransactionEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nested {
     Insert,
+    /// Those that are there are updated.
+    Update,
+}
+
+impl Nested {
+    /// Whether it means something for `action`.
+    pub(crate) fn goes_with(self, action: Action) -> bool {
+        match self {
+            Self::Insert => action == Action::Create,
+            Self::Update => matches!(action, Action::Create | Action::Replace | Action::Update),
+        }
+    }
+
+    fn preference(self) -> &'static str {
+        match self {
+            Self::Insert => "nested=insert",
+            Self::Update => "nested=update",
+        }
+    }
 }
 
 /// How far a transaction is kept apart from others. PostgREST leaves it to roles and functions.
@@ -136,6 +157,7 @@ impl<'r> Preferences<'r> {
             "isolation=repeatable-read" => first(&mut self.isolation, Isolation::RepeatableRead),
             "isolation=serializable" => first(&mut self.isolation, Isolation::Serializable),
             "nested=insert" => first(&mut self.nested, Nested::Insert),
+            "nested=update" => first(&mut self.nested, Nested::Update),
             "etag" => self.etag = true,
             _ => self.unknown.push(preference),
         }
@@ -185,7 +207,7 @@ impl<'r> Preferences<'r> {
         applied.extend(self.timezone.map(|zone| format!("timezone={zone}")));
         applied.extend(self.affected_max().map(|rows| format!("max-affected={rows}")));
         applied.extend(self.isolation.map(|isolation| isolation.preference().to_owned()));
-        applied.extend(self.nested.map(|_| "nested=insert".to_owned()));
+        applied.extend(self.nested.map(|nested| nested.preference().to_owned()));
         applied.extend(self.etag.then(|| "etag".to_owned()));
         (!applied.is_empty()).then(|| applied.join(", "))
     }

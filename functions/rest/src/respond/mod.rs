@@ -210,7 +210,8 @@ fn page(plan: &Plan<'_>, intent: &Intent<'_>, settings: &Settings, head: &Head) 
     } else {
         AnswerBody::Document
     };
-    Answer::new(status).header("Content-Range", content_range(lower, lower + head.page - 1, total)).body(body)
+    let upper = lower.saturating_add(head.page).saturating_sub(1);
+    Answer::new(status).header("Content-Range", content_range(lower, upper, total)).body(body)
 }
 
 fn written(
@@ -277,9 +278,7 @@ fn applied<'r>(plan: &Plan<'_>, intent: &Intent<'r>) -> Preferences<'r> {
     if !intent.action.is_write() {
         preferences.returning = None;
     }
-    if intent.action != Action::Create {
-        preferences.nested = None;
-    }
+    preferences.nested = preferences.nested.filter(|nested| nested.goes_with(intent.action));
     if !matches!(intent.action, Action::Create | Action::Update) {
         preferences.missing = None;
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::plan::{Keyset, Node};
+use crate::plan::{Keyset, Node, Qualifier};
 use crate::request::{Aggregate, Distinct, Field, Having, OrderTerm, Quantifier, RowRange, Test};
 
 use super::condition::Scope;
@@ -48,18 +48,51 @@ impl<'a> Sql<'a> {
         }
     }
 
+    /// The rows of a page in two parts, if they are to be read apart: those with a value in the first
+    /// term's column, and those with none. Each is one range of an index, which no condition over both is;
+    /// Postgres merges them in their order. It takes a condition into a part only where the part itself
+    /// has none, so the parts go by numbers, and [`Self::after`] says what each of them holds.
+    pub(super) fn parts(&mut self, node: &Node<'a>) -> bool {
+        let columns = node.additions.keyset.as_ref().and_then(|keyset| keyset.columns.as_ref());
+        let Some(columns) = columns else { return false };
+        for before in ["(SELECT 0 AS pgrst_part", " UNION ALL SELECT 1"] {
+            self.push(before);
+            for column in columns {
+                self.push(", ").column(node.qualifier(), column);
+            }
+            self.push(" FROM ").qualified(node.schema, node.relation).push(" AS ").identifier(node.relation);
+        }
+        self.push(") AS ").identifier(node.relation);
+        true
+    }
+
     /// Rows after the cursor, as a condition.
     pub(super) fn after(&mut self, node: &Node<'a>, keyset: &Keyset<'a>, values: &[Option<String>]) {
         let terms = terms(node, keyset);
         let pairs = terms.iter().copied().zip(values.iter().map(Option::as_deref)).collect::<Vec<_>>();
-        // Said twice, so that an index finds where the page begins.
-        if let Some((first, Some(value))) = pairs.first()
-            && !first.has_nulls_last(node)
-        {
-            self.term(node, *first).push(if first.is_descending() { " <= " } else { " >= " });
-            self.text(value.to_string()).push(" AND ");
+        let Some(((first, value), rest)) = pairs.split_first() else { return };
+        let first = *first;
+        let from = if first.is_descending() { " <= " } else { " >= " };
+        let part = (Qualifier::Alias(node.relation), "pgrst_part");
+        match value {
+            Some(value) if keyset.columns.is_some() => {
+                self.push("(").column(part.0, part.1).push(" = 0 AND ").term(node, first).push(from);
+                self.text(value.to_string()).push(" AND ").beyond(node, &pairs);
+                self.push(" OR ").column(part.0, part.1).push(" = 1 AND ");
+                self.term(node, first).push(" IS NULL)");
+            }
+            None if keyset.columns.is_some() => {
+                self.push("(").column(part.0, part.1).push(" = 0 AND ").term(node, first);
+                self.push(" IS NULL AND ").beyond(node, rest);
+                self.push(" OR ").column(part.0, part.1).push(" = 1 AND ");
+                self.term(node, first).push(" IS NOT NULL)");
+            }
+            // Said twice, so that an index finds where the page begins.
+            Some(value) if !first.has_nulls_last(node) => {
+                self.term(node, first).push(from).text(value.to_string()).push(" AND ").beyond(node, &pairs);
+            }
+            Some(_) | None => self.beyond(node, &pairs),
         }
-        self.beyond(node, &pairs);
     }
 
     /// `(t > v OR (t = v AND (…)))`, with nulls in their place.

@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 use crate::plan::Qualifier;
 
 pub(crate) use guard::refused_rows;
-pub(crate) use nested::{insert_for_keys, read_by_keys};
+pub(crate) use nested::{Keyed, read_by_keys, write_by_keys, write_for_keys};
 pub use statement::Statement;
 pub(crate) use statement::statement;
 pub(crate) use version::is_other_version;

@@ -89,6 +89,14 @@ impl<'a> Sql<'a> {
         self.push(" FROM ").qualified(write.schema, write.relation).push(" WHERE false")
     }
 
+    /// The rows that an update would change, as they are.
+    pub(super) fn unchanged(&mut self, write: &Write<'a>, conditions: &[Cow<'a, Logic<'a>>]) {
+        self.push("SELECT ");
+        self.returning(write, "NULL");
+        self.push(" FROM ").qualified(write.schema, write.relation);
+        self.filtered(write, conditions);
+    }
+
     fn filtered(&mut self, write: &Write<'a>, conditions: &[Cow<'a, Logic<'a>>]) {
         if !conditions.is_empty() {
             let qualifier = Qualifier::Relation { schema: write.schema, name: write.relation };

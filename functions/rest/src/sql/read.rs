@@ -31,7 +31,7 @@ impl<'a> Sql<'a> {
         self.push("SELECT ");
         self.distinct(node);
         selection(self);
-        self.push(" FROM ").from(node, parent);
+        self.push(" FROM ").page_from(node, parent);
         for child in &node.children {
             if let Some(join) = &child.join {
                 self.joined_child(node, child, join);
@@ -189,6 +189,13 @@ impl<'a> Sql<'a> {
                 .identifier(&column.name),
             None => self.column(node.qualifier(), &column.name),
         };
+    }
+
+    /// As [`Self::from`]; of a page that begins after a cursor, its parts.
+    fn page_from(&mut self, node: &Node<'a>, parent: Option<Parent<'_, 'a>>) {
+        if !self.parts(node) {
+            self.from(node, parent);
+        }
     }
 
     fn from(&mut self, node: &Node<'a>, parent: Option<Parent<'_, 'a>>) -> &mut Self {

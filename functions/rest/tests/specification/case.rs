@@ -156,6 +156,17 @@ pub(super) fn load(folder: &Path) -> Vec<Case> {
 struct Expectations {
     #[serde(default)]
     known: Vec<Known>,
+    #[serde(default)]
+    skipped: Vec<Skipped>,
+}
+
+/// Cases that mean nothing without an extension, which not every Postgres has.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Skipped {
+    without: String,
+    file: String,
+    cases: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -167,9 +178,16 @@ struct Known {
     cases: Vec<String>,
 }
 
-/// Reasons by file and case.
-pub(super) fn expectations(path: &Path) -> BTreeMap<(String, String), String> {
+/// File and name of a case.
+pub(super) type Name = (String, String);
+
+/// Reasons of what fails, and extensions of what is skipped without them.
+pub(super) fn expectations(path: &Path) -> (BTreeMap<Name, String>, BTreeMap<Name, String>) {
     let expectations: Expectations = read(path);
+    let mut extensions = BTreeMap::new();
+    for Skipped { without, file, cases } in expectations.skipped {
+        extensions.extend(cases.into_iter().map(|case| ((file.clone(), case), without.clone())));
+    }
     let mut reasons = BTreeMap::new();
     for Known { reason, file, cases } in expectations.known {
         for case in cases {
@@ -177,7 +195,7 @@ pub(super) fn expectations(path: &Path) -> BTreeMap<(String, String), String> {
             assert!(twice.is_none(), "{file}: {case} is expected to fail twice");
         }
     }
-    reasons
+    (reasons, extensions)
 }
 
 fn read<T: for<'d> Deserialize<'d>>(path: &Path) -> T {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::cluster::Cluster;
+use crate::host::Bench;
 
 /// In the order of PostgREST's `load.sql`.
 const FILES: [&str; 7] =
@@ -20,9 +21,22 @@ const GEOMETRY: &str = "
     create function extensions.ST_GeomFromGeoJSON(text) returns text language sql return $1;
 ";
 
-/// Runs the suite's scripts. Without PostGIS its columns are texts: what shows geometries cannot hold
-/// then, the rest does.
-pub(super) fn load(vendor: &Path, cluster: &Cluster) {
+/// What the columns of geometries are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Geometry {
+    PostGis,
+    /// What shows geometries cannot hold then, the rest does.
+    Text,
+}
+
+/// Whether the extension can be created.
+pub(super) fn is_available(extension: &str, bench: &mut Bench) -> bool {
+    let known = "select count(*)::text from pg_available_extensions where name = ";
+    bench.first_text(&format!("{known}'{extension}'")) != "0"
+}
+
+/// Runs the suite's scripts.
+pub(super) fn load(vendor: &Path, cluster: &Cluster, geometry: Geometry) {
     let mut script = String::from("\\set ON_ERROR_STOP on\n");
     for file in FILES {
         let path = vendor.join(file);
@@ -33,7 +47,11 @@ pub(super) fn load(vendor: &Path, cluster: &Cluster) {
     }
     script.push_str(APPLICATION);
     let dump = cluster.folder().join("projects_dump.csv");
-    let script = without_geometry(&script)
+    let script = match geometry {
+        Geometry::PostGis => script,
+        Geometry::Text => without_geometry(&script),
+    };
+    let script = script
         .replace("/tmp/projects_dump.csv", dump.to_str().expect("a temporary folder with a readable name"));
     cluster.psql(&script, &[("DBNAME", "postgres"), ("PGUSER", "postgres")]);
 }

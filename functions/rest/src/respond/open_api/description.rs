@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use crate::catalog::BASE_TYPES;
 use crate::settings::Settings;
 use crate::sql::{Bound, Statement};
 
@@ -53,14 +54,7 @@ pub(super) struct ParameterText {
 /// Relations and functions of a schema, as one JSON text: those that the caller may touch, or all.
 const DESCRIPTION: &str = r#"
 with recursive
-domains as (
-  select t.oid, t.typbasetype as base from pg_catalog.pg_type t where t.typtype = 'd'
-  union all
-  select d.oid, t.typbasetype from domains d join pg_catalog.pg_type t on t.oid = d.base where t.typtype = 'd'
-),
-base_types as (
-  select d.oid, d.base from domains d join pg_catalog.pg_type t on t.oid = d.base where t.typtype <> 'd'
-),
+{base_types}
 asked as (
   select oid, nspname from pg_catalog.pg_namespace where nspname = $1
 ),
@@ -177,7 +171,7 @@ select json_build_object(
 pub(crate) fn statement<'a>(schema: &'a str, settings: &Settings) -> Statement<'a> {
     let everything = if settings.open_api_ignores_privileges { "true" } else { "false" };
     Statement {
-        sql: DESCRIPTION.to_owned(),
+        sql: DESCRIPTION.replace("{base_types}", BASE_TYPES),
         parameters: vec![Bound::Text(schema.into()), Bound::Text(everything.into())],
     }
 }
