@@ -210,7 +210,8 @@ fn page(plan: &Plan<'_>, intent: &Intent<'_>, settings: &Settings, head: &Head) 
     } else {
         AnswerBody::Document
     };
-    Answer::new(status).header("Content-Range", content_range(lower, lower + head.page - 1, total)).body(body)
+    let range = (!head.uncounted).then(|| content_range(lower, lower + head.page - 1, total));
+    Answer::new(status).maybe_header("Content-Range", range).body(body)
 }
 
 fn written(
