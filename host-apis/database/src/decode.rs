@@ -86,11 +86,7 @@ pub(crate) fn document(
 }
 
 /// The last column as bytes; none for SQL null.
-pub(crate) fn last(
-    body: &DataRowBody,
-    oids: &[Oid],
-    bytea: ByteaFormat,
-) -> Result<Option<Bytes>, Malformed> {
+pub(crate) fn last(body: &DataRowBody, oids: &[Oid], bytea: ByteaFormat) -> Result<Option<Bytes>, Malformed> {
     let &last = oids.last().ok_or(Malformed("row"))?;
     let range = body.ranges().last().map_err(|_| Malformed("row"))?.ok_or(Malformed("row"))?;
     let Some(range) = range else { return Ok(None) };

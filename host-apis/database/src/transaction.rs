@@ -56,8 +56,7 @@ impl Transaction {
     /// `Refused`, and the transaction goes on.
     pub async fn query_document(&mut self, statement: Statement) -> Result<Document, Error> {
         let door = self.door.clone();
-        let mut harvest =
-            Harvest::document(LongBodies { spills: &door.core.spills, when: When::Settled });
+        let mut harvest = Harvest::document(LongBodies { spills: &door.core.spills, when: When::Settled });
         let run = async {
             let (open, _) = self.run(&statement, &mut harvest).await?;
             self.state = State::Open(open);
@@ -101,7 +100,11 @@ impl Transaction {
     /// Runs a statement and hands back the open transaction. Until the caller puts it into the
     /// state again the transaction counts as abandoned, which is what it is if this future is
     /// dropped.
-    async fn run(&mut self, statement: &Statement, harvest: &mut Harvest<'_>) -> Result<(Open, Flight), Error> {
+    async fn run(
+        &mut self,
+        statement: &Statement,
+        harvest: &mut Harvest<'_>,
+    ) -> Result<(Open, Flight), Error> {
         check_statement(statement)?;
         match std::mem::replace(&mut self.state, State::Over(abandoned())) {
             State::Over(error) => {
@@ -121,7 +124,11 @@ impl Transaction {
         }
     }
 
-    async fn begin(&mut self, statement: &Statement, harvest: &mut Harvest<'_>) -> Result<(Open, Flight), Error> {
+    async fn begin(
+        &mut self,
+        statement: &Statement,
+        harvest: &mut Harvest<'_>,
+    ) -> Result<(Open, Flight), Error> {
         let principal = self.door.principal(&self.session)?;
         let roles = self.door.core.roles.load_full();
         let orders = self.door.orders(&principal, &self.session, &roles)?;

@@ -12,8 +12,8 @@ use isobase_database::{Door, Statement};
 
 use crate::Callers;
 use convert::{
-    DocumentValue, DocumentValues, LinesValue, Parameters, Rows, SessionOptions, SnapshotValue, Statements, StreamHead,
-    TableValue,
+    DocumentValue, DocumentValues, LinesValue, Parameters, Rows, SessionOptions, SnapshotValue, Statements,
+    StreamHead, TableValue,
 };
 pub(crate) use error::QueryError;
 pub(crate) use held::Held;

@@ -97,11 +97,7 @@ impl wit::Host for HostView<'_> {
         }
     }
 
-    async fn query_lines(
-        &mut self,
-        session: wit::Session,
-        statement: wit::Statement,
-    ) -> Answer<wit::Lines> {
+    async fn query_lines(&mut self, session: wit::Session, statement: wit::Statement) -> Answer<wit::Lines> {
         let (door, session, statement) = match self.call(session, statement).await? {
             Ok(call) => call,
             Err(error) => return Ok(Err(error)),

@@ -32,7 +32,8 @@ impl Connection {
                 None => Value::Null,
                 Some(length) => {
                     let bytes = self.bytes_of_row(length).await?;
-                    decode::value(&bytes, oid, bytea).map_err(|error| Error::Unavailable(error.to_string()))?
+                    decode::value(&bytes, oid, bytea)
+                        .map_err(|error| Error::Unavailable(error.to_string()))?
                 }
             });
         }
@@ -41,7 +42,9 @@ impl Connection {
         if let Some(bytes) = length.filter(|_| last == BYTEA && bytea == ByteaFormat::Text) {
             let prefix = self.bytes_of_row(bytes.min(HexPieces::PREFIX.len())).await?;
             if prefix != HexPieces::PREFIX {
-                return Err(Error::Refused("a bytea so long is only read in the format hex".to_owned()).into());
+                return Err(
+                    Error::Refused("a bytea so long is only read in the format hex".to_owned()).into()
+                );
             }
             length = Some((bytes - HexPieces::PREFIX.len()) / 2);
             hex = Some(HexPieces::default());

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::lines;
 use crate::connection::{Connection, Event, Flight, LongRow, Trouble};
-use crate::spool::{Pace, SpoolError, SpoolWriter, Spills, spool};
+use crate::spool::{Pace, Spills, SpoolError, SpoolWriter, spool};
 use crate::{Content, Error};
 
 /// Lines are gathered to so many bytes before they are handed on, unless the server has no more of them.

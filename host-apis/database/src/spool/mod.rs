@@ -17,9 +17,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
-use isobase_base::limits::{
-    DATABASE_BACKPRESSURE_MAX, DATABASE_SPILL_PIECE_BYTES, DATABASE_SPOOL_BYTES_MAX,
-};
+use isobase_base::limits::{DATABASE_BACKPRESSURE_MAX, DATABASE_SPILL_PIECE_BYTES, DATABASE_SPOOL_BYTES_MAX};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;

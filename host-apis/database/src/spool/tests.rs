@@ -8,7 +8,7 @@ use bytes::Bytes;
 use isobase_base::limits::{DATABASE_SPILL_PIECE_BYTES, DATABASE_SPOOL_BYTES_MAX};
 use tokio::runtime::Handle;
 
-use super::{Pace, SpoolError, SpoolReader, SpoolWriter, Spills, spool};
+use super::{Pace, Spills, SpoolError, SpoolReader, SpoolWriter, spool};
 
 const PIECE: usize = 40_000;
 /// As much as goes to the disk many times over.

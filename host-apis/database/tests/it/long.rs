@@ -65,7 +65,8 @@ async fn one_of(transaction: &mut isobase_database::Transaction) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_bytea_is_decoded_in_pieces() {
     let database = database(1).await;
-    let sql = "select 1, decode(string_agg(lpad(to_hex(n), 6, '0'), ''), 'hex') from generate_series(1, 700000) n";
+    let sql =
+        "select 1, decode(string_agg(lpad(to_hex(n), 6, '0'), ''), 'hex') from generate_series(1, 700000) n";
     let expected: Vec<u8> = (1..=700_000_u32).flat_map(|number| number.to_be_bytes()[1..].to_vec()).collect();
     for _ in 0..2 {
         let document = alice(&database).query_document(&reading(), sql.into()).await.unwrap();
@@ -160,7 +161,8 @@ async fn lines_are_the_last_columns_of_all_rows() {
             assert!(whole(lines.body).await == expected);
         }
         // Between short ones a row that is long by itself.
-        let sql = "select n, repeat(n::text, case n when 3 then 4000000 else 2 end) from generate_series(1, 5) n";
+        let sql =
+            "select n, repeat(n::text, case n when 3 then 4000000 else 2 end) from generate_series(1, 5) n";
         let lines = door.query_lines(&session, sql.into()).await.unwrap();
         assert!(whole(lines.body).await == format!("1122{}4455", "3".repeat(4_000_000)));
     }

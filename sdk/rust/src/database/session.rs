@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Document, Error, Lines, IntoParameters, RowStream, Table, Transaction, host, parameters};
+use super::{Document, Error, IntoParameters, Lines, RowStream, Table, Transaction, host, parameters};
 
 /// The circumstances of a transaction.
 #[derive(Clone, Debug)]
