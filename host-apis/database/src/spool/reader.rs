@@ -16,7 +16,7 @@ use super::Spool;
 /// The bytes of a spool in their order. Dropping it tells the writer to stop.
 #[derive(Debug)]
 pub(crate) struct SpoolReader {
-    spool: Arc<Spool>,
+    pub(super) spool: Arc<Spool>,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
     /// What is still to be read, where the length was known.
     left: Option<u64>,

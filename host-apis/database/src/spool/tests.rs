@@ -50,8 +50,10 @@ async fn what_nobody_has_read_yet_waits_on_the_disk() {
     let spills = spills();
     let (mut writer, mut reader) = spool(&spills, Pace::OfWriter, None);
     write(&mut writer, 0..PIECES).await;
-    let state = &reader.spool.state;
-    let (front, back) = (state.lock().front.bytes, state.lock().back.bytes);
+    let (front, back) = {
+        let state = reader.spool.state.lock();
+        (state.front.bytes, state.back.bytes)
+    };
     assert!(front <= DATABASE_SPOOL_BYTES_MAX + PIECE && back <= DATABASE_SPILL_PIECE_BYTES + PIECE);
     assert!(spills.bytes() > 0);
     writer.finish();
@@ -68,8 +70,10 @@ async fn memory_and_disk_take_turns_in_order() {
         let (mut writer, mut reader) = spool(&spills, Pace::OfWriter, None);
         let mut seen = Vec::new();
         for start in (0..PIECES).step_by(step) {
-            write(&mut writer, start..(start + step).min(PIECES)).await;
-            seen.extend(read(&mut reader, step * PIECE * 3 / 4).await);
+            let end = (start + step).min(PIECES);
+            write(&mut writer, start..end).await;
+            let waiting = end * PIECE - seen.len();
+            seen.extend(read(&mut reader, waiting * 3 / 4).await);
         }
         writer.finish();
         seen.extend(read(&mut reader, usize::MAX).await);

@@ -198,6 +198,10 @@ impl Wire {
     fn arrived(&mut self) -> Result<Option<Message>, WireError> {
         let Some(header) = Header::parse(&self.inbox)? else { return Ok(None) };
         let bytes = usize::try_from(header.len()).unwrap_or(usize::MAX);
+        // Asked for what is not here yet, the codec makes room for all of it.
+        if self.inbox.len() <= bytes {
+            return Ok(None);
+        }
         let message = Message::parse(&mut self.inbox)?;
         if message.is_some() && bytes > KEPT_BYTES && self.inbox.len() < KEPT_BYTES {
             // The message keeps the large buffer as long as it lives; the inbox must not.
