@@ -131,7 +131,7 @@ async fn a_large_result_passes_in_constant_memory() {
             })
             .await;
         assert_eq!(count, RESULT_BYTES + 2);
-        let grown = most - before;
+        let grown = most.saturating_sub(before);
         println!("{RESULT_BYTES} bytes, {pause:?} between reads: {grown} MiB more");
         assert!(grown < GROWTH_MEBIBYTES_MAX, "the host grew by {grown} MiB");
     }
@@ -152,7 +152,7 @@ async fn a_large_result_of_a_write_is_answered_after_its_commit() {
     let mut most = resident(&app);
     let count = reading.read(usize::MAX, async |_| most = most.max(resident(&app))).await;
     assert_eq!(count, RESULT_BYTES + 2);
-    let grown = most - before;
+    let grown = most.saturating_sub(before);
     println!("{RESULT_BYTES} bytes of a write: {grown} MiB more");
     assert!(grown < GROWTH_MEBIBYTES_MAX, "the host grew by {grown} MiB");
 }
@@ -167,7 +167,7 @@ async fn lines_have_no_end_and_need_no_memory() {
     assert_eq!((reading.status(), reading.header("content-range")), ("200", None));
     let count = reading.read(usize::MAX, async |_| most = most.max(resident(&app))).await;
     assert!(count > 200_000_000, "{count} bytes");
-    let grown = most - before;
+    let grown = most.saturating_sub(before);
     println!("{count} bytes of lines: {grown} MiB more");
     assert!(grown < GROWTH_MEBIBYTES_MAX, "the host grew by {grown} MiB");
 
