@@ -132,7 +132,6 @@ async fn a_large_result_passes_in_constant_memory() {
             .await;
         assert_eq!(count, RESULT_BYTES + 2);
         let grown = most.saturating_sub(before);
-        println!("{RESULT_BYTES} bytes, {pause:?} between reads: {grown} MiB more");
         assert!(grown < GROWTH_MEBIBYTES_MAX, "the host grew by {grown} MiB");
     }
 }
@@ -153,7 +152,6 @@ async fn a_large_result_of_a_write_is_answered_after_its_commit() {
     let count = reading.read(usize::MAX, async |_| most = most.max(resident(&app))).await;
     assert_eq!(count, RESULT_BYTES + 2);
     let grown = most.saturating_sub(before);
-    println!("{RESULT_BYTES} bytes of a write: {grown} MiB more");
     assert!(grown < GROWTH_MEBIBYTES_MAX, "the host grew by {grown} MiB");
 }
 
@@ -168,7 +166,6 @@ async fn lines_have_no_end_and_need_no_memory() {
     let count = reading.read(usize::MAX, async |_| most = most.max(resident(&app))).await;
     assert!(count > 200_000_000, "{count} bytes");
     let grown = most.saturating_sub(before);
-    println!("{count} bytes of lines: {grown} MiB more");
     assert!(grown < GROWTH_MEBIBYTES_MAX, "the host grew by {grown} MiB");
 
     let few =
@@ -206,7 +203,6 @@ async fn who_does_not_read_holds_no_connection() {
     assert_eq!(small.status, 200, "others are served");
     app.until("no connection is held", || async { at_work(&app).await == "0" }).await;
     let grown = resident(&app).saturating_sub(before);
-    println!("{UNREAD} clients that do not read 30 MB: {grown} MiB more");
     assert!(grown < 2 * GROWTH_MEBIBYTES_MAX, "the host grew by {grown} MiB");
     for mut reading in unread {
         assert_eq!(reading.read(usize::MAX, async |_| {}).await, 30_000_002);
