@@ -123,6 +123,22 @@ declare module "isobase:host/database" {
     session?: Session,
   ): Promise<Document>;
 
+  export interface Lines {
+    /** All columns of the first row but the last; empty where there was no row. */
+    head: Value[];
+    /** The last columns of all rows, one after another; null where there was no row. */
+    body: Uint8Array | null;
+    /** Null for a result so long that it was handed on before all rows had come. */
+    rows: number | null;
+  }
+
+  /** Like `queryDocument`, for a statement of any number of rows; all of them are held in memory. */
+  export function queryLines(
+    sql: string,
+    parameters?: readonly Parameter[],
+    session?: Session,
+  ): Promise<Lines>;
+
   /** One SQL statement and the values of its `$1`, `$2`, …. */
   export interface Statement {
     sql: string;

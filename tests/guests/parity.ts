@@ -22,6 +22,10 @@ const behaviours: Record<string, Behaviour> = {
     if (body === null) return new Response(null, { status: 204 });
     return new Response(body, { headers: { "content-type": "application/json", "x-head": String(head.length) } });
   },
+  async "sql-lines"(query) {
+    const { head, body, rows } = await database.queryLines(sql(query), parameters(query));
+    return new Response(body, { headers: { "content-type": "text/plain", "x-head": `${head.length} ${rows ?? 0}` } });
+  },
   async "sql-documents"(query) {
     const statements = query.getAll("q").map((sql) => ({ sql, parameters: parameters(query) }));
     const documents = await database.queryDocuments(statements);

@@ -59,6 +59,12 @@ const SAME_ANSWERS: &[(&str, bool)] = &[
     ("sql-document?q=select 1, 'x', '{\"a\": 1}'::jsonb", true),
     ("sql-document?q=select null::jsonb", true),
     ("sql-document?q=select 1 where false", false),
+    // Lines.
+    ("sql-lines?q=select 1, 'x', n || ' ' from generate_series(1, 3) n", true),
+    ("sql-lines?q=select case when n = 2 then null else n::text end from generate_series(1, 3) n", true),
+    ("sql-lines?q=select 1, 'x' where false", true),
+    ("sql-lines?q=select frm", false),
+    ("sql-lines?q=select repeat('x', 999) from generate_series(1, 2500)", true),
     // Several in one flush.
     ("sql-documents?q=select 1, 'x', $1::text&q=select 2, $1::text where false&q=select $1::text&p=a", true),
     (

@@ -37,8 +37,9 @@ impl Ground {
     ) -> anyhow::Result<Self> {
         let store = Store::open(arguments, project, keys, progress, observer).await?;
         progress.step("Opening the database");
-        let login =
+        let mut login =
             DatabaseConfig::from_url(&store.authenticator_url)?.callers_from_url(&store.caller_url)?;
+        login.spill_folder = state_folder(&project.root).join("spill");
         let database = Database::open(login, observer.clone()).await?;
         let own_sessions = own_sessions(store.host_url())?;
         let storage = open_storage(arguments, project, &database, &own_sessions, keys).await?;

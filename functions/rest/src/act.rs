@@ -131,7 +131,7 @@ impl Guest {
         if documents.len() <= main {
             return Err(HostError::Problem(Problem::internal("A statement of one row returned none.")));
         }
-        Ok(Ran { head: self.keep(documents.swap_remove(main)), explanation })
+        Ok(Ran { head: self.keep(documents.swap_remove(main)), explanation, rows: None })
     }
 
     /// What is to be undone in the end takes a second flush.
@@ -152,7 +152,7 @@ impl Guest {
             None => None,
         };
         transaction.rollback().map_err(failed)?;
-        Ok(Ran { head, explanation })
+        Ok(Ran { head, explanation, rows: None })
     }
 }
 
@@ -173,8 +173,14 @@ impl Host for Guest {
             return self.run_together(&session, work);
         }
         let parameters = self.parameters(work.statement.parameters);
+        if work.as_lines {
+            let lines = session.query_lines(work.statement.sql, parameters).map_err(failed)?;
+            let rows = lines.rows.and_then(|rows| i64::try_from(rows).ok());
+            let head = self.keep(Document { head: lines.head, body: lines.body });
+            return Ok(Ran { head, explanation: None, rows });
+        }
         let document = session.query_document(work.statement.sql, parameters).map_err(failed)?;
-        Ok(Ran { head: self.keep(document), explanation: None })
+        Ok(Ran { head: self.keep(document), explanation: None, rows: None })
     }
 
     fn read_text(&mut self, work: Work<'_>) -> Result<String, HostError> {

@@ -12,7 +12,7 @@ use crate::problem::{Problem, SqlFault};
 use crate::request::{Incoming, Intent, Media, Parameters, Payload, Preferences, TransactionEnd, read_body};
 use crate::respond::{Answer, Head, HeadColumns, HeadValue, check, open_api, respond};
 use crate::settings::Settings;
-use crate::sql::{Statement, is_other_version, quote_identifier, refused_rows, statement};
+use crate::sql::{Statement, is_endless, is_other_version, lines, quote_identifier, refused_rows, statement};
 use crate::stopwatch::Stopwatch;
 
 /// What a request needs from outside.
@@ -31,6 +31,11 @@ pub trait Host {
 
     /// The Postgres role of the caller.
     fn role(&mut self) -> Cow<'_, str>;
+
+    /// Whether [`Work::as_lines`] can be done.
+    fn takes_lines(&self) -> bool {
+        true
+    }
 
     /// Told of every head before it is answered with; may take away what SQL code chose.
     fn chosen(&mut self, _head: &mut Head) {}
@@ -74,6 +79,8 @@ pub struct Work<'w> {
     pub estimate: Option<Statement<'w>>,
     /// Roll back even when all went well.
     pub rolls_back: bool,
+    /// The statement has any number of rows, whose last columns, one after another, are the body.
+    pub as_lines: bool,
 }
 
 /// The outcome of [`Work`].
@@ -82,6 +89,8 @@ pub struct Ran {
     pub head: Vec<HeadValue>,
     /// What `EXPLAIN` said, as JSON.
     pub explanation: Option<String>,
+    /// The rows of [`Work::as_lines`], unless more are coming.
+    pub rows: Option<i64>,
 }
 
 /// Why [`Work`] failed.
@@ -155,7 +164,9 @@ pub(crate) fn serve_one(
         Operation::Write { .. } => (HeadColumns::Write, false),
         Operation::Call { call, .. } => (HeadColumns::Read, is_safe_call(intent.action, call.function)),
     };
-    let Some((statement, estimate)) = statement(&plan, &intent, settings) else {
+    let as_lines = host.takes_lines() && is_endless(&plan, &intent, settings);
+    let made = if as_lines { lines(&plan) } else { statement(&plan, &intent, settings) };
+    let Some((statement, estimate)) = made else {
         return Err(Problem::internal("A request that needs rows has no statement."));
     };
     let work = Work {
@@ -165,6 +176,7 @@ pub(crate) fn serve_one(
         statement,
         estimate,
         rolls_back: intent.preferences.transaction == Some(TransactionEnd::Rollback),
+        as_lines,
     };
     stopwatch.lap("plan");
     if let Media::Plan(_) = plan.media {
@@ -177,6 +189,9 @@ pub(crate) fn serve_one(
         .map_err(|error| refusal(&error, &plan, &intent).unwrap_or_else(|| problem(error, host, settings)))?;
     stopwatch.lap("transaction");
     let mut head = Head::decode(columns, ran.head);
+    if as_lines {
+        (head.page, head.uncounted) = (ran.rows.unwrap_or(0), ran.rows.is_none());
+    }
     head.estimate = ran.explanation.as_deref().and_then(Head::planned_rows);
     host.chosen(&mut head);
     check(&plan, &intent, head.page)?;
@@ -185,7 +200,8 @@ pub(crate) fn serve_one(
 
 impl<'w> Work<'w> {
     fn reading(settings: &'w [(String, String)], statement: Statement<'w>) -> Self {
-        Self { read_only: true, settings, before: None, statement, estimate: None, rolls_back: false }
+        let (before, estimate) = (None, None);
+        Self { read_only: true, settings, before, statement, estimate, rolls_back: false, as_lines: false }
     }
 }
 

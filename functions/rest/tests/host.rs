@@ -138,6 +138,9 @@ impl<'b> Session<'b> {
     fn run_open(&mut self, work: &Work<'_>) -> Result<Ran, HostError> {
         self.bench.statements.push(work.statement.sql.clone());
         self.open(work)?;
+        if work.as_lines {
+            return self.lines(&work.statement);
+        }
         let row = self.row(&work.statement)?;
         let last = row.len() - 1;
         let head = (0..last).map(|index| head_value(&row, index)).collect::<Vec<_>>();
@@ -146,7 +149,19 @@ impl<'b> Session<'b> {
             Some(estimate) => Some(self.row(estimate)?.get::<_, Raw>(0).text()),
             None => None,
         };
-        Ok(Ran { head, explanation })
+        Ok(Ran { head, explanation, rows: None })
+    }
+
+    fn lines(&mut self, statement: &Statement<'_>) -> Result<Ran, HostError> {
+        let parameters = self.parameters(statement);
+        let parameters = parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect::<Vec<_>>();
+        let rows = self.bench.rows(&statement.sql, &parameters);
+        let rows = rows.map_err(|error| failed(&error, &statement.sql))?;
+        let last = |row: &Row| row.get::<_, Option<Raw>>(row.len() - 1).map_or_else(Vec::new, |raw| raw.0);
+        self.document = Some(rows.iter().flat_map(last).collect());
+        let head_of = |row: &Row| (0..row.len() - 1).map(|index| head_value(row, index)).collect();
+        let head = rows.first().map_or_else(Vec::new, head_of);
+        Ok(Ran { head, explanation: None, rows: i64::try_from(rows.len()).ok() })
     }
 }
 

@@ -20,8 +20,12 @@ pub enum Body {
     #[default]
     Empty,
     Full(Bytes),
-    Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>),
+    Stream(Streamed),
+    /// A stream that the host makes by itself: the function that answered with it is done.
+    FromHost(Streamed),
 }
+
+type Streamed = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>;
 
 /// Why a body broke off.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +53,11 @@ impl Body {
         Self::Stream(Box::pin(body))
     }
 
+    /// A stream for which no function is needed any more.
+    pub fn from_host(body: impl http_body::Body<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
+        Self::FromHost(Box::pin(body))
+    }
+
     /// Reads to the end, refusing to hold more than `bytes_max`.
     pub async fn collect(self, bytes_max: u64) -> Result<Bytes, BodyError> {
         let too_large = BodyError::TooLarge { bytes_max };
@@ -56,7 +65,7 @@ impl Body {
             Self::Empty => Ok(Bytes::new()),
             Self::Full(bytes) if bytes.len() as u64 <= bytes_max => Ok(bytes),
             Self::Full(_) => Err(too_large),
-            Self::Stream(mut stream) => {
+            Self::Stream(mut stream) | Self::FromHost(mut stream) => {
                 let mut whole = bytes::BytesMut::new();
                 while let Some(frame) = stream.frame().await {
                     if let Ok(data) = frame?.into_data() {
@@ -90,7 +99,7 @@ impl http_body::Body for Body {
                 *self = Self::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Self::Stream(stream) => stream.as_mut().poll_frame(context),
+            Self::Stream(stream) | Self::FromHost(stream) => stream.as_mut().poll_frame(context),
         }
     }
 
@@ -98,7 +107,7 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_empty(),
-            Self::Stream(stream) => stream.is_end_stream(),
+            Self::Stream(stream) | Self::FromHost(stream) => stream.is_end_stream(),
         }
     }
 
@@ -106,7 +115,7 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream(stream) => stream.size_hint(),
+            Self::Stream(stream) | Self::FromHost(stream) => stream.size_hint(),
         }
     }
 }
@@ -140,6 +149,7 @@ impl fmt::Debug for Body {
         match self {
             Self::Empty => formatter.write_str("Body::Empty"),
             Self::Full(bytes) => write!(formatter, "Body::Full({} bytes)", bytes.len()),
+            Self::FromHost(_) => formatter.write_str("Body::FromHost"),
             Self::Stream(_) => formatter.write_str("Body::Stream"),
         }
     }

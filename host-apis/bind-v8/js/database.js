@@ -8,7 +8,8 @@
 const { core, internals, primordials } = __bootstrap;
 const {
   op_isobase_db_begin, op_isobase_db_commit, op_isobase_db_generation, op_isobase_db_newer_snapshot,
-  op_isobase_db_query, op_isobase_db_query_document, op_isobase_db_query_documents, op_isobase_db_rollback, op_isobase_db_snapshot,
+  op_isobase_db_query, op_isobase_db_query_document, op_isobase_db_query_documents, op_isobase_db_query_lines,
+  op_isobase_db_rollback, op_isobase_db_snapshot,
   op_isobase_db_stream_close, op_isobase_db_stream_next, op_isobase_db_stream_open,
   op_isobase_db_transaction_document, op_isobase_db_transaction_query,
 } = core.ops;
@@ -130,6 +131,13 @@ async function queryDocument(sql, parameters = [], options = undefined) {
   return document(await op_isobase_db_query_document(invocation(), String(sql), values, session(options)));
 }
 
+/** Like `queryDocument`, for any number of rows: the last columns of all, one after another, as bytes. */
+async function queryLines(sql, parameters = [], options = undefined) {
+  const values = ArrayPrototypeMap(parameters, parameter);
+  const result = await op_isobase_db_query_lines(invocation(), String(sql), values, session(options));
+  return { head: result[0], body: result[1], rows: result[2] };
+}
+
 /** Several statements in one transaction and one network flush; the first row of each. */
 async function queryDocuments(statements, options = undefined) {
   const pairs = ArrayPrototypeMap(statements, (statement) => {
@@ -237,6 +245,7 @@ return {
   query,
   queryDocument,
   queryDocuments,
+  queryLines,
   snapshot,
   stream,
   Transaction,

@@ -50,6 +50,7 @@ deno_core::extension!(
         database::op_isobase_db_query,
         database::op_isobase_db_query_document,
         database::op_isobase_db_query_documents,
+        database::op_isobase_db_query_lines,
         database::op_isobase_db_rollback,
         database::op_isobase_db_snapshot,
         database::op_isobase_db_stream_close,

@@ -24,6 +24,8 @@ mod generated {
             "isobase:host/database.query": async | trappable,
             "isobase:host/database.query-document": async | trappable,
             "isobase:host/database.query-documents": async | trappable,
+            "isobase:host/database.query-lines": async | trappable,
+            "isobase:host/database.[method]body.read": async | trappable,
             "isobase:host/database.newer-snapshot": async | trappable,
             "isobase:host/database.snapshot": async | trappable,
             "isobase:host/database.[static]row-stream.open": async | trappable,

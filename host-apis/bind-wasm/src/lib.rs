@@ -18,3 +18,4 @@ mod storage;
 
 pub use bindings::add_to_linker;
 pub use host::{Doors, Host, HostView};
+pub use respond::HostBody;

@@ -1,6 +1,7 @@
 //! Where the database is and how much of it may be used.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct DatabaseConfig {
     pub statements_per_connection_max: NonZeroUsize,
     /// A connection is replaced after this.
     pub connection_age_max: Duration,
+    /// Where long results wait for slow clients, in files without names. Made when it is needed.
+    pub spill_folder: PathBuf,
 }
 
 /// Why there is no database.
@@ -58,6 +61,7 @@ impl DatabaseConfig {
             statements_per_connection_max: NonZeroUsize::new(limits::DATABASE_STATEMENTS_PER_CONNECTION_MAX)
                 .unwrap_or(NonZeroUsize::MIN),
             connection_age_max: limits::DATABASE_CONNECTION_AGE_MAX,
+            spill_folder: std::env::temp_dir(),
         })
     }
 

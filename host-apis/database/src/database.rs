@@ -14,6 +14,7 @@ use crate::channels::{self, Channels};
 use crate::pool::Pool;
 use crate::roles::{self, RoleSettingsByName};
 use crate::snapshot::Snapshots;
+use crate::spool::Spills;
 use crate::type_names::TypeNames;
 use crate::wire::ConnectError;
 use crate::{DatabaseConfig, Door, Error, OpenError, PoolStatus};
@@ -42,6 +43,7 @@ pub(crate) struct Core {
     pub(crate) type_names: TypeNames,
     pub(crate) channels: Arc<Channels>,
     pub(crate) snapshots: Snapshots,
+    pub(crate) spills: Arc<Spills>,
     stop: CancellationToken,
 }
 
@@ -69,6 +71,7 @@ impl Database {
             type_names: TypeNames::default(),
             channels: Arc::default(),
             snapshots: Snapshots::default(),
+            spills: Spills::new(config.spill_folder.clone(), Handle::current()),
             stop: CancellationToken::new(),
         });
         let listener =

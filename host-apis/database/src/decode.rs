@@ -38,6 +38,12 @@ pub(crate) enum ByteaFormat {
 #[error("the server sent a malformed {0}")]
 pub(crate) struct Malformed(&'static str);
 
+impl Malformed {
+    pub(crate) fn of(what: &'static str) -> Self {
+        Self(what)
+    }
+}
+
 /// All columns of a row as values.
 pub(crate) fn row(body: &DataRowBody, oids: &[Oid], bytea: ByteaFormat) -> Result<Vec<Value>, Malformed> {
     let mut values = Vec::with_capacity(oids.len());
@@ -79,7 +85,19 @@ pub(crate) fn document(
     Ok((values, Some(bytes)))
 }
 
-fn value(bytes: &[u8], oid: Oid, bytea: ByteaFormat) -> Result<Value, Malformed> {
+/// The last column as bytes; none for SQL null.
+pub(crate) fn last(body: &DataRowBody, oids: &[Oid], bytea: ByteaFormat) -> Result<Option<Bytes>, Malformed> {
+    let &last = oids.last().ok_or(Malformed("row"))?;
+    let range = body.ranges().last().map_err(|_| Malformed("row"))?.ok_or(Malformed("row"))?;
+    let Some(range) = range else { return Ok(None) };
+    Ok(Some(if last == BYTEA && bytea == ByteaFormat::Text {
+        bytea_text(&body.buffer()[range])?
+    } else {
+        body.buffer_bytes().slice(range)
+    }))
+}
+
+pub(crate) fn value(bytes: &[u8], oid: Oid, bytea: ByteaFormat) -> Result<Value, Malformed> {
     if oid == BYTEA {
         return Ok(Value::Bytes(match bytea {
             ByteaFormat::Binary => Bytes::copy_from_slice(bytes),
@@ -111,6 +129,29 @@ fn bytea_text(text: &[u8]) -> Result<Bytes, Malformed> {
     }
     .map(Bytes::from)
     .ok_or(Malformed("bytea"))
+}
+
+/// bytea in hex that comes in pieces, after its prefix.
+#[derive(Debug, Default)]
+pub(crate) struct HexPieces {
+    /// The first digit of a byte whose second is in the next piece.
+    half: Option<u8>,
+}
+
+impl HexPieces {
+    pub(crate) const PREFIX: &'static [u8] = b"\\x";
+
+    pub(crate) fn decode(&mut self, piece: &[u8]) -> Result<Bytes, Malformed> {
+        let mut bytes = Vec::with_capacity(piece.len() / 2 + 1);
+        for &character in piece {
+            let low = digit(character, 16).ok_or(Malformed("bytea"))?;
+            match self.half.take() {
+                Some(high) => bytes.push(high << 4 | low),
+                None => self.half = Some(low),
+            }
+        }
+        Ok(bytes.into())
+    }
 }
 
 fn escaped(mut text: &[u8]) -> Option<Vec<u8>> {

@@ -12,12 +12,13 @@ use tracing::Instrument;
 
 use crate::connection::{Connection, End, Flight, Load, Orders, Trouble};
 use crate::database::Core;
-use crate::harvest::Harvest;
+use crate::harvest::{Harvest, LongBodies, When};
+use crate::late;
 use crate::pool::Lease;
 use crate::row_stream::RowStream;
-use crate::session::Identity;
+use crate::session::{AccessMode, Identity};
 use crate::timeout::{Bound, QUERY_CANCELED};
-use crate::{Document, Error, Session, Snapshot, Statement, Table, Transaction};
+use crate::{Document, Error, Lines, Session, Snapshot, Statement, Table, Transaction};
 
 /// Opens sessions as the caller of one request, or as `service_role` where that is granted. Made by
 /// [`crate::Database::session_door`]; cheap to clone.
@@ -46,16 +47,32 @@ impl Door {
     /// Like [`Door::query`], for a statement of exactly one row, whose last column is handed
     /// through as bytes. Another number of rows is `Refused`; what the statement wrote stays
     /// written, for the commit left with it.
+    ///
+    /// In a read-only session a long body is handed out when it begins, for there is nothing to commit;
+    /// what fails after that, a second row too, breaks it off.
     pub async fn query_document(&self, session: &Session, statement: Statement) -> Result<Document, Error> {
-        let mut harvest = Harvest::document();
-        let run = async {
-            drop(self.run(session, from_ref(&statement), &mut harvest).await?);
-            Ok(())
-        };
+        let mut harvest = Harvest::document(self.long_bodies(session));
+        let run = async { self.run_or_read_on(session, &statement, &mut harvest).await };
         self.bounded(run).await?;
         match harvest {
             Harvest::Document(row) => row.finish(),
-            Harvest::Table(_) | Harvest::Documents(_) => Ok(Document { head: Vec::new(), body: None }),
+            Harvest::Table(_) | Harvest::Documents(_) | Harvest::Lines(_) => {
+                Ok(Document { head: Vec::new(), body: None })
+            }
+        }
+    }
+
+    /// Like [`Door::query_document`], for a statement of any number of rows, whose last columns, one after
+    /// another, are the body.
+    pub async fn query_lines(&self, session: &Session, statement: Statement) -> Result<Lines, Error> {
+        let mut harvest = Harvest::lines(self.long_bodies(session));
+        let run = async { self.run_or_read_on(session, &statement, &mut harvest).await };
+        self.bounded(run).await?;
+        match harvest {
+            Harvest::Lines(lines) => Ok(lines.finish()),
+            Harvest::Table(_) | Harvest::Document(_) | Harvest::Documents(_) => {
+                Ok(Lines { head: Vec::new(), body: None, rows: None })
+            }
         }
     }
 
@@ -72,7 +89,7 @@ impl Door {
                 "a flush takes one to {DATABASE_STATEMENTS_PER_FLUSH_MAX} statements"
             )));
         }
-        let mut harvest = Harvest::documents();
+        let mut harvest = Harvest::documents(&self.core.spills);
         let run = async {
             drop(self.run(session, statements, &mut harvest).await?);
             Ok(())
@@ -80,7 +97,7 @@ impl Door {
         self.bounded(run).await?;
         match harvest {
             Harvest::Documents(documents) => Ok(documents.finish()),
-            Harvest::Table(_) | Harvest::Document(_) => Ok(Vec::new()),
+            Harvest::Table(_) | Harvest::Document(_) | Harvest::Lines(_) => Ok(Vec::new()),
         }
     }
 
@@ -150,12 +167,34 @@ impl Door {
             .unwrap_or(Err(Error::TimedOut))
     }
 
+    fn long_bodies(&self, session: &Session) -> LongBodies<'_> {
+        let when = match session.access_mode {
+            AccessMode::ReadOnly => When::Begun,
+            AccessMode::ReadWrite => When::Settled,
+        };
+        LongBodies { spills: &self.core.spills, when }
+    }
+
+    /// Runs one statement to its end, or to where its body begins; the rest is read while it is used.
+    async fn run_or_read_on(
+        &self,
+        session: &Session,
+        statement: &Statement,
+        harvest: &mut Harvest<'_>,
+    ) -> Result<(), Error> {
+        let (lease, flight) = self.run(session, from_ref(statement), harvest).await?;
+        if let Some(late) = harvest.take_late() {
+            late::read_on(self, lease, flight, late);
+        }
+        Ok(())
+    }
+
     /// One flight, one transaction; a second attempt where the first cannot have acted.
     async fn run(
         &self,
         session: &Session,
         statements: &[Statement],
-        harvest: &mut Harvest,
+        harvest: &mut Harvest<'_>,
     ) -> Result<(Lease, Flight), Error> {
         let principal = self.principal(session)?;
         let roles = self.core.roles.load_full();
@@ -202,7 +241,7 @@ impl Door {
         &self,
         lease: &mut Lease,
         flight: &Flight,
-        harvest: &mut Harvest,
+        harvest: &mut Harvest<'_>,
     ) -> Result<Table, Error> {
         let columns = match flight.shape() {
             Some(shape) => self.core.type_names.columns(shape, lease).await?,
@@ -210,7 +249,7 @@ impl Door {
         };
         let (rows, affected) = match harvest {
             Harvest::Table(table) => (std::mem::take(&mut table.rows), table.affected),
-            Harvest::Document(_) | Harvest::Documents(_) => (Vec::new(), 0),
+            Harvest::Document(_) | Harvest::Documents(_) | Harvest::Lines(_) => (Vec::new(), 0),
         };
         Ok(Table { columns, rows, affected })
     }
@@ -236,7 +275,7 @@ impl Attempts {
 pub(crate) async fn fly(
     connection: &mut Connection,
     load: Load<'_>,
-    harvest: &mut Harvest,
+    harvest: &mut Harvest<'_>,
 ) -> Result<Flight, Trouble> {
     let mut flight = connection.prepare_flight(load)?;
     connection.flush(&flight).await?;

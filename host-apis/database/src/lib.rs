@@ -8,7 +8,8 @@
 //! In the order of a statement's way: [`Door`] checks the grant, the pool lends a connection
 //! (sticky by role), the connection encodes one *flight* (reset, settings, statement, one Sync) that
 //! leaves in one write and is one transaction, rows are decoded from Postgres' text format, the
-//! lease returns the connection. A dropped future at any point cancels what runs and brings the
+//! lease returns the connection. A result too long to be held is one body ([`Content`]): it goes from the
+//! socket through a spool of constant size to its client, or waits for it on the disk. A dropped future at any point cancels what runs and brings the
 //! session back to clean, or replaces it.
 //!
 //! ```no_run
@@ -33,17 +34,20 @@
 mod channels;
 mod config;
 mod connection;
+mod content;
 mod database;
 mod decode;
 mod door;
 mod error;
 mod harvest;
+mod late;
 mod pool;
 mod roles;
 mod row_stream;
 mod screen;
 mod session;
 mod snapshot;
+mod spool;
 mod timeout;
 mod transaction;
 mod type_names;
@@ -51,6 +55,7 @@ mod value;
 mod wire;
 
 pub use config::{DatabaseConfig, OpenError};
+pub use content::Content;
 pub use database::Database;
 pub use door::Door;
 pub use error::{Error, Exhaustion, SqlError};
@@ -59,4 +64,4 @@ pub use row_stream::RowStream;
 pub use session::{AccessMode, Identity, Session};
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
-pub use value::{Column, Document, Parameter, Statement, Table, Value};
+pub use value::{Column, Document, Lines, Parameter, Statement, Table, Value};

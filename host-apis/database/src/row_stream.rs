@@ -117,7 +117,7 @@ async fn begin(
     connection.flush(&flight).await?;
     let first = match connection.event(&mut flight).await? {
         Event::Row(row) => Some(row),
-        Event::Complete(_) | Event::Settled => None,
+        Event::Complete(_) | Event::Settled | Event::LongRow => None,
     };
     Ok(Beginning { flight, shape, columns, first })
 }
@@ -133,7 +133,8 @@ impl Flow {
                 None if self.lease.is_settled() => return Ok((rows, true)),
                 None => match self.lease.event(&mut self.flight).await? {
                     Event::Row(row) => row,
-                    Event::Complete(_) => continue,
+                    // Long rows are not asked for.
+                    Event::Complete(_) | Event::LongRow => continue,
                     // Rows that are left are handed out first; the end is an answer of its own.
                     Event::Settled if rows.is_empty() => return Ok((rows, true)),
                     Event::Settled => break,

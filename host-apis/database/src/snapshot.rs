@@ -104,7 +104,10 @@ impl Kept {
         let session =
             Session { identity: Identity::Service, access_mode: AccessMode::ReadOnly, ..Session::default() };
         let document = door.query_document(&session, Statement::from(sql)).await?;
-        let text = document.body.unwrap_or_default();
+        let text = match document.body {
+            Some(mut body) => body.read().await?,
+            None => bytes::Bytes::new(),
+        };
         let text = std::str::from_utf8(&text).map_err(|_| Error::Refused("a snapshot is text".to_owned()))?;
         let snapshot = Arc::new(Snapshot { generation, text: text.into() });
         *self.latest.lock() = Some(Arc::clone(&snapshot));

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::connection::{End, Event, Flight, Load, Trouble};
 use crate::door::{Attempts, check_statement, explain, fly};
-use crate::harvest::Harvest;
+use crate::harvest::{Harvest, LongBodies, When};
 use crate::pool::Lease;
 use crate::timeout::Bound;
 use crate::{Document, Door, Error, Session, Statement, Table};
@@ -55,8 +55,8 @@ impl Transaction {
     /// Like [`Transaction::query`], for a statement of exactly one row. Another number of rows is
     /// `Refused`, and the transaction goes on.
     pub async fn query_document(&mut self, statement: Statement) -> Result<Document, Error> {
-        let mut harvest = Harvest::document();
         let door = self.door.clone();
+        let mut harvest = Harvest::document(LongBodies { spills: &door.core.spills, when: When::Settled });
         let run = async {
             let (open, _) = self.run(&statement, &mut harvest).await?;
             self.state = State::Open(open);
@@ -65,7 +65,9 @@ impl Transaction {
         door.bounded(run).await?;
         match harvest {
             Harvest::Document(row) => row.finish(),
-            Harvest::Table(_) | Harvest::Documents(_) => Ok(Document { head: Vec::new(), body: None }),
+            Harvest::Table(_) | Harvest::Documents(_) | Harvest::Lines(_) => {
+                Ok(Document { head: Vec::new(), body: None })
+            }
         }
     }
 
@@ -98,7 +100,11 @@ impl Transaction {
     /// Runs a statement and hands back the open transaction. Until the caller puts it into the
     /// state again the transaction counts as abandoned, which is what it is if this future is
     /// dropped.
-    async fn run(&mut self, statement: &Statement, harvest: &mut Harvest) -> Result<(Open, Flight), Error> {
+    async fn run(
+        &mut self,
+        statement: &Statement,
+        harvest: &mut Harvest<'_>,
+    ) -> Result<(Open, Flight), Error> {
         check_statement(statement)?;
         match std::mem::replace(&mut self.state, State::Over(abandoned())) {
             State::Over(error) => {
@@ -118,7 +124,11 @@ impl Transaction {
         }
     }
 
-    async fn begin(&mut self, statement: &Statement, harvest: &mut Harvest) -> Result<(Open, Flight), Error> {
+    async fn begin(
+        &mut self,
+        statement: &Statement,
+        harvest: &mut Harvest<'_>,
+    ) -> Result<(Open, Flight), Error> {
         let principal = self.door.principal(&self.session)?;
         let roles = self.door.core.roles.load_full();
         let orders = self.door.orders(&principal, &self.session, &roles)?;

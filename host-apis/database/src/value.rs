@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::Content;
+
 /// One SQL statement and the values of its `$1`, `$2`, ….
 #[derive(Clone, Debug)]
 pub struct Statement {
@@ -79,9 +81,21 @@ pub struct Table {
 
 /// The one row of a result, its last column kept apart as bytes: json, text and bytea arrive as
 /// they are, other types in Postgres' output format.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Document {
     pub head: Vec<Value>,
     /// `None` for SQL null.
-    pub body: Option<Bytes>,
+    pub body: Option<Content>,
+}
+
+/// Any number of rows, of which all but the last column of the first are the head, and the last columns of
+/// all, one after another, the body. SQL nulls add nothing.
+#[derive(Debug)]
+pub struct Lines {
+    /// Empty where there was no row.
+    pub head: Vec<Value>,
+    /// `None` where there was no row.
+    pub body: Option<Content>,
+    /// Known where the server had sent all before anything was handed out.
+    pub rows: Option<u64>,
 }

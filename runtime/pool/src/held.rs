@@ -14,9 +14,11 @@ use tokio::time::{Sleep, sleep_until};
 use crate::invocation::Invocation;
 use crate::running::{Clocked, Running, State, Waits};
 
-/// Ends the invocation of a response that is complete; keeps that of one that streams.
+/// Ends the invocation of a response that is complete, or that the host brings to its end; keeps that of one
+/// that streams.
 pub(crate) fn hold(response: Response<Body>, mut invocation: Invocation) -> Response<Body> {
-    if response.body().is_end_stream() || matches!(response.body(), Body::Full(_)) {
+    let needs_nobody = matches!(response.body(), Body::Full(_) | Body::FromHost(_));
+    if needs_nobody || response.body().is_end_stream() {
         invocation.end(None);
         return response;
     }

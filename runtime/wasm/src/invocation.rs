@@ -16,6 +16,7 @@ use http::{Request, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use isobase_base::observe::GuestLevel;
 use isobase_base::{Body, BodyError, Failure, FailureKind};
+use isobase_bind_wasm::HostBody;
 use isobase_engine::Usage;
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
@@ -92,8 +93,12 @@ impl Invocation {
             Some(Ok(())) => None,
             None => Some(self),
         };
-        let response = checked(answer.ok_or_else(no_answer)?)?;
-        Ok(response.map(|body| body_of(body, running)))
+        let mut response = checked(answer.ok_or_else(no_answer)?)?;
+        Ok(match (HostBody::take(&mut response), running) {
+            (Some(body), None) => response.map(|_| body),
+            (Some(body), running) => response.map(|_| body_of(HostBody::outgoing(body), running)),
+            (None, running) => response.map(|body| body_of(body, running)),
+        })
     }
 
     /// Lets the guest run. A panic of the host within a guest's call fails this invocation only.

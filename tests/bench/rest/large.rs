@@ -10,11 +10,13 @@ use crate::report::{Figure, Goal, Measured, Unit, progress};
 use crate::token;
 
 /// Bytes of a result, and the mebibytes that PostgREST's own tests allow where they have such a case.
-const SIZES: [(&str, usize, Option<f64>); 4] = [
+const SIZES: [(&str, usize, Option<f64>); 5] = [
     ("10 KB", 10_000, None),
     ("1 MB", 1_000_000, Some(22.0)),
     ("10 MB", 10_000_000, Some(32.0)),
     ("50 MB", 50_000_000, Some(78.0)),
+    // Memory does not grow with the result.
+    ("200 MB", 200_000_000, Some(78.0)),
 ];
 /// One after another, so that what is kept between requests would show.
 const REQUESTS: usize = 5;

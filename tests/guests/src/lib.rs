@@ -55,6 +55,7 @@ pub fn serve(request: Request) -> Response {
         "sql" => sql::query(&request),
         "sql-document" => sql::document(&request),
         "sql-documents" => sql::documents(&request),
+        "sql-lines" => sql::lines(&request),
         "sql-body" => sql::body(request),
         "sql-stream" => sql::stream(&request),
         "sql-transaction" => sql::transaction(&request),

@@ -43,6 +43,18 @@ pub(crate) fn document(request: &Request) -> Response {
     }
 }
 
+/// The last columns of all rows, answered without entering memory.
+pub(crate) fn lines(request: &Request) -> Response {
+    match database::query_lines(sql(request), parameters(request)) {
+        Ok(lines) => lines
+            .body
+            .map_or_else(|| Response::new(200), Response::document)
+            .with_header("content-type", "text/plain")
+            .with_header("x-head", format!("{} {}", lines.head.len(), lines.rows.unwrap_or(0))),
+        Err(error) => failed(&error),
+    }
+}
+
 /// Each `q` with the parameters `p`, in one flush: for each the length of its head, and its body.
 pub(crate) fn documents(request: &Request) -> Response {
     let statements =

@@ -48,7 +48,12 @@ impl<H: Host + Steps> Host for Within<'_, H> {
             Some(estimate) => self.step(estimate)?.document,
             None => None,
         };
-        Ok(Ran { head, explanation })
+        Ok(Ran { head, explanation, rows: None })
+    }
+
+    /// All results are one text.
+    fn takes_lines(&self) -> bool {
+        false
     }
 
     fn read_text(&mut self, work: Work<'_>) -> Result<String, HostError> {

@@ -24,6 +24,8 @@ pub struct Head {
     pub(crate) total: Option<i64>,
     /// Rows in the body.
     pub(crate) page: i64,
+    /// They were still coming when the answer began.
+    pub(crate) uncounted: bool,
     /// `response.headers` and `response.status`, as SQL code set them.
     pub(crate) headers: Option<String>,
     pub(crate) status: Option<String>,

@@ -211,7 +211,8 @@ fn page(plan: &Plan<'_>, intent: &Intent<'_>, settings: &Settings, head: &Head) 
         AnswerBody::Document
     };
     let upper = lower.saturating_add(head.page).saturating_sub(1);
-    Answer::new(status).header("Content-Range", content_range(lower, upper, total)).body(body)
+    let range = (!head.uncounted).then(|| content_range(lower, upper, total));
+    Answer::new(status).maybe_header("Content-Range", range).body(body)
 }
 
 fn written(

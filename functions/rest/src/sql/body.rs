@@ -4,6 +4,7 @@ use crate::catalog::{Function, Returns};
 use crate::plan::{BodyForm, ColumnSource};
 use crate::request::Payload;
 
+use super::lines::LINE;
 use super::{Bound, Sql, quote_literal};
 
 /// One column read from JSON: its name, its type, and a function that makes its value of JSON.
@@ -103,11 +104,12 @@ impl<'a> Sql<'a> {
             BodyForm::GeoJson => self.push(
                 "json_build_object('type', 'FeatureCollection', 'features', coalesce(json_agg(ST_AsGeoJSON(_t)::json), '[]'))",
             ),
-            // In a column of type json there may be line ends, between its parts and nowhere else.
             BodyForm::Lines => self
-                .push("coalesce(string_agg(translate(to_json(")
+                .push("coalesce(string_agg(")
+                .push(LINE[0])
                 .push(value)
-                .push(")::text, E'\\n\\r', '  ') || E'\\n', ''), '')"),
+                .push(LINE[1])
+                .push(", ''), '')"),
             BodyForm::Csv => self.push(concat!(
                 "(SELECT coalesce(string_agg(a.k, ','), '') FROM (SELECT json_object_keys(r)::text AS k ",
                 "FROM (SELECT row_to_json(hh) AS r FROM pgrst_rows AS hh LIMIT 1) s) a) || E'\\n' || ",

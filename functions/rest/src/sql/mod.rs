@@ -9,6 +9,7 @@ mod body;
 mod call;
 mod condition;
 mod guard;
+mod lines;
 mod mutation;
 mod nested;
 mod read;
@@ -23,6 +24,7 @@ use std::fmt::Write as _;
 use crate::plan::Qualifier;
 
 pub(crate) use guard::refused_rows;
+pub(crate) use lines::{is_endless, lines};
 pub(crate) use nested::{Keyed, read_by_keys, write_by_keys, write_for_keys};
 pub use statement::Statement;
 pub(crate) use statement::statement;

@@ -29,6 +29,21 @@ pub const DATABASE_BATCH_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of one result that is not streamed, and of one message of the server: it is held in the
 /// host's memory.
 pub const DATABASE_RESULT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes of one document that are held in memory until it is whole. A longer one is handed on as it comes.
+pub const DATABASE_DOCUMENT_HELD_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a longer document that wait in memory for its client. What the client leaves there goes to the
+/// disk.
+pub const DATABASE_SPOOL_BYTES_MAX: usize = 512 * 1024;
+/// How long one document may hold its connection back for a client that is slower than the server, all waits
+/// together. Beyond it the client is read for from the disk, and the connection serves others.
+pub const DATABASE_BACKPRESSURE_MAX: Duration = Duration::from_millis(500);
+/// Bytes written to the disk, and read from it, at once.
+pub const DATABASE_SPILL_PIECE_BYTES: usize = 256 * 1024;
+/// Bytes of documents on the disk that wait for their clients, all together. Beyond it the disk fills up, so
+/// the next ones wait for these.
+pub const DATABASE_SPILLED_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
+/// How long they wait, with their connections; then they break off.
+pub const DATABASE_SPILL_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Settings of one session beside the host's own; each is a parameter of the statement that
 /// applies them.
 pub const DATABASE_SETTINGS_MAX: usize = 48;

@@ -8,7 +8,8 @@ use deno_core::convert::Uint8Array;
 use deno_core::{FromV8, ToV8, v8};
 use deno_error::JsErrorBox;
 use isobase_database::{
-    AccessMode, Column, Document, Identity, Parameter, Session, Snapshot, Statement, Table, Value,
+    AccessMode, Column, Content, Document, Error, Identity, Lines, Parameter, Session, Snapshot, Statement,
+    Table, Value,
 };
 
 /// Integers beyond it lose digits in a JavaScript number.
@@ -172,29 +173,93 @@ impl<'a> ToV8<'a> for TableValue {
 }
 
 /// `[head, body]`.
-pub(super) struct DocumentValue(pub(super) Document);
+pub(super) struct DocumentValue {
+    head: Vec<Value>,
+    body: Option<Bytes>,
+}
+
+impl DocumentValue {
+    /// An isolate has no use for a body that it does not hold.
+    pub(super) async fn read(document: Document) -> Result<Self, Error> {
+        Ok(Self { head: document.head, body: read(document.body).await? })
+    }
+}
+
+async fn read(body: Option<Content>) -> Result<Option<Bytes>, Error> {
+    match body {
+        Some(mut body) => Ok(Some(body.read().await?)),
+        None => Ok(None),
+    }
+}
+
+/// `[head, body, rows]`.
+pub(super) struct LinesValue {
+    document: DocumentValue,
+    rows: Option<u64>,
+}
+
+impl LinesValue {
+    pub(super) async fn read(lines: Lines) -> Result<Self, Error> {
+        let document = DocumentValue { head: lines.head, body: read(lines.body).await? };
+        Ok(Self { document, rows: lines.rows })
+    }
+}
+
+impl<'a> ToV8<'a> for LinesValue {
+    type Error = JsErrorBox;
+
+    fn to_v8<'i>(self, scope: &mut v8::PinScope<'a, 'i>) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
+        let [head, body] = self.document.values(scope)?;
+        #[allow(clippy::cast_precision_loss, reason = "more rows than 2^53 do not exist")]
+        let rows = match self.rows {
+            Some(rows) => v8::Number::new(scope, rows as f64).into(),
+            None => v8::null(scope).into(),
+        };
+        Ok(v8::Array::new_with_elements(scope, &[head, body, rows]).into())
+    }
+}
 
 impl<'a> ToV8<'a> for DocumentValue {
     type Error = JsErrorBox;
 
     fn to_v8<'i>(self, scope: &mut v8::PinScope<'a, 'i>) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
-        let head = row(scope, self.0.head)?;
-        let body = match self.0.body {
+        let values = self.values(scope)?;
+        Ok(v8::Array::new_with_elements(scope, &values).into())
+    }
+}
+
+impl DocumentValue {
+    fn values<'a>(
+        self,
+        scope: &mut v8::PinScope<'a, '_>,
+    ) -> Result<[v8::Local<'a, v8::Value>; 2], JsErrorBox> {
+        let head = row(scope, self.head)?;
+        let body = match self.body {
             None => v8::null(scope).into(),
             Some(body) => bytes(scope, body)?,
         };
-        Ok(v8::Array::new_with_elements(scope, &[head, body]).into())
+        Ok([head, body])
     }
 }
 
 /// One [`DocumentValue`] per statement.
-pub(super) struct DocumentValues(pub(super) Vec<Document>);
+pub(super) struct DocumentValues(Vec<DocumentValue>);
+
+impl DocumentValues {
+    pub(super) async fn read(documents: Vec<Document>) -> Result<Self, Error> {
+        let mut values = Vec::with_capacity(documents.len());
+        for document in documents {
+            values.push(DocumentValue::read(document).await?);
+        }
+        Ok(Self(values))
+    }
+}
 
 impl<'a> ToV8<'a> for DocumentValues {
     type Error = JsErrorBox;
 
     fn to_v8<'i>(self, scope: &mut v8::PinScope<'a, 'i>) -> Result<v8::Local<'a, v8::Value>, JsErrorBox> {
-        let documents = self.0.into_iter().map(|document| DocumentValue(document).to_v8(scope));
+        let documents = self.0.into_iter().map(|document| document.to_v8(scope));
         let documents = documents.collect::<Result<Vec<_>, _>>()?;
         Ok(v8::Array::new_with_elements(scope, &documents).into())
     }

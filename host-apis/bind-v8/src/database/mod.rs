@@ -12,8 +12,8 @@ use isobase_database::{Door, Statement};
 
 use crate::Callers;
 use convert::{
-    DocumentValue, DocumentValues, Parameters, Rows, SessionOptions, SnapshotValue, Statements, StreamHead,
-    TableValue,
+    DocumentValue, DocumentValues, LinesValue, Parameters, Rows, SessionOptions, SnapshotValue, Statements,
+    StreamHead, TableValue,
 };
 pub(crate) use error::QueryError;
 pub(crate) use held::Held;
@@ -43,7 +43,22 @@ pub(crate) async fn op_isobase_db_query_document(
     #[scoped] session: SessionOptions,
 ) -> Result<DocumentValue, QueryError> {
     let door = door(&state, id)?;
-    Ok(DocumentValue(door.query_document(&session.0, Statement::new(sql, parameters.0)).await?))
+    let document = door.query_document(&session.0, Statement::new(sql, parameters.0)).await?;
+    Ok(DocumentValue::read(document).await?)
+}
+
+/// The last columns of any number of rows.
+#[op2]
+pub(crate) async fn op_isobase_db_query_lines(
+    state: Rc<RefCell<OpState>>,
+    #[smi] id: u32,
+    #[string] sql: String,
+    #[scoped] parameters: Parameters,
+    #[scoped] session: SessionOptions,
+) -> Result<LinesValue, QueryError> {
+    let door = door(&state, id)?;
+    let lines = door.query_lines(&session.0, Statement::new(sql, parameters.0)).await?;
+    Ok(LinesValue::read(lines).await?)
 }
 
 /// Several statements in one flush and one transaction.
@@ -55,7 +70,7 @@ pub(crate) async fn op_isobase_db_query_documents(
     #[scoped] session: SessionOptions,
 ) -> Result<DocumentValues, QueryError> {
     let door = door(&state, id)?;
-    Ok(DocumentValues(door.query_documents(&session.0, &statements.0).await?))
+    Ok(DocumentValues::read(door.query_documents(&session.0, &statements.0).await?).await?)
 }
 
 #[op2]
@@ -133,7 +148,7 @@ pub(crate) async fn op_isobase_db_transaction_document(
     let transaction = state.borrow_mut().borrow_mut::<Callers>().caller(id)?.held.transaction(handle)?;
     let mut transaction = transaction.borrow_mut().await;
     let open = Option::as_mut(&mut transaction).ok_or_else(QueryError::ended)?;
-    Ok(DocumentValue(open.query_document(Statement::new(sql, parameters.0)).await?))
+    Ok(DocumentValue::read(open.query_document(Statement::new(sql, parameters.0)).await?).await?)
 }
 
 /// After the statements that are under way. Resolves when Postgres has committed.

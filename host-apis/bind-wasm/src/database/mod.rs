@@ -7,7 +7,7 @@ pub(crate) mod words;
 #[allow(unreachable_pub, reason = "as above")]
 pub use resources::{HeldBody, OpenStream, OpenTransaction};
 
-use isobase_database::{Door, Parameter, Session, Statement};
+use isobase_database::{Content, Door, Parameter, Session, Statement};
 use wasmtime::component::Resource;
 use wasmtime_wasi_http::p2::body::HostIncomingBody;
 
@@ -64,8 +64,12 @@ impl HostView<'_> {
     }
 
     fn document(&mut self, document: isobase_database::Document) -> wasmtime::Result<wit::Document> {
-        let body = document.body.map(|bytes| self.table.push(HeldBody { bytes })).transpose()?;
+        let body = self.held(document.body)?;
         Ok(wit::Document { head: document.head.into_iter().map(words::value).collect(), body })
+    }
+
+    fn held(&mut self, body: Option<Content>) -> wasmtime::Result<Option<Resource<HeldBody>>> {
+        Ok(body.map(|content| self.table.push(HeldBody { content })).transpose()?)
     }
 }
 
@@ -89,6 +93,21 @@ impl wit::Host for HostView<'_> {
         };
         match door.query_document(&session, statement).await {
             Ok(document) => Ok(Ok(self.document(document)?)),
+            Err(error) => Ok(Err(words::error(error))),
+        }
+    }
+
+    async fn query_lines(&mut self, session: wit::Session, statement: wit::Statement) -> Answer<wit::Lines> {
+        let (door, session, statement) = match self.call(session, statement).await? {
+            Ok(call) => call,
+            Err(error) => return Ok(Err(error)),
+        };
+        match door.query_lines(&session, statement).await {
+            Ok(lines) => {
+                let body = self.held(lines.body)?;
+                let head = lines.head.into_iter().map(words::value).collect();
+                Ok(Ok(wit::Lines { head, body, rows: lines.rows }))
+            }
             Err(error) => Ok(Err(words::error(error))),
         }
     }

@@ -1,16 +1,15 @@
 //! What a guest holds a handle to: a value kept in the host, rows on their way, a transaction.
 
-use bytes::Bytes;
-use isobase_database::{RowStream, Transaction};
+use isobase_database::{Content, RowStream, Transaction};
 use wasmtime::component::Resource;
 
 use super::{Answer, words};
 use crate::HostView;
 use crate::bindings::database as wit;
 
-/// A value that stays in the host.
+/// A value that stays in the host, or is on its way there.
 pub struct HeldBody {
-    pub(crate) bytes: Bytes,
+    pub(crate) content: Content,
 }
 
 /// Rows that are being read.
@@ -26,11 +25,12 @@ fn no_database() -> wit::Error {
 
 impl wit::HostBody for HostView<'_> {
     fn length(&mut self, body: Resource<HeldBody>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&body)?.bytes.len() as u64)
+        Ok(self.table.get(&body)?.content.length().unwrap_or(0))
     }
 
-    fn read(&mut self, body: Resource<HeldBody>) -> wasmtime::Result<Vec<u8>> {
-        Ok(self.table.get(&body)?.bytes.to_vec())
+    async fn read(&mut self, body: Resource<HeldBody>) -> wasmtime::Result<Vec<u8>> {
+        let bytes = self.table.get_mut(&body)?.content.read().await;
+        Ok(bytes.map_err(wasmtime::Error::new)?.to_vec())
     }
 
     fn drop(&mut self, body: Resource<HeldBody>) -> wasmtime::Result<()> {

@@ -9,14 +9,22 @@ use super::flight::{End, Event, Flight, command, current, parse, pop};
 use super::statements::{Prepared, Shape};
 use super::{Connection, Spoiled, Status, Trouble};
 use crate::error::Report;
+use crate::wire::Arrival;
 
 impl Connection {
     /// The next event of `flight`. Cancel-safe. An error is final: either the server settled, and
     /// the connection can go on, or the connection is lost.
     pub(crate) async fn event(&mut self, flight: &mut Flight) -> Result<Event, Trouble> {
         loop {
-            let message = match self.wire.message().await {
-                Ok(message) => message,
+            let message = match self.wire.arrival(flight.row_bytes_max).await {
+                Ok(Arrival::Message(message)) => message,
+                Ok(Arrival::LongRow) => {
+                    flight.answered = true;
+                    if current(flight.commands) == command::MAIN {
+                        return Ok(Event::LongRow);
+                    }
+                    continue;
+                }
                 Err(error) => return Err(self.lost(error.to_string(), flight.is_repeatable(None))),
             };
             match message {

@@ -37,6 +37,7 @@ impl Connection {
             error: None,
             answered: false,
             read_only: load.orders.is_some_and(|orders| orders.access_mode == AccessMode::ReadOnly),
+            row_bytes_max: usize::MAX,
         };
         if let Err(error) = self.encode(&mut flight, load, explicit) {
             // Nothing of it was sent; the statements to be closed are lost to sight, not to the

@@ -70,6 +70,8 @@ pub(crate) struct Flight {
     /// The server has begun to act on this flight.
     pub(super) answered: bool,
     pub(super) read_only: bool,
+    /// A longer row of its statements is not read whole.
+    pub(super) row_bytes_max: usize,
 }
 
 /// One statement of a flight.
@@ -103,6 +105,9 @@ pub(super) struct Cold {
 /// What a flight's answer holds for its sender.
 pub(crate) enum Event {
     Row(DataRowBody),
+    /// One that is too long to be read whole, where [`Flight::take_long_rows`] was called:
+    /// [`super::Connection::long_row`] reads it. What is not read of it is passed over.
+    LongRow,
     /// A statement is done; rows as counted by the server. The next event is the next statement's.
     Complete(u64),
     /// `ReadyForQuery`: the flight is over, and with [`End::Commit`] its transaction is durable.
@@ -110,6 +115,11 @@ pub(crate) enum Event {
 }
 
 impl Flight {
+    /// From now on rows of more than `row_bytes_max` are told of when they begin.
+    pub(crate) fn take_long_rows(&mut self, row_bytes_max: usize) {
+        self.row_bytes_max = row_bytes_max;
+    }
+
     /// The columns of the current statement, once known: at once when warm, with the first event when
     /// cold.
     pub(crate) fn shape(&self) -> Option<&Arc<Shape>> {

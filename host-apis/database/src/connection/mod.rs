@@ -8,6 +8,7 @@ mod arrival;
 mod bind;
 mod departure;
 mod flight;
+mod long_row;
 mod orders;
 mod own;
 mod recovery;
@@ -23,6 +24,7 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
 pub(crate) use flight::{End, Event, Flight, Load};
+pub(crate) use long_row::LongRow;
 pub(crate) use orders::{Isolation, Orders};
 pub(crate) use statements::Shape;
 

@@ -3,6 +3,10 @@
 use postgres_protocol::message::frontend;
 
 use super::{Connection, End, Event, Load, Spoiled, Status, Trouble};
+use crate::wire::Arrival;
+
+/// A row that nobody waits for any more is not gathered when it is longer than this, in bytes.
+const PASSED_OVER_BYTES_MIN: usize = 64 * 1024;
 
 impl Connection {
     /// Stops what still runs, reads what is still owed and rolls back what is still open.
@@ -49,21 +53,26 @@ impl Connection {
     async fn drain(&mut self) -> Result<(), Trouble> {
         use postgres_protocol::message::backend::Message;
         loop {
-            match self.wire.message().await {
-                Ok(Message::ReadyForQuery(body)) => {
+            let message = match self.wire.arrival(PASSED_OVER_BYTES_MIN).await {
+                Ok(Arrival::Message(message)) => message,
+                // Passed over with the next one.
+                Ok(Arrival::LongRow) => continue,
+                Err(error) => return Err(self.lost(error.to_string(), false)),
+            };
+            match message {
+                Message::ReadyForQuery(body) => {
                     self.syncs_owed -= 1;
                     self.status = if body.status() == b'I' { Status::Idle } else { Status::Failed };
                     return Ok(());
                 }
-                Ok(Message::ParseComplete | Message::RowDescription(_) | Message::NoData) => {
+                Message::ParseComplete | Message::RowDescription(_) | Message::NoData => {
                     // Statements parsed in a flight that nobody read to its end are unknown to the
                     // cache. Nothing is wrong, but the session's memory is not ours any more.
                     self.spoiled = Some(Spoiled::Lingering);
                     let why = "a statement was being prepared".to_owned();
                     return Err(Trouble::Lost { why, repeatable: false });
                 }
-                Ok(_) => {}
-                Err(error) => return Err(self.lost(error.to_string(), false)),
+                _ => {}
             }
         }
     }

@@ -10,6 +10,6 @@ mod login;
 mod socket;
 
 pub(crate) use address::Address;
-pub(crate) use buffers::{Wire, WireError};
+pub(crate) use buffers::{Arrival, Wire, WireError};
 pub(crate) use cancel::CancelKey;
 pub(crate) use login::{ConnectError, Login, Welcome};

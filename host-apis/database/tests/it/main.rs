@@ -6,6 +6,7 @@ mod cluster;
 mod faults;
 mod flush;
 mod leaks;
+mod long;
 mod pool;
 mod sessions;
 mod several;

@@ -1,16 +1,12 @@
 //! Several statements in one flush.
 
 use isobase_base::limits::DATABASE_STATEMENTS_PER_FLUSH_MAX;
-use isobase_database::{Document, Error, Parameter, Session, Statement};
+use isobase_database::{Error, Parameter, Session, Statement};
 
-use crate::support::{alice, anon, config, database, one, open, sql_error, text};
+use crate::support::{alice, anon, config, database, one, open, sql_error, text, texts_of};
 
 fn statements(texts: &[&str]) -> Vec<Statement> {
     texts.iter().map(|sql| Statement::from(*sql)).collect()
-}
-
-fn body(document: &Document) -> Option<&str> {
-    document.body.as_deref().map(|bytes| std::str::from_utf8(bytes).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -26,11 +22,12 @@ async fn each_answers_with_its_first_row_and_sees_those_before() {
     ]);
     for what in ["cold", "warm"] {
         let documents = alice(&database).query_documents(&Session::default(), &several).await.unwrap();
-        let bodies: Vec<_> = documents.iter().map(body).collect();
-        assert_eq!(bodies, [Some("written"), Some("b"), None, Some("1"), None, None], "{what}");
         let head: Vec<_> = documents[1].head.iter().map(text).collect();
         assert_eq!(head, ["2", "authenticated"], "{what}");
         assert!(documents[2].head.is_empty());
+        let bodies = texts_of(documents).await;
+        let bodies: Vec<_> = bodies.iter().map(Option::as_deref).collect();
+        assert_eq!(bodies, [Some("written"), Some("b"), None, Some("1"), None, None], "{what}");
     }
 }
 
@@ -93,7 +90,7 @@ async fn more_statements_than_a_connection_keeps() {
         let rotated: Vec<_> = several.iter().cycle().skip(turn).take(5).cloned().collect();
         let documents = alice(&database).query_documents(&Session::default(), &rotated).await.unwrap();
         let expected: Vec<_> = (0..5).map(|place| ((place + turn) % 5).to_string()).collect();
-        let bodies: Vec<_> = documents.iter().map(|document| body(document).unwrap_or("")).collect();
+        let bodies: Vec<_> = texts_of(documents).await.into_iter().flatten().collect();
         assert_eq!(bodies, expected, "turn {turn}");
     }
 }
@@ -109,6 +106,8 @@ async fn large_answers_and_large_parameters_pass_each_other() {
         Statement::new("select length($1::text)::text", vec![large]),
     ];
     let documents = alice(&database).query_documents(&Session::default(), &several).await.unwrap();
-    assert_eq!(documents[0].body.as_ref().map(|body| body.len()), Some(BYTES));
-    assert_eq!(body(&documents[1]), Some(BYTES.to_string().as_str()));
+    assert_eq!(documents[0].body.as_ref().and_then(|body| body.length()), Some(BYTES as u64));
+    let texts = texts_of(documents).await;
+    assert_eq!(texts[0].as_ref().map(String::len), Some(BYTES));
+    assert_eq!(texts[1], Some(BYTES.to_string()));
 }

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use isobase_base::observe::Observer;
 use isobase_base::{Client, Context, Grant, Principal, RequestId, Role, TraceContext};
-use isobase_database::{Database, DatabaseConfig, Door, Error, Session, SqlError, Statement, Table, Value};
+use isobase_database::{
+    Database, DatabaseConfig, Document, Door, Error, Session, SqlError, Statement, Table, Value,
+};
 
 use crate::cluster::Cluster;
 
@@ -82,6 +85,23 @@ pub(crate) fn text(value: &Value) -> String {
         Value::Text(value) | Value::Json(value) => value.clone(),
         Value::Bytes(value) => format!("{value:?}"),
     }
+}
+
+/// The body of a document, whole.
+pub(crate) async fn body_of(document: Document) -> Option<Bytes> {
+    match document.body {
+        Some(mut body) => Some(body.read().await.unwrap()),
+        None => None,
+    }
+}
+
+/// Those of several, as texts.
+pub(crate) async fn texts_of(documents: Vec<Document>) -> Vec<Option<String>> {
+    let mut texts = Vec::new();
+    for document in documents {
+        texts.push(body_of(document).await.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()));
+    }
+    texts
 }
 
 pub(crate) fn sql_error(result: Result<impl std::fmt::Debug, Error>) -> SqlError {

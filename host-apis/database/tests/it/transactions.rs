@@ -2,7 +2,7 @@
 
 use isobase_database::{Error, Parameter, Session, Statement};
 
-use crate::support::{alice, database, one, query, sql_error, text};
+use crate::support::{alice, body_of, database, one, query, sql_error, text};
 
 async fn notes(database: &isobase_database::Database, body: &str) -> String {
     one(&alice(database), &format!("select count(*) from notes where body = '{body}'")).await
@@ -23,7 +23,7 @@ async fn commit_keeps_and_rollback_undoes() {
         let table = transaction.query(insert(body)).await.unwrap();
         assert_eq!((table.affected, text(&table.rows[0][0])), (1, body.to_owned()));
         let document = transaction.query_document(insert(body)).await.unwrap();
-        assert_eq!(document.body.as_deref(), Some(body.as_bytes()));
+        assert_eq!(body_of(document).await.as_deref(), Some(body.as_bytes()));
         assert_eq!(notes(&database, body).await, "0", "nobody else sees it yet");
         if commit {
             transaction.commit().await.unwrap();

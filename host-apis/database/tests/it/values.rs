@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use isobase_database::{Parameter, Session, Statement, Value};
 
-use crate::support::{alice, database, query, sql_error, text};
+use crate::support::{alice, body_of, database, query, sql_error, text};
 
 fn text_value(value: &str) -> Value {
     Value::Text(value.to_owned())
@@ -140,12 +140,12 @@ async fn documents_are_handed_through_as_bytes() {
         for _ in 0..2 {
             let document = door.query_document(&Session::default(), Statement::from(sql)).await.unwrap();
             assert_eq!(document.head, [Value::Int32(1)]);
-            assert_eq!(document.body.as_deref(), expect, "{sql}");
+            assert_eq!(body_of(document).await.as_deref(), expect, "{sql}");
         }
     }
     let large = "select repeat('0123456789', 1000000)";
     let document = door.query_document(&Session::default(), Statement::from(large)).await.unwrap();
-    assert_eq!(document.body.unwrap().len(), 10_000_000);
+    assert_eq!(body_of(document).await.unwrap().len(), 10_000_000);
     let long = Bytes::from(vec![b'x'; 5_000_000]);
     let statement = Statement::new("select length($1::text)", vec![Parameter::Text(long)]);
     assert_eq!(text(&door.query(&Session::default(), statement).await.unwrap().rows[0][0]), "5000000");

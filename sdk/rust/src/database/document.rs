@@ -25,18 +25,35 @@ impl From<host::Document> for Document {
     }
 }
 
-/// A value that the host holds. Answer with it ([`crate::Response::document`]) or copy it in.
+/// What a statement of any number of rows returned.
+#[derive(Debug)]
+pub struct Lines {
+    /// All columns of the first row but the last; empty where there was no row.
+    pub head: Vec<Value>,
+    /// The last columns of all rows, one after another; `None` where there was no row.
+    pub body: Option<Body>,
+    /// Known where all rows had come before anything was handed out.
+    pub rows: Option<u64>,
+}
+
+impl From<host::Lines> for Lines {
+    fn from(lines: host::Lines) -> Self {
+        Self { head: lines.head, body: lines.body.map(Body), rows: lines.rows }
+    }
+}
+
+/// A value that the host holds, or a long one that is still on its way to it. Answer with it ([`crate::Response::document`]) or copy it in.
 #[derive(Debug)]
 pub struct Body(host::Body);
 
 impl Body {
-    /// In bytes.
+    /// In bytes; zero for lines that are still coming.
     #[allow(clippy::len_without_is_empty, reason = "each is a call to the host")]
     pub fn len(&self) -> u64 {
         self.0.length()
     }
 
-    /// Copies it into this function's memory.
+    /// Copies it into this function's memory. Ends the invocation where the value breaks off.
     pub fn read(&self) -> Vec<u8> {
         self.0.read()
     }

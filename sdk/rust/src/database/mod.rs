@@ -29,7 +29,7 @@ mod stream;
 mod transaction;
 
 pub use crate::bindings::isobase::host::database::{Column, Exhaustion, Parameter, SqlError, Value};
-pub use document::{Body, Document};
+pub use document::{Body, Document, Lines};
 pub use error::Error;
 pub use parameters::IntoParameters;
 pub use rows::{ColumnIndex, FromValue, Row, Table};
@@ -48,6 +48,11 @@ pub fn query(sql: impl Into<String>, parameters: impl IntoParameters) -> Result<
 /// be answered with: [`crate::Response::document`].
 pub fn query_document(sql: impl Into<String>, parameters: impl IntoParameters) -> Result<Document, Error> {
     Session::caller().query_document(sql, parameters)
+}
+
+/// Like [`query_document`] for any number of rows, whose last columns, one after another, are the body.
+pub fn query_lines(sql: impl Into<String>, parameters: impl IntoParameters) -> Result<Lines, Error> {
+    Session::caller().query_lines(sql, parameters)
 }
 
 /// Statements one after another in one transaction and one network flush; the first row of each.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Document, Error, IntoParameters, RowStream, Table, Transaction, host, parameters};
+use super::{Document, Error, IntoParameters, Lines, RowStream, Table, Transaction, host, parameters};
 
 /// The circumstances of a transaction.
 #[derive(Clone, Debug)]
@@ -66,6 +66,16 @@ impl Session {
         parameters: impl IntoParameters,
     ) -> Result<Document, Error> {
         Ok(host::query_document(&self.host, parameters::statement(sql, parameters))?.into())
+    }
+
+    /// Runs a statement of any number of rows whose last columns together stay in the host: a result of
+    /// any size, in constant memory.
+    pub fn query_lines(
+        &self,
+        sql: impl Into<String>,
+        parameters: impl IntoParameters,
+    ) -> Result<Lines, Error> {
+        Ok(host::query_lines(&self.host, parameters::statement(sql, parameters))?.into())
     }
 
     /// Runs statements one after another in one transaction, which leave in one network flush and are
