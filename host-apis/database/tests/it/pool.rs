@@ -76,6 +76,22 @@ async fn connections_are_sticky_by_role() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_are_sticky_by_statement_within_a_role() {
+    let database = database(2).await;
+    let (one_way, other_way) = ("select pg_backend_pid()", "select pg_backend_pid() + 0");
+    let held = hold(&database).await;
+    let first = one(&alice(&database), one_way).await;
+    held.commit().await.unwrap();
+    // The one that was held is the last used.
+    let second = one(&alice(&database), other_way).await;
+    assert_ne!(first, second);
+    for _ in 0..5 {
+        assert_eq!(one(&alice(&database), one_way).await, first);
+        assert_eq!(one(&alice(&database), other_way).await, second);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prepared_statements_are_bounded_and_the_least_used_goes() {
     let mut config = config();
     config.connections_max = 1;
