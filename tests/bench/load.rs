@@ -101,6 +101,17 @@ impl Contender {
     }
 }
 
+impl Load {
+    /// With the latency that not every load tells.
+    pub(crate) async fn timed(&self, length: Duration) -> anyhow::Result<Run> {
+        match self {
+            Self::Wrk(wrk) => wrk.run(length).await,
+            Self::Pgbench(pgbench) => pgbench.run_logged(length).await,
+            Self::PlainFiles(_) => bail!("plain files are not timed one by one"),
+        }
+    }
+}
+
 impl Wrk {
     pub(crate) async fn run(&self, length: Duration) -> anyhow::Result<Run> {
         let mut command = Command::new("wrk");

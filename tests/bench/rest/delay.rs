@@ -10,7 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::join;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -44,10 +47,16 @@ pub(super) fn start(server: u16, delay: Duration) -> anyhow::Result<u16> {
 
 async fn serve(listener: TcpListener, server: u16, delay: Duration, hold: waits::Sender<Held>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    while let Ok((near, _)) = listener.accept().await {
-        let hold = hold.clone();
-        // A side that cannot be reached is a connection that ends: its client will tell.
-        tokio::spawn(async move { connect(near, server, delay, hold).await });
+    let mut connections = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            near = listener.accept() => match near {
+                Ok((near, _)) => connections.push(connect(near, server, delay, hold.clone())),
+                Err(_) => return,
+            },
+            // One that is over, or could not be made: its client will tell.
+            Some(_) = connections.next() => {}
+        }
     }
 }
 
@@ -62,11 +71,14 @@ async fn connect(
         stream.set_nodelay(true)?;
     }
     let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
-    for (from, to) in [(from_near, to_far), (from_far, to_near)] {
-        let (writer, chunks) = mpsc::unbounded_channel();
-        tokio::spawn(read(from, delay, hold.clone(), writer));
-        tokio::spawn(write(to, chunks));
-    }
+    let (there, chunks_there) = mpsc::unbounded_channel();
+    let (back, chunks_back) = mpsc::unbounded_channel();
+    join!(
+        read(from_near, delay, hold.clone(), there),
+        write(to_far, chunks_there),
+        read(from_far, delay, hold, back),
+        write(to_near, chunks_back),
+    );
     Ok(())
 }
 
@@ -113,7 +125,6 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
 
-    use super::start;
     use super::*;
 
     #[test]
