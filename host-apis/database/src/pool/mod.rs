@@ -241,18 +241,16 @@ impl Pool {
     }
 }
 
-/// The idle connection for `role`: the last used of the same role that knows the statement, or the last
-/// used of the same role, or the longest unused of all, whose plans are the least missed.
+/// The idle connection for `role`: the last used of the same role that knows the statement; or the longest
+/// unused of the same role, since were it the last used, that one alone would parse all that is new and forget
+/// it again while the others know little; or the longest unused of all, whose plans are the least missed.
 fn take_idle(state: &mut State, role: &Role, statement: Fingerprint) -> Option<Box<Connection>> {
-    let idle = state.idle.iter().enumerate().rev();
-    let mut of_role = idle.filter(|(_, connection)| connection.role.as_ref() == Some(role)).peekable();
-    let last_used = of_role.peek().map(|(index, _)| *index);
-    let knowing = of_role.find(|(_, connection)| connection.knows(statement)).map(|(index, _)| index);
-    match knowing.or(last_used) {
-        Some(index) => Some(state.idle.remove(index)),
-        None if state.idle.is_empty() => None,
-        None => Some(state.idle.remove(0)),
-    }
+    let is_of_role = |connection: &Connection| connection.role.as_ref() == Some(role);
+    let idle = || state.idle.iter();
+    let knowing = idle().rposition(|connection| is_of_role(connection) && connection.knows(statement));
+    let longest_unused = || idle().position(|connection| is_of_role(connection));
+    let index = knowing.or_else(longest_unused).unwrap_or(0);
+    (!state.idle.is_empty()).then(|| state.idle.remove(index))
 }
 
 fn stopping() -> Error {

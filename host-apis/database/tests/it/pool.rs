@@ -78,16 +78,19 @@ async fn connections_are_sticky_by_role() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_sticky_by_statement_within_a_role() {
     let database = database(2).await;
-    let (one_way, other_way) = ("select pg_backend_pid()", "select pg_backend_pid() + 0");
+    let [first_way, other_way, third_way] =
+        ["", " + 0", " + 0 + 0"].map(|more| format!("select pg_backend_pid(){more}"));
     let held = hold(&database).await;
-    let first = one(&alice(&database), one_way).await;
+    let first = one(&alice(&database), &first_way).await;
     held.commit().await.unwrap();
-    // The one that was held is the last used.
-    let second = one(&alice(&database), other_way).await;
+    // The connection that was held is the last used; what neither knows goes to the other.
+    assert_eq!(one(&alice(&database), &other_way).await, first);
+    let second = one(&alice(&database), &third_way).await;
     assert_ne!(first, second);
     for _ in 0..5 {
-        assert_eq!(one(&alice(&database), one_way).await, first);
-        assert_eq!(one(&alice(&database), other_way).await, second);
+        assert_eq!(one(&alice(&database), &first_way).await, first);
+        assert_eq!(one(&alice(&database), &third_way).await, second);
+        assert_eq!(one(&alice(&database), &other_way).await, first);
     }
 }
 
