@@ -78,20 +78,37 @@ async fn connections_are_sticky_by_role() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_sticky_by_statement_within_a_role() {
     let database = database(2).await;
-    let [first_way, other_way, third_way] =
+    let door = alice(&database);
+    let [here, here_too, there] =
         ["", " + 0", " + 0 + 0"].map(|more| format!("select pg_backend_pid(){more}"));
     let held = hold(&database).await;
-    let first = one(&alice(&database), &first_way).await;
+    let first = one(&door, &here).await;
+    assert_eq!(one(&door, &here_too).await, first);
     held.commit().await.unwrap();
-    // The connection that was held is the last used; what neither knows goes to the other.
-    assert_eq!(one(&alice(&database), &other_way).await, first);
-    let second = one(&alice(&database), &third_way).await;
+    let mut held = door.transaction(Session::default());
+    held.query(Statement::from(here.as_str())).await.unwrap();
+    let second = one(&door, &there).await;
     assert_ne!(first, second);
+    held.commit().await.unwrap();
     for _ in 0..5 {
-        assert_eq!(one(&alice(&database), &first_way).await, first);
-        assert_eq!(one(&alice(&database), &third_way).await, second);
-        assert_eq!(one(&alice(&database), &other_way).await, first);
+        assert_eq!(one(&door, &here).await, first);
+        assert_eq!(one(&door, &there).await, second);
+        assert_eq!(one(&door, &here_too).await, first);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_new_is_spread_over_idle_connections() {
+    let database = database(2).await;
+    let door = alice(&database);
+    let (one_held, other_held) = (hold(&database).await, hold(&database).await);
+    one_held.commit().await.unwrap();
+    other_held.commit().await.unwrap();
+    let mut processes = std::collections::BTreeSet::new();
+    for number in 0..6 {
+        processes.insert(one(&door, &format!("select pg_backend_pid() + 0 * {number}")).await);
+    }
+    assert_eq!(processes.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
