@@ -93,6 +93,25 @@ impl Workplace {
         Ok(workplace)
     }
 
+    /// Of each file in `tests/bench/cold_mixed` a function `<name>-stays`, and `count` functions `<name>-0` … whose
+    /// isolate ends right after each answer.
+    pub(crate) fn cold_mixed(names: &[&str], count: usize) -> anyhow::Result<Self> {
+        let workplace = Self::empty()?;
+        let supabase = workplace.project().join("supabase");
+        fs::create_dir_all(&supabase)?;
+        fs::copy(source("project/supabase/config.toml"), supabase.join("config.toml"))?;
+        for name in names {
+            let ends = (0..count).map(|index| (index.to_string(), "ends.ts"));
+            for (suffix, index) in ends.chain([("stays".to_owned(), "stays.ts")]) {
+                let folder = supabase.join(format!("functions/{name}-{suffix}"));
+                fs::create_dir_all(&folder)?;
+                fs::copy(source(&format!("cold_mixed/{name}.ts")), folder.join("kind.ts"))?;
+                fs::copy(source(&format!("cold_mixed/{index}")), folder.join("index.ts"))?;
+            }
+        }
+        Ok(workplace)
+    }
+
     /// A function that sends to two queues and consumes one of them.
     pub(crate) fn queue() -> anyhow::Result<Self> {
         let workplace = Self::empty()?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use tokio::process::Command;
 
 use crate::options::Options;
@@ -83,6 +83,13 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// The smallest value that so many percent of all do not exceed.
+pub(crate) fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let index = (values.len() * percent).div_ceil(100).max(1) - 1;
+    values.get(index).copied().unwrap_or(f64::NAN)
+}
+
 impl Contender {
     async fn run(&self, length: Duration) -> anyhow::Result<f64> {
         let speed = match &self.load {
@@ -91,6 +98,17 @@ impl Contender {
             Load::PlainFiles(files) => files.run(length).await,
         };
         speed.with_context(|| format!("a run of {} failed", self.name))
+    }
+}
+
+impl Load {
+    /// With the latency that not every load tells.
+    pub(crate) async fn timed(&self, length: Duration) -> anyhow::Result<Run> {
+        match self {
+            Self::Wrk(wrk) => wrk.run(length).await,
+            Self::Pgbench(pgbench) => pgbench.run_logged(length).await,
+            Self::PlainFiles(_) => bail!("plain files are not timed one by one"),
+        }
     }
 }
 
@@ -142,9 +160,8 @@ impl Pgbench {
             let time = |line: &str| line.split(' ').nth(2)?.parse::<f64>().ok();
             times.extend(text.lines().filter_map(time));
         }
-        times.sort_by(f64::total_cmp);
-        let p99 = times.get(times.len() * 99 / 100).context("pgbench has logged no transaction")?;
-        Ok(Run { per_second, p99: p99 / 1000.0 })
+        ensure!(!times.is_empty(), "pgbench has logged no transaction");
+        Ok(Run { per_second, p99: percentile(times, 99) / 1000.0 })
     }
 
     async fn run_with(&self, length: Duration, more: &[&str]) -> anyhow::Result<f64> {
@@ -227,6 +244,16 @@ mod tests {
         assert_eq!(milliseconds_after(wrk, "90%").unwrap(), 1.5);
         assert_eq!(milliseconds_after(wrk, "99%").unwrap(), 1010.0);
         assert!(milliseconds_after(wrk, "75%").is_err());
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_there() {
+        let values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        assert_eq!(percentile(values.clone(), 50), 100.0);
+        assert_eq!(percentile(values.clone(), 99), 198.0);
+        assert_eq!(percentile(values, 100), 200.0);
+        assert_eq!(percentile(vec![7.0], 1), 7.0);
+        assert!(percentile(Vec::new(), 99).is_nan());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! started here is stopped at the end, after a failure and after Ctrl-C as well.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that a person runs at a terminal")]
 
+mod cold_mixed;
 mod cold_start;
 mod data_api;
 mod deploy;
@@ -96,6 +97,12 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         let workplace = cold_start::packages()?;
         let product = Product::start(&binary, &workplace).await?;
         report.take("cold-start of packages", cold_start::measure_packages(&product).await);
+        product.stop().await?;
+    }
+    if options.wants(FigureName::ColdMixed) {
+        let workplace = cold_mixed::project()?;
+        let product = Product::start(&binary, &workplace).await?;
+        report.take("cold-mixed", cold_mixed::measure(&product).await);
         product.stop().await?;
     }
     on_very_many_functions(&binary, options, &mut report).await?;

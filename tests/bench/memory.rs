@@ -70,6 +70,21 @@ fn threads(process: i32, prefix: &str) -> usize {
     names.filter(|name| name.starts_with(prefix)).count()
 }
 
+/// Times what a warmed-up host holds: one that holds more after the same work again has kept some of it.
+const GROWTH_GOAL: f64 = 1.1;
+
+/// What the host holds after work, beside what it held when it had warmed up: which is then named, in mebibytes.
+pub(crate) fn growth(name: String, warm: (&'static str, f64), after: f64, how: &str) -> Figure {
+    Figure {
+        name,
+        ours: after,
+        unit: Unit::Mebibytes,
+        peer: Some(warm),
+        goal: Goal::AtMost(warm.1 * GROWTH_GOAL),
+        how: format!("RSS of the host; {how}; the goal is {GROWTH_GOAL} times the warmed-up host"),
+    }
+}
+
 /// Resident memory of one process in mebibytes.
 pub(crate) fn resident(process: i32) -> anyhow::Result<f64> {
     field(&fs::read_to_string(format!("/proc/{process}/status"))?, "VmRSS:")

@@ -6,6 +6,7 @@ use anyhow::ensure;
 use serde_json::json;
 
 use crate::http::Client;
+use crate::load::percentile;
 use crate::product::Product;
 use crate::report::{Figure, Goal, Measured, Unit, progress};
 
@@ -22,7 +23,7 @@ pub(crate) async fn measure(product: &Product) -> anyhow::Result<Measured> {
     let deployed = client.post(&functions, &spinner).await?;
     ensure!(deployed.status.is_success(), "the deploy was refused: {}", deployed.body);
     let caller = product.client(product.value("ANON_KEY")?);
-    let alone = percentile_99(sample(&caller).await?);
+    let alone = percentile(sample(&caller).await?, 99);
     let spinning = async {
         loop {
             // Ended by its CPU limit, and called again.
@@ -30,7 +31,7 @@ pub(crate) async fn measure(product: &Product) -> anyhow::Result<Measured> {
         }
     };
     let beside = tokio::select! {
-        samples = sample(&caller) => percentile_99(samples?),
+        samples = sample(&caller) => percentile(samples?, 99),
         () = spinning => unreachable!("it never ends"),
     };
     Ok(Measured {
@@ -55,9 +56,4 @@ async fn sample(caller: &Client) -> anyhow::Result<Vec<f64>> {
         samples.push(since.elapsed().as_secs_f64() * 1000.0);
     }
     Ok(samples)
-}
-
-fn percentile_99(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples.get(samples.len() * 99 / 100).copied().unwrap_or(f64::NAN)
 }

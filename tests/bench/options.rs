@@ -64,6 +64,8 @@ pub(crate) enum FigureName {
     Start,
     /// The first request of a TypeScript function
     ColdStart,
+    /// First requests of many kinds of functions among others, by more and more callers
+    ColdMixed,
     /// A saved file of a TypeScript function until it is served
     Reload,
     /// The memory of one warm TypeScript function

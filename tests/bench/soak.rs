@@ -8,17 +8,15 @@ use futures::future::join_all;
 
 use crate::fixture::RECYCLED_FUNCTIONS;
 use crate::http::Client;
-use crate::memory::resident;
+use crate::memory::{growth, resident};
 use crate::options::Options;
 use crate::product::Product;
-use crate::report::{Figure, Goal, Measured, Unit, progress};
+use crate::report::{Measured, progress};
 
 /// Requests at once.
 const CALLERS: usize = 16;
 /// A tenth of either warms up: caches and arenas fill.
 const WARM_UP_PARTS: usize = 10;
-/// Times what was held after the warm-up.
-const GOAL: f64 = 1.1;
 /// Memory of ended isolates goes back to the system after a moment of quiet.
 const QUIET: Duration = Duration::from_millis(1_500);
 const LOOKS_MAX: usize = 20;
@@ -37,16 +35,9 @@ pub(crate) async fn measure(product: &Product, options: &Options) -> anyhow::Res
         let before = settled(process).await?;
         run(&client, process, what, count, is_recycling).await?;
         let after = settled(process).await?;
-        figures.push(Figure {
-            name: format!("memory after {count} {what}"),
-            ours: after,
-            unit: Unit::Mebibytes,
-            peer: Some(("after a tenth as many", before)),
-            goal: Goal::AtMost(before * GOAL),
-            how: format!(
-                "RSS of the host at rest; {CALLERS} callers; the goal is {GOAL} times the warmed-up host"
-            ),
-        });
+        let name = format!("memory after {count} {what}");
+        let how = format!("at rest; {CALLERS} callers");
+        figures.push(growth(name, ("after a tenth as many", before), after, &how));
     }
     Ok(Measured { figures, left_out: Vec::new() })
 }

@@ -140,7 +140,7 @@ async fn follow_roles(core: Arc<Core>) {
 }
 
 async fn reload_roles(core: &Core) -> Result<(), Error> {
-    let mut lease = core.pool.acquire(Principal::service().role()).await?;
+    let mut lease = core.pool.acquire(Principal::service().role(), "").await?;
     let roles = roles::read(&mut lease).await?;
     core.roles.store(Arc::new(roles));
     Ok(())

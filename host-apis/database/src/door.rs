@@ -203,7 +203,7 @@ impl Door {
         statements.iter().try_for_each(check_statement)?;
         let mut attempts = Attempts::default();
         loop {
-            let mut lease = self.lease(&principal).await?;
+            let mut lease = self.lease(&principal, statements).await?;
             let begun = Instant::now();
             let trouble = match fly(&mut lease, load, harvest).await {
                 Ok(flight) => return Ok((lease, flight)),
@@ -229,9 +229,15 @@ impl Door {
         Orders::new(principal, session, of_role, self.context.request_id, statement_timeout)
     }
 
-    pub(crate) async fn lease(&self, principal: &Principal) -> Result<Lease, Error> {
+    /// A connection for `statements`, to act as `principal`.
+    pub(crate) async fn lease(
+        &self,
+        principal: &Principal,
+        statements: &[Statement],
+    ) -> Result<Lease, Error> {
         let pool = self.core.pool_for(self.grant, principal);
-        let mut lease = pool.acquire(principal.role()).await?;
+        let sql = statements.first().map_or("", |statement| &statement.sql);
+        let mut lease = pool.acquire(principal.role(), sql).await?;
         lease.acts_as(principal.role());
         Ok(lease)
     }

@@ -45,7 +45,7 @@ impl RowStream {
         let load = Load { orders: Some(&orders), statements, end: End::Commit };
         let mut attempts = Attempts::default();
         loop {
-            let mut lease = door.lease(&principal).await?;
+            let mut lease = door.lease(&principal, statements).await?;
             let begun = Instant::now();
             let trouble = match begin(door, &mut lease, load, &statement.sql).await {
                 Ok(begun_well) => {

@@ -137,7 +137,7 @@ impl Transaction {
         let load = Load { orders: Some(&orders), statements, end: End::Stay };
         let mut attempts = Attempts::default();
         loop {
-            let mut open = Open { lease: self.door.lease(&principal).await?, bound };
+            let mut open = Open { lease: self.door.lease(&principal, statements).await?, bound };
             let begun = Instant::now();
             let trouble = match fly(&mut open.lease, load, harvest).await {
                 Ok(flight) => return Ok((open, flight)),

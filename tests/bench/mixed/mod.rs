@@ -12,7 +12,7 @@ use futures::future::try_join_all;
 use tokio::try_join;
 
 use crate::fixture::Workplace;
-use crate::memory::resident;
+use crate::memory::{growth, resident};
 use crate::options::Options;
 use crate::product::Product;
 use crate::report::{Figure, Goal, Measured, Unit, progress};
@@ -21,8 +21,6 @@ const USERS: usize = 12;
 const HANGING_UP: usize = 2;
 /// Before memory is looked at for the first time: caches fill, sessions open.
 const WARM_UP: Duration = Duration::from_secs(10);
-/// Times what was held after that.
-const GOAL: f64 = 1.1;
 
 /// What happened.
 #[derive(Debug, Default)]
@@ -68,16 +66,8 @@ pub(crate) async fn measure(
             told(&tally.refused)
         ),
     };
-    let memory = Figure {
-        name: "mixed: memory afterwards".into(),
-        ours: after,
-        unit: Unit::Mebibytes,
-        peer: Some(("after the warm-up", before)),
-        goal: Goal::AtMost(before * GOAL),
-        how: format!(
-            "RSS of the host; the goal is {GOAL} times what it was {WARM_UP:?} after the first request"
-        ),
-    };
+    let how = format!("warm is {WARM_UP:?} after the first request");
+    let memory = growth("mixed: memory afterwards".into(), ("after the warm-up", before), after, &how);
     Ok(Measured { figures: vec![speed, memory], left_out: Vec::new() })
 }
 

@@ -93,20 +93,26 @@ select null::bigint as total, count(*) as page, coalesce(json_agg(_t), '[]') as 
 const SETTINGS: &str = r#"select set_config('search_path', 'public', true), set_config('role', 'authenticated', true), set_config('request.jwt.claims', '{"sub":"11111111-1111-1111-1111-111111111111","role":"authenticated"}', true), set_config('request.method', 'GET', true), set_config('request.path', '/items', true), set_config('request.headers', '{}', true), set_config('request.cookies', '{}', true);"#;
 
 impl Shape {
-    /// Through the data API.
-    pub(super) fn requests(&self, port: u16, token: &str) -> Load {
-        Load::Wrk(Wrk {
-            port,
-            path: "/".into(),
-            connections: self.connections,
-            token: Some(token.into()),
-            script: Some(lua(self.lua)),
-            variables: Vec::new(),
-        })
+    /// Through the data API, by so many connections.
+    pub(super) fn requests(&self, port: u16, token: &str) -> impl Fn(u32) -> Load {
+        move |connections| {
+            Load::Wrk(Wrk {
+                port,
+                path: "/".into(),
+                connections,
+                token: Some(token.into()),
+                script: Some(lua(self.lua)),
+                variables: Vec::new(),
+            })
+        }
     }
 
-    /// Straight to Postgres. Scripts are written beside the project.
-    pub(super) fn transactions(&self, workplace: &Workplace, url: &str) -> anyhow::Result<Load> {
+    /// Straight to Postgres, likewise. Scripts are written beside the project.
+    pub(super) fn transactions(
+        &self,
+        workplace: &Workplace,
+        url: &str,
+    ) -> anyhow::Result<impl Fn(u32) -> Load> {
         let ranges = if self.statement.contains("{rows}") { UPSERT_RANGES } else { 1 };
         let mut scripts = Vec::with_capacity(ranges);
         for range in 0..ranges {
@@ -120,12 +126,10 @@ impl Shape {
             std::fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
             scripts.push(path);
         }
-        Ok(Load::Pgbench(Pgbench {
-            url: url.into(),
-            scripts,
-            protocol: "extended",
-            connections: self.connections,
-        }))
+        Ok(move |connections| {
+            let (url, scripts) = (url.into(), scripts.clone());
+            Load::Pgbench(Pgbench { url, scripts, protocol: "extended", connections })
+        })
     }
 }
 

@@ -26,7 +26,7 @@ use postgres_protocol::message::frontend;
 pub(crate) use flight::{End, Event, Flight, Load};
 pub(crate) use long_row::LongRow;
 pub(crate) use orders::{Isolation, Orders};
-pub(crate) use statements::Shape;
+pub(crate) use statements::{Fingerprint, Shape};
 
 use crate::error::Report;
 use crate::wire::{CancelKey, ConnectError, Login, Welcome, Wire};
@@ -228,6 +228,11 @@ impl Connection {
     /// The columns of `sql`, where the server has parsed it for this connection.
     pub(crate) fn shape_of(&mut self, sql: &str) -> Option<Arc<Shape>> {
         self.statements.get(sql).map(|prepared| Arc::clone(&prepared.shape))
+    }
+
+    /// Whether the server has parsed a statement for this connection, in all likelihood.
+    pub(crate) fn knows(&self, statement: Fingerprint) -> bool {
+        self.statements.know(statement)
     }
 
     pub(crate) fn forget_statement(&mut self, sql: &str) {

@@ -2,7 +2,8 @@
 //!
 //! Bounded in number, in waiters and in waiting time; first come, first served. An idle connection
 //! that acted last as the same role is preferred: the server plans queries under row level security
-//! for one role and plans them again for another.
+//! for one role and plans them again for another. Among these, one that knows the statement is: what
+//! the connections have parsed is then one store rather than as many copies of the same.
 
 mod lease;
 mod opener;
@@ -20,7 +21,7 @@ use tokio::sync::{Notify, oneshot};
 
 pub(crate) use lease::Lease;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Fingerprint};
 use crate::wire::Login;
 use crate::{DatabaseConfig, Error, Exhaustion};
 
@@ -91,11 +92,11 @@ impl Pool {
         task::spawn(task::TaskKind::Request, name, future);
     }
 
-    /// A clean connection, at best one that acted as `role` last. Waits at most the configured
-    /// time; cancel-safe, a place in the queue is given up by dropping.
-    pub(crate) async fn acquire(self: &Arc<Self>, role: &Role) -> Result<Lease, Error> {
+    /// A clean connection, at best one that acted as `role` last and has parsed `sql`. Waits at most
+    /// the configured time; cancel-safe, a place in the queue is given up by dropping.
+    pub(crate) async fn acquire(self: &Arc<Self>, role: &Role, sql: &str) -> Result<Lease, Error> {
         let begun = Instant::now();
-        let result = match self.claim(role) {
+        let result = match self.claim(role, Fingerprint::of(sql)) {
             Ok(Claim::Ready(lease)) => Ok(lease),
             Ok(Claim::Wait(receiver)) => self.wait(receiver).await,
             Err(error) => Err(error),
@@ -109,12 +110,12 @@ impl Pool {
         result
     }
 
-    fn claim(self: &Arc<Self>, role: &Role) -> Result<Claim, Error> {
+    fn claim(self: &Arc<Self>, role: &Role, statement: Fingerprint) -> Result<Claim, Error> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(stopping());
         }
-        while let Some(mut connection) = take_idle(&mut state, role) {
+        while let Some(mut connection) = take_idle(&mut state, role, statement) {
             if connection.is_alive() && connection.age() < self.config.connection_age_max {
                 return Ok(Claim::Ready(Lease::new(connection, self)));
             }
@@ -240,15 +241,16 @@ impl Pool {
     }
 }
 
-/// The idle connection for `role`: the last used of the same role, or the longest unused of all,
-/// whose plans are the least missed.
-fn take_idle(state: &mut State, role: &Role) -> Option<Box<Connection>> {
-    let same = state.idle.iter().rposition(|connection| connection.role.as_ref() == Some(role));
-    match same {
-        Some(index) => Some(state.idle.remove(index)),
-        None if state.idle.is_empty() => None,
-        None => Some(state.idle.remove(0)),
-    }
+/// The idle connection for `role`: the last used of the same role that knows the statement; or the longest
+/// unused of the same role, since were it the last used, that one alone would parse all that is new and forget
+/// it again while the others know little; or the longest unused of all, whose plans are the least missed.
+fn take_idle(state: &mut State, role: &Role, statement: Fingerprint) -> Option<Box<Connection>> {
+    let is_of_role = |connection: &Connection| connection.role.as_ref() == Some(role);
+    let idle = || state.idle.iter();
+    let knowing = idle().rposition(|connection| is_of_role(connection) && connection.knows(statement));
+    let longest_unused = || idle().position(|connection| is_of_role(connection));
+    let index = knowing.or_else(longest_unused).unwrap_or(0);
+    (!state.idle.is_empty()).then(|| state.idle.remove(index))
 }
 
 fn stopping() -> Error {

@@ -76,6 +76,42 @@ async fn connections_are_sticky_by_role() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_are_sticky_by_statement_within_a_role() {
+    let database = database(2).await;
+    let door = alice(&database);
+    let [here, here_too, there] =
+        ["", " + 0", " + 0 + 0"].map(|more| format!("select pg_backend_pid(){more}"));
+    let held = hold(&database).await;
+    let first = one(&door, &here).await;
+    assert_eq!(one(&door, &here_too).await, first);
+    held.commit().await.unwrap();
+    let mut held = door.transaction(Session::default());
+    held.query(Statement::from(here.as_str())).await.unwrap();
+    let second = one(&door, &there).await;
+    assert_ne!(first, second);
+    held.commit().await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(one(&door, &here).await, first);
+        assert_eq!(one(&door, &there).await, second);
+        assert_eq!(one(&door, &here_too).await, first);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_new_is_spread_over_idle_connections() {
+    let database = database(2).await;
+    let door = alice(&database);
+    let (one_held, other_held) = (hold(&database).await, hold(&database).await);
+    one_held.commit().await.unwrap();
+    other_held.commit().await.unwrap();
+    let mut processes = std::collections::BTreeSet::new();
+    for number in 0..6 {
+        processes.insert(one(&door, &format!("select pg_backend_pid() + 0 * {number}")).await);
+    }
+    assert_eq!(processes.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prepared_statements_are_bounded_and_the_least_used_goes() {
     let mut config = config();
     config.connections_max = 1;
