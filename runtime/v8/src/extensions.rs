@@ -39,6 +39,13 @@ deno_core::extension!(
         ops::lifecycle::op_isobase_watch_cancel,
         ops::log::op_isobase_log,
         ops::log::op_isobase_log_error,
+        ops::native::op_isobase_hold,
+        ops::native::op_isobase_judge_filling,
+        ops::native::op_isobase_judge_iterations,
+        ops::native::op_isobase_judge_powers,
+        ops::native::op_isobase_judge_prime,
+        ops::native::op_isobase_judge_safe_prime,
+        ops::native::op_isobase_release,
         ops::request_body::op_isobase_body_stream,
         ops::request_body::op_isobase_body_take,
         ops::request_body::op_isobase_body_take_text,
@@ -64,6 +71,7 @@ deno_core::extension!(
         "ext:isobase_runtime/errors.js" = "errors.js",
         "ext:isobase_runtime/globals.js" = "globals.js",
         "ext:isobase_runtime/messages.js" = "messages.js",
+        "ext:isobase_runtime/native.js" = "native.js",
         "ext:isobase_runtime/navigator.js" = "navigator.js",
         "ext:isobase_runtime/own_fetch.js" = "own_fetch.js",
         "ext:isobase_runtime/permissions.js" = "permissions.js",
@@ -79,12 +87,12 @@ pub(crate) fn for_isolate(memory: &Arc<MemoryMeter>, disk: &Arc<Disk>) -> Vec<Ex
     let mut extensions = vec![
         deno_telemetry::init(),
         deno_webidl::deno_webidl::init(),
-        deno_web::deno_web::init(
+        ops::compression::counted(deno_web::deno_web::init(
             CountedBlobs::new(memory.clone()),
             None,
             false,
             deno_web::InMemoryBroadcastChannel::default(),
-        ),
+        )),
         deno_crypto::deno_crypto::init(None),
         deno_fetch::deno_fetch::init(deno_fetch::Options {
             user_agent: user_agent(),

@@ -21,6 +21,7 @@ pub(crate) static OWN: &[(&str, &str)] = &[
     ("ext:isobase_runtime/errors.js", include_str!("../js/errors.js")),
     ("ext:isobase_runtime/globals.js", include_str!("../js/globals.js")),
     ("ext:isobase_runtime/messages.js", include_str!("../js/messages.js")),
+    ("ext:isobase_runtime/native.js", include_str!("../js/native.js")),
     ("ext:isobase_runtime/navigator.js", include_str!("../js/navigator.js")),
     ("ext:isobase_runtime/own_fetch.js", include_str!("../js/own_fetch.js")),
     ("ext:isobase_runtime/permissions.js", include_str!("../js/permissions.js")),

@@ -7,6 +7,7 @@ mod endless;
 mod internals;
 mod logs;
 mod memory;
+mod native;
 mod network;
 mod recursion;
 mod responses;
