@@ -346,5 +346,5 @@ function waitUntil(promise) {
 
 internals.currentInvocation = currentInvocation;
 
-return { adoptDefaultExport, cancel, currentInvocation, dispatch, forget, serve, waitUntil };
+return { adoptDefaultExport, cancel, currentInvocation, dispatch, forget, register, serve, waitUntil };
 })();

@@ -70,6 +70,7 @@ deno_core::extension!(
         "ext:isobase_runtime/environment.js" = "environment.js",
         "ext:isobase_runtime/errors.js" = "errors.js",
         "ext:isobase_runtime/globals.js" = "globals.js",
+        "ext:isobase_runtime/listening.js" = "listening.js",
         "ext:isobase_runtime/messages.js" = "messages.js",
         "ext:isobase_runtime/native.js" = "native.js",
         "ext:isobase_runtime/navigator.js" = "navigator.js",

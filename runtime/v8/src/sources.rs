@@ -20,6 +20,7 @@ pub(crate) static OWN: &[(&str, &str)] = &[
     ("ext:isobase_runtime/environment.js", include_str!("../js/environment.js")),
     ("ext:isobase_runtime/errors.js", include_str!("../js/errors.js")),
     ("ext:isobase_runtime/globals.js", include_str!("../js/globals.js")),
+    ("ext:isobase_runtime/listening.js", include_str!("../js/listening.js")),
     ("ext:isobase_runtime/messages.js", include_str!("../js/messages.js")),
     ("ext:isobase_runtime/native.js", include_str!("../js/native.js")),
     ("ext:isobase_runtime/navigator.js", include_str!("../js/navigator.js")),
