@@ -4,10 +4,11 @@
 // here (`scripts.rs`).
 (function () {
 const { core, internals, primordials } = __bootstrap;
+const { isArrayBuffer } = core;
 const {
   BrotliDecoder, BrotliEncoder, SubtleCrypto, Zlib, ZstdCompress, ZstdDecompress, op_isobase_hold,
-  op_isobase_judge_filling, op_isobase_judge_iterations, op_isobase_judge_powers, op_isobase_judge_prime,
-  op_isobase_judge_safe_prime, op_isobase_release,
+  op_isobase_judge_filling, op_isobase_judge_iterations, op_isobase_judge_key, op_isobase_judge_powers,
+  op_isobase_judge_prime, op_isobase_judge_safe_prime, op_isobase_release,
 } = core.ops;
 const {
   ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, DataViewPrototypeGetByteLength, MathCeil, MathMax, MathMin,
@@ -87,6 +88,18 @@ const judgeGroup = (prime, bits) => {
   else op_isobase_judge_powers(bytesOf(prime), 1);
 };
 
+const judgeKey = (text) => op_isobase_judge_key(bytesOf(text));
+
+/** The length of all texts among the members of a key. */
+function lengthOf(jwk) {
+  const names = ObjectKeys(jwk);
+  let length = 0;
+  for (let i = 0; i < names.length; i++) {
+    if (typeof jwk[names[i]] === "string") length += jwk[names[i]].length;
+  }
+  return length;
+}
+
 /** What each operation is asked about before it begins. */
 const JUDGED = {
   __proto__: null,
@@ -94,6 +107,9 @@ const JUDGED = {
   op_node_check_prime_async: judgeChecks,
   op_node_check_prime_bytes: judgeChecks,
   op_node_check_prime_bytes_async: judgeChecks,
+  op_node_create_private_key: judgeKey,
+  op_node_create_public_key: judgeKey,
+  op_node_create_rsa_jwk: (jwk) => op_isobase_judge_key(lengthOf(jwk)),
   op_node_dh_check: (prime) => op_isobase_judge_powers(bytesOf(prime), 1),
   op_node_dh_compute_secret: (prime, own, theirs) => {
     op_isobase_judge_powers(MathMax(bytesOf(prime), bytesOf(own), bytesOf(theirs)), 1);
@@ -228,6 +244,47 @@ override(SubtleCrypto, "deriveKey", deriving((args) => {
 override(SubtleCrypto, "generateKey", (method, self, args) => {
   if (args.length > 0) args[0] = judgedAlgorithm(args[0], GENERATING, 0).algorithm;
   return ReflectApply(method, self, args);
+});
+
+const IMPORTING = ["name", "hash", "namedCurve", "length"];
+const JWK = [
+  "kty", "use", "key_ops", "alg", "ext", "crv", "x", "y", "d", "n", "e", "p", "q", "dp", "dq", "qi", "oth", "k", "priv",
+  "pub",
+];
+
+const isBuffer = (data) => ArrayBufferIsView(data) || isArrayBuffer(data);
+
+/** A key as it is imported, its JSON copied, and how long it is. */
+function importedKey(data) {
+  if (isBuffer(data)) return { data, bytes: bytesOf(data) };
+  if (data === null || typeof data !== "object") return { data, bytes: 0 };
+  const copy = { __proto__: null };
+  for (let i = 0; i < JWK.length; i++) {
+    const value = data[JWK[i]];
+    if (value !== undefined) copy[JWK[i]] = value;
+  }
+  return { data: copy, bytes: lengthOf(copy) };
+}
+
+function isRsa(algorithm) {
+  const name = algorithm !== null && typeof algorithm === "object" ? algorithm.name : algorithm;
+  return StringPrototypeStartsWith(StringPrototypeToUpperCase(`${name}`), "RSA");
+}
+
+override(SubtleCrypto, "importKey", (importKey, self, args) => {
+  if (args.length < 5) return ReflectApply(importKey, self, args);
+  args[2] = judgedAlgorithm(args[2], IMPORTING, 0).algorithm;
+  const { data, bytes } = importedKey(args[1]);
+  args[1] = data;
+  if (isRsa(args[2])) op_isobase_judge_key(bytes);
+  return holdKey(ReflectApply(importKey, self, args), bytes);
+});
+override(SubtleCrypto, "unwrapKey", (unwrapKey, self, args) => {
+  if (args.length < 7 || !isBuffer(args[1])) return ReflectApply(unwrapKey, self, args);
+  args[4] = judgedAlgorithm(args[4], IMPORTING, 0).algorithm;
+  const bytes = bytesOf(args[1]);
+  if (isRsa(args[4])) op_isobase_judge_key(bytes);
+  return holdKey(ReflectApply(unwrapKey, self, args), bytes);
 });
 
 // ---- Compression -----------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ deno_core::extension!(
         ops::native::op_isobase_hold,
         ops::native::op_isobase_judge_filling,
         ops::native::op_isobase_judge_iterations,
+        ops::native::op_isobase_judge_key,
         ops::native::op_isobase_judge_powers,
         ops::native::op_isobase_judge_prime,
         ops::native::op_isobase_judge_safe_prime,

@@ -16,7 +16,7 @@ use deno_core::{ExtensionFileSource, ExtensionFileSourceCode, ModuleSpecifier};
 use crate::{extensions, sources};
 
 /// What is changed in Node's modules and in the platform's: in which, what, and to what.
-const CHANGES: [(&str, &str, &str); 18] = [
+const CHANGES: [(&str, &str, &str); 20] = [
     ("_process/process.ts", "__NODE_VERSION__", deno_node::NODE_VERSION),
     // Files have no modes; one that a file is written with is no reason to fail.
     ("fs.ts", "await Deno.chmod(pathOrRid as string, mode);", ""),
@@ -46,6 +46,7 @@ const CHANGES: [(&str, &str, &str); 18] = [
         "    undefined,\n    false,\n    parsingContext,\n    contextExtensions",
     ),
     // What cannot be ended is judged before it begins (`js/native.js`).
+    ("internal/crypto/cipher.ts", "} = core.ops;", JUDGED_OPERATIONS),
     ("internal/crypto/diffiehellman.ts", "} = core.ops;", JUDGED_OPERATIONS),
     ("internal/crypto/keygen.ts", "} = core.ops;", JUDGED_OPERATIONS),
     ("internal/crypto/keys.ts", "} = core.ops;", JUDGED_OPERATIONS),
@@ -61,6 +62,7 @@ const CHANGES: [(&str, &str, &str); 18] = [
         "const { op_node_fill_random, op_node_fill_random_async } = core.ops;",
         "const { op_node_fill_random, op_node_fill_random_async } = __bootstrap.internals.judged(core.ops);",
     ),
+    ("internal/crypto/sig.ts", "} = core.ops;", JUDGED_OPERATIONS),
     // What a stream held is free again.
     (
         "zlib.js",

@@ -91,6 +91,11 @@ const COMPUTATIONS: &[Hostile] = &[
         try { generateKeyPair('rsa', { modulusLength: 65_536 }, () => {}); } catch (error) { return new Response(error.name); }",
     ),
     refused(
+        "huge-imported-key",
+        "const n = 'f'.repeat(1_000_000);
+        return new Response(await crypto.subtle.importKey('jwk', { kty: 'RSA', e: 'AQAB', n }, { name: 'RSA-OAEP', hash: 'SHA-256' }, false, ['encrypt']).catch((error) => error.name));",
+    ),
+    refused(
         "huge-power",
         "const { createDiffieHellman } = await import('node:crypto');
         const number = new Uint8Array(1 << 16).fill(255);
@@ -134,6 +139,11 @@ const HOARDS: &[Hostile] = &[
         "zstd-streams",
         "const zlib = await import('node:zlib'); const all = [];
         for (;;) all.push(zlib.createZstdCompress({ params: { [zlib.constants.ZSTD_c_compressionLevel]: 22 } }));",
+    ),
+    full(
+        "web-keys-held",
+        "const bytes = new Uint8Array(1 << 20); const all = [];
+        for (;;) all.push(await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']));",
     ),
     full(
         "keys",

@@ -104,6 +104,8 @@ pub const V8_KEY_ITERATIONS_MAX: u64 = 5_000_000;
 pub const V8_KEY_BLOCK_BYTES: u64 = 20;
 /// Bytes that one call of scrypt or Argon2 may fill, over all passes; likewise.
 pub const V8_KEY_FILLED_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// An RSA key that is read, as text or bytes: one of 8,192 bits has 7 KiB. Likewise.
+pub const V8_KEY_TEXT_BYTES_MAX: u64 = 16 * 1024;
 /// A prime that is looked for, in bits: RSA keys of 4,096 bits have two of half their length. Likewise.
 pub const V8_PRIME_BITS_MAX: u64 = 2_048;
 /// A safe prime that is looked for, in bits, as for Diffie-Hellman groups of one's own. Likewise.

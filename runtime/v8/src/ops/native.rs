@@ -102,6 +102,12 @@ pub(crate) fn op_isobase_judge_safe_prime(#[number] bits: u64) -> Result<(), JsE
     judge(bits, limits::V8_SAFE_PRIME_BITS_MAX, "bits of a safe prime")
 }
 
+/// Reading a key whose arithmetic takes long when it is: RSA's.
+#[op2(fast)]
+pub(crate) fn op_isobase_judge_key(#[number] bytes: u64) -> Result<(), JsErrorBox> {
+    judge(bytes, limits::V8_KEY_TEXT_BYTES_MAX, "bytes of a key")
+}
+
 /// Arithmetic with numbers of so many bytes, so many times.
 #[op2(fast)]
 pub(crate) fn op_isobase_judge_powers(#[number] bytes: u64, #[number] times: u64) -> Result<(), JsErrorBox> {
