@@ -11,10 +11,12 @@ const {
   op_isobase_judge_prime, op_isobase_judge_safe_prime, op_isobase_release,
 } = core.ops;
 const {
-  ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, DataViewPrototypeGetByteLength, MathCeil, MathMax, MathMin,
-  ObjectDefineProperty, ObjectKeys, PromisePrototypeThen, ReflectApply, SafeWeakMap, StringPrototypeStartsWith,
+  ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, ArrayPrototypePush, ArrayPrototypeShift,
+  DataViewPrototypeGetByteLength, MathCeil, MathMax, MathMin, ObjectDefineProperty, ObjectKeys, Promise,
+  PromisePrototypeThen, ReflectApply, SafeWeakMap, StringPrototypeStartsWith,
   StringPrototypeToUpperCase, TypedArrayPrototypeFill, TypedArrayPrototypeGetByteLength,
-  TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, TypedArrayPrototypeSet, Uint32Array,
+  TypedArrayPrototypeGetLength, TypedArrayPrototypeGetSymbolToStringTag, TypedArrayPrototypeSet,
+  TypedArrayPrototypeSlice, Uint32Array,
 } = primordials;
 
 /** Objects whose native part is smaller do not count: they are as large on the heap. */
@@ -65,6 +67,23 @@ function holdingUntilSettled(bytes, call) {
   }
   PromisePrototypeThen(promise, release, release);
   return promise;
+}
+
+/** Calls that fill memory take turns: who asks for many at once does not have the memory of all. */
+const FILLING_AT_ONCE = 2;
+const waiting = [];
+let filling = 0;
+
+async function filled(bytes, call) {
+  if (filling < FILLING_AT_ONCE) filling++;
+  else await new Promise((go) => ArrayPrototypePush(waiting, go));
+  try {
+    return await holdingUntilSettled(bytes, call);
+  } finally {
+    const next = ArrayPrototypeShift(waiting);
+    if (next === undefined) filling--;
+    else next();
+  }
 }
 
 // ---- Operations of Node's modules ------------------------------------------------------------------
@@ -144,13 +163,21 @@ const HOLDING = {
     return holdingUntilSettled(args[4], () => ReflectApply(derive, undefined, args));
   },
   op_node_scrypt_async: (derive, args) => {
+    // It may wait, and who asks may use the buffers for something else meanwhile.
+    args[0] = copied(args[0]);
+    args[1] = copied(args[1]);
     const bytes = judgedScrypt(args[3], args[4], args[5]) + args[2];
-    return holdingUntilSettled(bytes, () => ReflectApply(derive, undefined, args));
+    return filled(bytes, () => ReflectApply(derive, undefined, args));
   },
   op_node_scrypt_sync: (derive, args) => {
     return holding(judgedScrypt(args[3], args[4], args[5]), () => ReflectApply(derive, undefined, args));
   },
 };
+
+function copied(data) {
+  const isArray = ArrayBufferIsView(data) && TypedArrayPrototypeGetSymbolToStringTag(data) !== undefined;
+  return isArray ? TypedArrayPrototypeSlice(data) : data;
+}
 
 function holdKey(key, bytes) {
   if (bytes >= COUNTED_BYTES_MIN) hold(key, bytes);
@@ -228,7 +255,7 @@ function deriving(bitsOf) {
     const { algorithm, bytes } = judgedAlgorithm(args[0], DERIVING, bitsOf(args));
     args[0] = algorithm;
     if (bytes === 0) return ReflectApply(method, self, args);
-    return holdingUntilSettled(bytes, () => ReflectApply(method, self, args));
+    return filled(bytes, () => ReflectApply(method, self, args));
   };
 }
 

@@ -70,6 +70,8 @@ const MODULES: &[(&str, &str, &str, &str)] = &[
         "import crypto from 'node:crypto'; import { promisify } from 'node:util';",
         "const keys = [crypto.pbkdf2Sync('p', 's', 2, 20, 'sha1'), await promisify(crypto.pbkdf2)('p', 's', 2, 20, 'sha1'),
             crypto.scryptSync('p', 's', 20), await promisify(crypto.scrypt)('p', 's', 20)];
+         const many = await Promise.all(Array.from({ length: 40 }, () => promisify(crypto.scrypt)('p', 's', 20, { N: 1024 })));
+         if (!many.every((key) => key.equals(many[0]))) return 'differ';
          return [keys[0].equals(keys[1]), keys[2].equals(keys[3]), keys[2].length,
             crypto.createSecretKey(Buffer.alloc(5000, 1)).export().length, crypto.generateKeySync('hmac', { length: 16384 }).symmetricKeySize,
             crypto.checkPrimeSync(13n), crypto.generatePrimeSync(64).byteLength, crypto.getDiffieHellman('modp14').generateKeys().length].join();",
