@@ -89,8 +89,8 @@ async fn wasm_functions_end_by_the_same_limits() {
     project.write("supabase/functions/guests/guests.wasm", COMPONENT);
     let app = project.start().await;
     for (path, status, code, reason) in [
-        ("guests/spin", 546, "WORKER_LIMIT", "cpu"),
-        ("guests/hoard", 546, "WORKER_LIMIT", "memory"),
+        ("guests/spin", 546, "WORKER_RESOURCE_LIMIT", "cpu"),
+        ("guests/hoard", 546, "WORKER_RESOURCE_LIMIT", "memory"),
         ("guests/deadlock", 504, "IDLE_TIMEOUT", "idle"),
         ("guests/panic", 500, "WORKER_ERROR", "crashed"),
         ("guests/trap", 500, "WORKER_ERROR", "crashed"),
@@ -107,13 +107,13 @@ async fn wasm_functions_end_by_the_same_limits() {
 
 #[tokio::test]
 async fn a_busy_loop_ends_by_its_cpu_limit() {
-    check("Deno.serve(() => { for (;;); })", "cpu = \"200ms\"", 546, "WORKER_LIMIT", "cpu").await;
+    check("Deno.serve(() => { for (;;); })", "cpu = \"200ms\"", 546, "WORKER_RESOURCE_LIMIT", "cpu").await;
 }
 
 #[tokio::test]
 async fn a_memory_bomb_ends_by_its_memory_limit() {
     let source = "Deno.serve(() => { const all = []; for (;;) all.push(new Array(10000).fill(1.5)); })";
-    check(source, "memory = \"64MiB\"\ncpu = \"20s\"", 546, "WORKER_LIMIT", "memory").await;
+    check(source, "memory = \"64MiB\"\ncpu = \"20s\"", 546, "WORKER_RESOURCE_LIMIT", "memory").await;
 }
 
 #[tokio::test]

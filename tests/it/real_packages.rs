@@ -67,6 +67,58 @@ const CALLS: &[(&str, &str, &str)] = &[
         "typeof Sentry.captureException === 'function'",
     ),
     ("ws", "import { WebSocketServer } from 'npm:ws@8';", "typeof WebSocketServer === 'function'"),
+    (
+        "oak",
+        "import { Application, Router } from 'npm:@oakserver/oak@14';\nconst router = new Router();\nrouter.get('/hi/:name', (context) => { context.response.body = `hi ${context.params.name}`; });\nconst oak = new Application();\noak.use(router.routes());",
+        "(await (await oak.handle(new Request('http://x/hi/ada'))).text()) === 'hi ada'",
+    ),
+    (
+        "kysely",
+        "import { Kysely, PostgresDialect, sql } from 'npm:kysely@0.28';\nimport pg from 'npm:pg@8';\nconst database = new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: Deno.env.get('SUPABASE_DB_URL'), max: 1 }) }) });",
+        "(await sql`select ${3}::int + 4 as n`.execute(database)).rows[0].n === 7 && database.selectFrom('a').selectAll().where('b', '=', 1).compile().sql === 'select * from \"a\" where \"b\" = $1'",
+    ),
+    (
+        "ioredis",
+        "import Redis from 'npm:ioredis@5';\nconst redis = new Redis('redis://127.0.0.1:9', { lazyConnect: true, retryStrategy: null });\nredis.on('error', () => {});",
+        "await redis.connect().then(() => false, (error) => error.message.includes('Connection is closed'))",
+    ),
+    (
+        "upstash-redis",
+        "import { Redis } from 'npm:@upstash/redis@1';\nconst redis = new Redis({ url: 'https://x.invalid', token: 'x', retry: false });",
+        "await redis.get('a').then(() => false, (error) => error instanceof Error)",
+    ),
+    (
+        "aws4fetch",
+        "import { AwsClient } from 'npm:aws4fetch@1';\nconst aws = new AwsClient({ accessKeyId: 'x', secretAccessKey: 'y', region: 'eu-central-1', service: 's3' });",
+        "(await aws.sign('https://bucket.s3.amazonaws.com/a')).headers.get('authorization').startsWith('AWS4-HMAC-SHA256 Credential=x/')",
+    ),
+    (
+        "aws-s3",
+        "import { GetObjectCommand, S3Client } from 'npm:@aws-sdk/client-s3@3';\nimport { getSignedUrl } from 'npm:@aws-sdk/s3-request-presigner@3';\nconst s3 = new S3Client({ region: 'eu-central-1', credentials: { accessKeyId: 'x', secretAccessKey: 'y' } });",
+        "new URL(await getSignedUrl(s3, new GetObjectCommand({ Bucket: 'b', Key: 'k' }))).searchParams.get('X-Amz-Signature').length === 64",
+    ),
+    (
+        "langchain",
+        "import { PromptTemplate } from 'npm:@langchain/core@1/prompts';\nimport { RunnableLambda } from 'npm:@langchain/core@1/runnables';",
+        "(await PromptTemplate.fromTemplate('hi {name}').pipe(RunnableLambda.from((prompt) => prompt.toString())).invoke({ name: 'ada' })).includes('hi ada')",
+    ),
+    ("uuid", "import { v4, v7, validate } from 'npm:uuid@13';", "validate(v4()) && v7().charAt(14) === '7'"),
+    (
+        "date-fns",
+        "import { addDays, format } from 'npm:date-fns@4';",
+        "format(addDays(new Date(2024, 1, 28), 1), 'yyyy-MM-dd') === '2024-02-29'",
+    ),
+    ("marked", "import { marked } from 'npm:marked@16';", "marked('# x').trim() === '<h1>x</h1>'"),
+    (
+        "satori",
+        "import satori from 'npm:satori@0.18';",
+        "(await satori({ type: 'div', props: { style: { width: 10, height: 10, backgroundColor: 'red' } } }, { width: 20, height: 20, fonts: [] })).startsWith('<svg width=\"20\"')",
+    ),
+    (
+        "puppeteer",
+        "import puppeteer from 'npm:puppeteer-core@24';",
+        "await puppeteer.connect({ browserWSEndpoint: 'ws://127.0.0.1:9' }).then(() => false, (error) => error.name !== 'TypeError')",
+    ),
 ];
 
 const EXPRESS: &str = "import express from 'npm:express@5';

@@ -21,7 +21,7 @@ use isobase_base::{
     Client, Context, Grant, Invoker, Principal, RequestId, Switchboard, TargetKind, TraceContext, limits,
 };
 use isobase_database::{Session, Statement, Value};
-use isobase_deploy::{Precedence, Releases, ReleasesConfig, Sources, SourcesConfig, WithSecrets};
+use isobase_deploy::{Compiler, Precedence, Releases, ReleasesConfig, Sources, SourcesConfig, WithSecrets};
 use isobase_engine::{Limits, Publish};
 use isobase_gateway::{Admin, Gateway, keys as gateway_keys};
 use isobase_logs::LogReader;
@@ -86,10 +86,10 @@ impl Host {
         progress.step("Loading the functions");
         let publish = WithSecrets::start(pool.clone(), ground.secrets.environments());
         let wake = database.subscribe("isobase_functions");
-        let packages = engines::packages(&network);
-        let releases = releases_config(&workdir, &state, mode, own_sessions.clone(), wake, packages.clone());
+        let building = Building { packages: engines::packages(&network), compiler: compiler::processes() };
+        let releases = releases_config(&workdir, &state, mode, own_sessions.clone(), wake, building.clone());
         let releases = Releases::open(releases, pool.clone(), publish.clone()).await?;
-        let sources = open_sources(arguments, mode, &project, &state, publish, packages).await?;
+        let sources = open_sources(arguments, mode, &project, &state, publish, building).await?;
         pool.prewarm(&engines::rest()).await?;
 
         let (shutdown, admin_shutdown) = (CancellationToken::new(), CancellationToken::new());
@@ -202,13 +202,20 @@ fn hand_out_messages(realtime: &Hub, ground: &Ground) {
     }
 }
 
+/// What deployed functions and watched ones are built with.
+#[derive(Clone)]
+struct Building {
+    packages: Packages,
+    compiler: Compiler,
+}
+
 fn releases_config(
     workdir: &std::path::Path,
     state: &RunState,
     mode: Mode,
     sessions: OwnSessions,
     wake: Option<tokio::sync::watch::Receiver<u64>>,
-    packages: Packages,
+    building: Building,
 ) -> ReleasesConfig {
     ReleasesConfig {
         sessions,
@@ -221,8 +228,8 @@ fn releases_config(
             Mode::Development => Precedence::Sources,
             Mode::Production => Precedence::Deployed,
         },
-        packages,
-        compiler: compiler::processes(),
+        packages: building.packages,
+        compiler: building.compiler,
         check_triggers: live::check,
     }
 }
@@ -234,7 +241,7 @@ async fn open_sources(
     project: &Project,
     state: &RunState,
     publish: Arc<dyn Publish>,
-    packages: Packages,
+    building: Building,
 ) -> anyhow::Result<Option<Sources>> {
     if mode == Mode::Production {
         return Ok(None);
@@ -243,8 +250,8 @@ async fn open_sources(
     sources.environment = front::function_environment(state);
     sources.no_verify_jwt = arguments.no_verify_jwt;
     sources.env_file = arguments.env_file;
-    sources.packages = Some(packages);
-    sources.compiler = compiler::processes();
+    sources.packages = Some(building.packages);
+    sources.compiler = building.compiler;
     Ok(Some(Sources::open(sources, publish).await?))
 }
 

@@ -103,7 +103,7 @@ async fn failures_are_told_without_their_details() {
     }
     expect![[r#"
         boot: 503 {"code":"BOOT_ERROR","message":"Worker failed to boot (please check logs)"} retry -
-        cpu: 546 {"code":"WORKER_LIMIT","message":"Worker failed to respond due to a resource limit (please check logs)"} retry -
+        cpu: 546 {"code":"WORKER_RESOURCE_LIMIT","message":"Function failed due to not having enough compute resources (please check logs)"} retry -
         idle: 504 {"code":"IDLE_TIMEOUT","message":"The request idle timeout was reached before the function responded"} retry -
         overloaded: 503 {"code":"WORKER_OVERLOADED","message":"All workers of this function are busy; retry shortly"} retry 1
         crashed: 500 {"code":"WORKER_ERROR","message":"Function exited due to an error (please check logs)"} retry -

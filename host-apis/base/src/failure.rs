@@ -112,14 +112,15 @@ impl FailureKind {
         }
     }
 
-    /// The code in the body and in `sb-error-code`.
+    /// The code in the body and in `sb-error-code`, as Supabase's platform sends it. What the platform called
+    /// `WORKER_LIMIT` until 2026, and `supabase functions serve` still does, covers all three limits there too.
     pub fn code(self) -> &'static str {
         match self {
             Self::NotFound => "NOT_FOUND",
             Self::Boot => "BOOT_ERROR",
             Self::Crashed => "WORKER_ERROR",
             Self::InvalidResponse => "INVALID_RESPONSE_STATUS_CODE",
-            Self::CpuLimit | Self::MemoryLimit | Self::WallClockLimit => "WORKER_LIMIT",
+            Self::CpuLimit | Self::MemoryLimit | Self::WallClockLimit => "WORKER_RESOURCE_LIMIT",
             Self::IdleTimeout => "IDLE_TIMEOUT",
             Self::Overloaded => "WORKER_OVERLOADED",
             Self::Cancelled => "WORKER_CANCELLED",
@@ -136,7 +137,7 @@ impl FailureKind {
             Self::Crashed => "Function exited due to an error (please check logs)",
             Self::InvalidResponse => "Function returned an invalid response (please check logs)",
             Self::CpuLimit | Self::MemoryLimit | Self::WallClockLimit => {
-                "Worker failed to respond due to a resource limit (please check logs)"
+                "Function failed due to not having enough compute resources (please check logs)"
             }
             Self::IdleTimeout => "The request idle timeout was reached before the function responded",
             Self::Overloaded => "All workers of this function are busy; retry shortly",

@@ -77,7 +77,9 @@ impl PackageScripts {
         let bytes = std::fs::read(path).map_err(|error| SourceFault::new(format!("{shown}: {error}")))?;
         let text = String::from_utf8_lossy(&bytes);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let script = Arc::new(self.compiler.package(path, specifier, shown, &text.into(), kind)?);
+        let media_type = MediaType::from_path(path);
+        let source = Source { path, media_type, specifier, shown, text: text.into() };
+        let script = Arc::new(self.compiler.package(&source, kind)?);
         let mut known = self.known.lock();
         known.bytes += script.text.len();
         if known.bytes > PACKAGE_READ_BYTES_MAX {
@@ -89,21 +91,15 @@ impl PackageScripts {
 }
 
 /// Reads one.
-pub(crate) fn read(
-    path: &Path,
-    specifier: &str,
-    shown: &str,
-    text: &Arc<str>,
-    kind: Option<ModuleKind>,
-) -> Result<PackageScript, SourceFault> {
-    let media_type = MediaType::from_path(path);
+pub(crate) fn read(source: &Source<'_>, kind: Option<ModuleKind>) -> Result<PackageScript, SourceFault> {
+    let Source { media_type, specifier, shown, text, .. } = source;
     let fault = |error: deno_ast::ParseDiagnostic| crate::transpile::syntax_fault(shown, text, &error);
     let is_typed = matches!(
         media_type,
         MediaType::TypeScript | MediaType::Mts | MediaType::Cts | MediaType::Tsx | MediaType::Jsx
     );
     if is_typed {
-        return typed(path, media_type, specifier, shown, text);
+        return typed(source);
     }
     let kind = match media_type {
         MediaType::Mjs => Some(ModuleKind::Module),
@@ -136,15 +132,8 @@ pub(crate) fn read(
 }
 
 /// TypeScript in a package, compiled as the function's own is.
-fn typed(
-    path: &Path,
-    media_type: MediaType,
-    specifier: &str,
-    shown: &str,
-    text: &Arc<str>,
-) -> Result<PackageScript, SourceFault> {
-    let source = Source { path, media_type, specifier, shown, text: Arc::clone(text) };
-    let script = compile(&source, &CompilerOptions::default())?;
+fn typed(source: &Source<'_>) -> Result<PackageScript, SourceFault> {
+    let script = compile(source, &CompilerOptions::default())?;
     let imports = script.imports.iter().map(|import| Import {
         specifier: import.specifier.clone(),
         kind: import.kind,
@@ -156,7 +145,12 @@ fn typed(
     });
     let imports = imports.collect();
     let code = Arc::clone(&script.code);
-    Ok(PackageScript { imports, common: script.common.clone(), reads: reads(text, false), text: code })
+    Ok(PackageScript {
+        imports,
+        common: script.common.clone(),
+        reads: reads(&source.text, false),
+        text: code,
+    })
 }
 
 fn reads(text: &str, computed: bool) -> Reads {

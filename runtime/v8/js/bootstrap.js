@@ -18,9 +18,10 @@ core.setBuildInfo("x86_64-unknown-linux-gnu"); // Node's modules ask.
 delete Intl.v8BreakIterator; // Not a standard.
 
 keepOperations();
-// Before anything takes the operations of fetch and of messages.
+// Before anything takes the operations of fetch, of messages and of what computes.
 core.loadExtScript("ext:isobase_runtime/own_fetch.js");
 core.loadExtScript("ext:isobase_runtime/messages.js");
+core.loadExtScript("ext:isobase_runtime/native.js");
 const event = core.loadExtScript("ext:deno_web/02_event.js");
 const consoleModule = core.loadExtScript("ext:deno_web/01_console.js");
 const { URL } = core.loadExtScript("ext:deno_web/00_url.js");

@@ -1,5 +1,6 @@
 // The Deno namespace, as far as an edge function has use for it. The file system is the function's own;
-// there is no process and no listening socket; `Deno.serve` registers the function's handler.
+// there is no process and no listening socket; `Deno.serve` registers the function's handler, and so does who
+// listens by hand.
 (function () {
 const { core, internals, primordials } = __bootstrap;
 const { ObjectDefineProperty, ObjectFreeze, PromiseReject, SafeArrayIterator, SymbolFor } = primordials;
@@ -10,6 +11,7 @@ const { env } = load("ext:isobase_runtime/environment.js");
 const { errors } = load("ext:isobase_runtime/errors.js");
 const { PermissionStatus, permissions } = load("ext:isobase_runtime/permissions.js");
 const { serve } = load("ext:isobase_runtime/serve.js");
+const { refTimer, unrefTimer } = load("ext:deno_web/02_timers.js");
 const files = () => load("ext:deno_fs/30_fs.js");
 const httpClient = () => load("ext:deno_fetch/22_http_client.js");
 const net = () => load("ext:deno_net/01_net.js");
@@ -39,7 +41,9 @@ const Deno = {
   PermissionStatus,
   permissions,
   pid: 1,
+  refTimer,
   serve,
+  unrefTimer,
   version,
   consoleSize: () => ({ columns: 80, rows: 24 }),
   execPath: () => "/bin/isobase",
@@ -58,6 +62,7 @@ const Deno = {
   uid: () => 0,
   // Asking is fine, ending the process is not: a function ends when its request does.
   exit() {},
+  kill() {},
   addSignalListener() {},
   removeSignalListener() {},
 };
@@ -71,6 +76,15 @@ function lazily(loader, ...names) {
 
 Deno.upgradeWebSocket = (request, options) => {
   return load("ext:isobase_runtime/websocket.js").upgradeWebSocket(request, options);
+};
+
+/** What servers were written with before there was `Deno.serve`. */
+const listening = () => load("ext:isobase_runtime/listening.js");
+lazily(listening, "listen", "serveHttp");
+
+/** It belongs to a process. */
+Deno.umask = () => {
+  throw new errors.PermissionDenied("Deno.umask is not available to a function");
 };
 
 /** Names whose values are made when one of them is first read. */
@@ -90,7 +104,7 @@ function whenRead(loader, ...names) {
   }
 }
 
-for (const name of new SafeArrayIterator(["Command", "kill", "listen", "listenDatagram", "listenTls", "watchFs"])) {
+for (const name of new SafeArrayIterator(["Command", "listenDatagram", "listenTls", "watchFs"])) {
   Deno[name] = function () {
     throw new errors.NotSupported(`Deno.${name} is not available to a function`);
   };
@@ -103,7 +117,7 @@ lazily(
   "makeTempFileSync", "mkdir", "mkdirSync", "open", "openSync", "readDir", "readDirSync", "readFile",
   "readFileSync", "readLink", "readLinkSync", "readTextFile", "readTextFileSync", "realPath", "realPathSync",
   "remove", "removeSync", "rename", "renameSync", "stat", "statSync", "symlink", "symlinkSync", "truncate",
-  "truncateSync", "umask", "utime", "utimeSync", "writeFile", "writeFileSync", "writeTextFile",
+  "truncateSync", "utime", "utimeSync", "writeFile", "writeFileSync", "writeTextFile",
   "writeTextFileSync",
 );
 whenRead(files, "FsFile");

@@ -356,5 +356,5 @@ function waitUntil(promise) {
 
 internals.currentInvocation = currentInvocation;
 
-return { adoptDefaultExport, cancel, currentInvocation, dispatch, exercise, forget, serve, waitUntil };
+return { adoptDefaultExport, cancel, currentInvocation, dispatch, exercise, forget, register, serve, waitUntil };
 })();

@@ -5,47 +5,76 @@
 //! than what is left of the budget (the watchdog terminates it), and its share of all turns must
 //! not either (checked after each turn). A turn is shared evenly among the invocations in flight,
 //! since JavaScript does not say whose promise a microtask belongs to.
+//!
+//! What the isolate's other threads compute for it ([`NativeThreads`]) counts too, also while the isolate
+//! itself sleeps: the watchdog looks on between turns as long as there are such threads.
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Waker;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 
 use crate::ender::Ender;
 use crate::invocation::InvocationId;
 use crate::memory::MemoryMeter;
+use crate::native::{NativeThreads, ThreadClock};
 
 /// How often the watchdog looks at busy isolates: an overrun is noticed this much late at most.
 const TICK: Duration = Duration::from_millis(5);
 /// Ticks without any busy isolate until the watchdog sleeps.
 const IDLE_TICKS_MAX: u32 = 20;
 
+/// Looks at an overrun turn that does not end until its thread must yield to all others: it is in a call that
+/// cannot be interrupted.
+const LATE_LOOKS_MAX: u32 = 50;
+
 /// What the watchdog knows of one isolate.
 pub(crate) struct CpuMeter {
-    clock: libc::clockid_t,
-    /// Thread clock at which the turn is over its budget, in nanoseconds; zero between turns.
+    thread: ThreadClock,
+    native: Arc<NativeThreads>,
+    /// Reading of all clocks together at which the budget of the last turn is used up, in nanoseconds; zero
+    /// before the first.
     deadline: AtomicU64,
+    in_turn: AtomicBool,
     overrun: AtomicBool,
+    late_looks: AtomicU32,
+    /// Wakes the isolate when it is over its budget while it sleeps.
+    sleeper: AtomicWaker,
     ender: Arc<Ender>,
     memory: Arc<MemoryMeter>,
 }
 
 impl CpuMeter {
     /// Must be called on the isolate's own thread.
-    pub(crate) fn of_this_thread(ender: Arc<Ender>, memory: Arc<MemoryMeter>) -> Arc<Self> {
-        let mut clock = libc::CLOCK_THREAD_CPUTIME_ID;
-        // SAFETY: `clock` is a valid place to write to, and the calling thread exists. The call
-        // fails only for a thread that does not; then `clock` keeps a value that means "mine".
-        unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut clock) };
-        let meter =
-            Self { clock, deadline: AtomicU64::new(0), overrun: AtomicBool::new(false), ender, memory };
-        let meter = Arc::new(meter);
+    pub(crate) fn of_this_thread(
+        ender: Arc<Ender>,
+        memory: Arc<MemoryMeter>,
+        native: Arc<NativeThreads>,
+    ) -> Arc<Self> {
+        let meter = Arc::new(Self {
+            thread: ThreadClock::of_this_thread(),
+            native,
+            deadline: AtomicU64::new(0),
+            in_turn: AtomicBool::new(false),
+            overrun: AtomicBool::new(false),
+            late_looks: AtomicU32::new(0),
+            sleeper: AtomicWaker::new(),
+            ender,
+            memory,
+        });
         watchdog().meters.lock().push(meter.clone());
         meter
+    }
+
+    /// Who is woken when the budget is used up between turns.
+    pub(crate) fn wake_when_over(&self, waker: &Waker) {
+        self.sleeper.register(waker);
     }
 
     /// Whose script was ended, as far as it is known.
@@ -65,27 +94,36 @@ impl CpuMeter {
     }
 
     fn now(&self) -> Duration {
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `time` is a valid place to write to. A clock of a thread that has ended is
-        // refused by the kernel, and `time` stays zero.
-        unsafe { libc::clock_gettime(self.clock, &raw mut time) };
-        Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+        self.thread.now()
     }
 
-    /// One look by the watchdog; whether the isolate is in a turn.
+    /// One look by the watchdog; whether the isolate is in a turn, or may be at work beside one.
     fn inspect(&self) -> bool {
         let deadline = self.deadline.load(Ordering::SeqCst);
-        if deadline == 0 {
+        let in_turn = self.in_turn.load(Ordering::SeqCst);
+        let is_busy = in_turn || self.native.are_any();
+        if deadline == 0 || !is_busy {
             return false;
         }
-        let overran = self.now().as_nanos() >= u128::from(deadline);
+        let now = self.now();
+        let overran = (now + self.native.used()).as_nanos() >= u128::from(deadline);
         if overran {
-            self.overrun.store(true, Ordering::Release);
+            self.overran_now(in_turn);
         }
-        if overran || self.memory.refused_for_long() {
+        if in_turn && (overran || self.memory.refused_for_long(now)) {
             self.ender.end();
         }
         true
+    }
+
+    fn overran_now(&self, in_turn: bool) {
+        self.overrun.store(true, Ordering::Release);
+        self.native.yield_to_all();
+        if !in_turn {
+            self.sleeper.wake();
+        } else if self.late_looks.fetch_add(1, Ordering::Relaxed) == LATE_LOOKS_MAX {
+            self.thread.yield_to_all();
+        }
     }
 }
 
@@ -104,6 +142,8 @@ pub(crate) struct TurnClock {
     began: Cell<Instant>,
     /// The thread's CPU clock at that moment.
     began_cpu: Cell<Duration>,
+    /// What other threads had used when it was last counted.
+    native: Cell<Duration>,
     /// The sum over all turns that are over of (CPU time used ÷ invocations in flight).
     shared: Cell<Duration>,
 }
@@ -121,7 +161,14 @@ impl TurnClock {
             true => elapsed,
             false => self.meter.now().saturating_sub(self.began_cpu.get()),
         };
+        let used = used + self.native_since().1;
         self.shared.get() + used / u32::try_from(sharers.max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// What other threads have used in all, and since that was last counted.
+    fn native_since(&self) -> (Duration, Duration) {
+        let used = self.meter.native.used();
+        (used, used.saturating_sub(self.native.get()))
     }
 }
 
@@ -131,6 +178,7 @@ impl Turns {
             meter: meter.clone(),
             began: Cell::new(Instant::now()),
             began_cpu: Cell::default(),
+            native: Cell::default(),
             shared: Cell::default(),
         };
         Self { meter, clock: Rc::new(clock) }
@@ -154,16 +202,20 @@ impl Turns {
         let begin = self.meter.now();
         self.clock.began.set(Instant::now());
         self.clock.began_cpu.set(begin);
-        let deadline = (begin + budget).as_nanos();
+        let deadline = (begin + self.clock.native.get() + budget).as_nanos();
+        // In this order: the watchdog must not hold the turn to the deadline of the last one.
         self.meter.deadline.store(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.meter.in_turn.store(true, Ordering::SeqCst);
         watchdog().wake();
     }
 
-    /// No JavaScript runs any more. The time used, which is returned, goes to `sharers` invocations
-    /// in equal parts.
+    /// No JavaScript runs any more. The time used, by other threads since the last turn too, goes to
+    /// `sharers` invocations in equal parts, and is returned.
     pub(crate) fn end(&mut self, sharers: usize) -> Duration {
-        self.meter.deadline.store(0, Ordering::SeqCst);
-        let used = self.meter.now().saturating_sub(self.clock.began_cpu.get());
+        self.meter.in_turn.store(false, Ordering::SeqCst);
+        let (native, native_used) = self.clock.native_since();
+        self.clock.native.set(native);
+        let used = self.meter.now().saturating_sub(self.clock.began_cpu.get()) + native_used;
         let share = used / u32::try_from(sharers.max(1)).unwrap_or(u32::MAX);
         self.clock.shared.set(self.clock.shared.get() + share);
         used
@@ -181,6 +233,11 @@ struct Watchdog {
     meters: Mutex<Vec<Arc<CpuMeter>>>,
     asleep: AtomicBool,
     thread: OnceLock<Thread>,
+}
+
+/// A thread that computes for an isolate begins.
+pub(crate) fn look() {
+    watchdog().wake();
 }
 
 /// Started by the first isolate; lives as long as the process.

@@ -3,6 +3,7 @@
 //! An image holds the compiled code of what was called until it was written. Without this, every isolate would
 //! compile the way of a request, of URLs and of headers again, which is a third of a small function's start.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -25,7 +26,8 @@ const REQUESTS: [(Method, u16); 4] =
 /// Leaves nothing behind but compiled code. What fails does so for every build of this platform.
 pub(crate) fn run(runtime: &mut JsRuntime, reactor: &Runtime) -> Result<(), String> {
     let memory = MemoryMeter::new(limits::FUNCTION_MEMORY_BYTES_MAX);
-    let turns = Turns::new(CpuMeter::of_this_thread(Ender::new(runtime), memory.clone()));
+    let meter = CpuMeter::of_this_thread(Ender::new(runtime), memory.clone(), Arc::default());
+    let turns = Turns::new(meter);
     let mut invocations = Invocations::new(turns.clock(), memory);
     let mut answers = Vec::with_capacity(REQUESTS.len());
     for (id, (method, status)) in (1..).zip(REQUESTS) {

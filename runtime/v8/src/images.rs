@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use deno_core::v8;
 use isobase_base::{hex, limits};
@@ -21,8 +21,6 @@ const CHECKSUM_BYTES: usize = 32;
 /// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    #[error("cannot write the startup snapshot to {}: {source}; check that the folder is writable", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
     #[error("the platform's scripts do not run: {0}")]
     Evaluate(String),
 }
@@ -56,8 +54,24 @@ pub(crate) struct Image {
 pub(crate) struct Images {
     web: Image,
     node: Option<Image>,
-    /// Kept open: both must be of one file, whoever puts another in its place.
-    file: File,
+    parts: Parts,
+}
+
+/// Where the parts of a file are.
+enum Parts {
+    /// Kept open: all must be of one file, whoever puts another in its place.
+    InFile(File),
+    /// As they were made, since the file could not be written.
+    Here(Vec<Box<[u8]>>),
+}
+
+impl Parts {
+    fn read(&mut self, at: u64) -> Option<Box<[u8]>> {
+        match self {
+            Self::InFile(file) => read_part(file, at),
+            Self::Here(parts) => parts.get(usize::try_from(at).ok()?).cloned(),
+        }
+    }
 }
 
 impl Images {
@@ -66,13 +80,23 @@ impl Images {
     /// V8 must be initialised.
     pub(crate) fn ensure(cache_dir: &Path) -> Result<Self, SnapshotError> {
         let id = build_id();
-        let scripts = scripts_in(&cache_dir.join(format!("v8-{id}.scripts")))?;
-        let (file, snapshot) = part_or(&cache_dir.join(format!("v8-{id}.snapshots")), || {
+        let mut unkept = None;
+        let scripts = scripts_in(&cache_dir.join(format!("v8-{id}.scripts")), &mut unkept)?;
+        let images = cache_dir.join(format!("v8-{id}.snapshots"));
+        let (parts, snapshot) = parts_or(&images, &mut unkept, || {
             let Snapshots { web, node } = snapshot::create(scripts)?;
             Ok(vec![web, node])
         })?;
-        let platform = Platform::Web;
-        Ok(Self { web: Image { platform, snapshot: Box::leak(snapshot), scripts }, node: None, file })
+        if let Some(error) = unkept {
+            tracing::warn!(
+                folder = %cache_dir.display(),
+                %error,
+                "startup images cannot be kept in the cache folder, so each start makes them again and takes \
+                 seconds longer; check that it is writable and that its disk is not full"
+            );
+        }
+        let web = Image { platform: Platform::Web, snapshot: Box::leak(snapshot), scripts };
+        Ok(Self { web, node: None, parts })
     }
 
     /// The web's takes the place of one that cannot be read: it lacks nothing, it is slower.
@@ -80,36 +104,40 @@ impl Images {
         if platform == Platform::Web {
             return self.web;
         }
-        *self.node.get_or_insert_with(|| match read_part(&mut self.file, 1) {
+        *self.node.get_or_insert_with(|| match self.parts.read(1) {
             Some(snapshot) => Image { platform, snapshot: Box::leak(snapshot), ..self.web },
             None => Image { platform, ..self.web },
         })
     }
 }
 
-fn scripts_in(path: &Path) -> Result<Scripts, SnapshotError> {
-    let (_, packed) = part_or(path, || Ok(vec![scripts::make()?.into_boxed_slice()]))?;
+fn scripts_in(path: &Path, unkept: &mut Option<io::Error>) -> Result<Scripts, SnapshotError> {
+    let (_, packed) = parts_or(path, unkept, || Ok(vec![scripts::make()?.into_boxed_slice()]))?;
     let unreadable = || SnapshotError::Evaluate("the file of scripts cannot be read".to_owned());
     scripts::unpack(packed).ok_or_else(unreadable)
 }
 
-/// The file at `path` and its first part, made if it is not there or not whole.
-fn part_or(
+/// The parts of the file at `path` and the first of them, made if it is not there or not whole. Where the file
+/// cannot be written they serve this process alone, and `unkept` tells why.
+fn parts_or(
     path: &Path,
+    unkept: &mut Option<io::Error>,
     make: impl FnOnce() -> Result<Vec<Box<[u8]>>, String>,
-) -> Result<(File, Box<[u8]>), SnapshotError> {
+) -> Result<(Parts, Box<[u8]>), SnapshotError> {
     let read = || {
         let mut file = File::open(path).ok()?;
-        let part = read_part(&mut file, 0)?;
-        Some((file, part))
+        let first = read_part(&mut file, 0)?;
+        Some((Parts::InFile(file), first))
     };
     if let Some(kept) = read() {
         return Ok(kept);
     }
     let parts = make().map_err(SnapshotError::Evaluate)?;
-    keep(path, &parts).map_err(|source| SnapshotError::Write { path: path.to_owned(), source })?;
-    let gone = || io::Error::new(io::ErrorKind::NotFound, "it was written and cannot be read");
-    read().ok_or_else(|| SnapshotError::Write { path: path.to_owned(), source: gone() })
+    *unkept = keep(path, &parts).err().or(unkept.take());
+    let kept = if unkept.is_none() { read() } else { None };
+    let mut parts = Parts::Here(parts);
+    let first = parts.read(0).unwrap_or_default();
+    Ok(kept.unwrap_or((parts, first)))
 }
 
 /// Covers all that the images depend on: V8, its flags, the operations' order and the scripts.
@@ -206,7 +234,7 @@ fn forget_oldest(path: &Path) {
 mod tests {
     use std::fs::{self, File};
 
-    use super::{keep, read_part};
+    use super::{Parts, keep, parts_or, read_part};
 
     #[test]
     fn damage_is_noticed() {
@@ -230,6 +258,28 @@ mod tests {
         fs::write(&path, &whole[..whole.len() - 5]).unwrap();
         check(0, Some(b"an image"));
         check(1, None);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_costs_the_file_alone() {
+        let folder = std::env::temp_dir().join(format!("isobase-images-test-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        // Nothing can be made below a file, whoever asks.
+        fs::write(folder.join("file"), "").unwrap();
+        let check = |path: &str, is_kept: bool| {
+            let mut unkept = None;
+            let make = || Ok(vec![b"an image"[..].into(), b"another"[..].into()]);
+            let (mut parts, first) = parts_or(&folder.join(path), &mut unkept, make).unwrap();
+            assert_eq!(*first, b"an image"[..]);
+            assert_eq!(unkept.is_none(), is_kept, "{path}: {unkept:?}");
+            assert_eq!(matches!(parts, Parts::InFile(_)), is_kept);
+            assert_eq!(parts.read(0).as_deref(), Some(&b"an image"[..]));
+            assert_eq!(parts.read(1).as_deref(), Some(&b"another"[..]));
+            assert_eq!(parts.read(2), None);
+        };
+        check("file/images", false);
+        check("images", true);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -7,7 +7,7 @@
 //! The way of a request: [`V8Engine`] made a worker → the worker sends the request to its isolate's
 //! thread (`worker.rs`) → the isolate's loop hands it to JavaScript (`isolate/serve.rs`,
 //! `js/serve.js`) → operations read the request and send the response (`ops/`). Limits live in
-//! `cpu.rs` and `memory.rs`.
+//! `cpu.rs`, `memory.rs` and, for what native code computes beside V8, `native.rs`.
 //!
 //! Node's modules are in `node/`, the files that a function sees in `files/`, what debuggers need in `inspect/`.
 //!
@@ -43,6 +43,7 @@ mod isolate;
 mod keeper;
 mod loader;
 mod memory;
+mod native;
 mod node;
 mod ops;
 mod permissions;

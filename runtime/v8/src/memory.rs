@@ -7,6 +7,7 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use deno_core::v8;
@@ -14,9 +15,13 @@ use isobase_base::limits;
 
 use crate::ender::Ender;
 
-/// Looks of the watchdog at a refused allocation until the script is ended. V8 tries again after
-/// collecting garbage, so one refusal alone is no proof.
-const REFUSED_LOOKS_MAX: u32 = 3;
+/// CPU time that a script may use after an allocation was refused, until it is ended for it. V8 tries again
+/// after collecting garbage, so one refusal alone is no proof; the time of the collections does not count, nor
+/// that in which the thread waited for a core.
+const REFUSED_CPU_MAX: Duration = Duration::from_millis(15);
+/// Refusals one after another until the script is ended: V8 itself tries a few times, what is more is a script
+/// that goes on.
+const REFUSALS_MAX: u32 = 12;
 
 /// What an isolate holds and may hold, in bytes. Shared with the watchdog and the worker.
 #[derive(Debug, Default)]
@@ -31,7 +36,11 @@ pub(crate) struct MemoryMeter {
     exceeded: AtomicBool,
     /// Size of an allocation that was refused and has not succeeded since; else zero.
     refused: AtomicU64,
-    refused_looks: AtomicU32,
+    refusals: AtomicU32,
+    /// Reading of the thread's clock at the first look at a refusal, in nanoseconds; else zero.
+    refused_since: AtomicU64,
+    /// V8 collects garbage.
+    collecting: AtomicBool,
 }
 
 impl MemoryMeter {
@@ -64,21 +73,29 @@ impl MemoryMeter {
         self.exceeded.load(Ordering::Acquire) || self.refused.load(Ordering::Acquire) != 0
     }
 
-    /// Called by the watchdog; true once a refusal has outlived V8's retries.
-    pub(crate) fn refused_for_long(&self) -> bool {
+    /// Called by the watchdog with the reading of the isolate's CPU clock; true once a refusal has outlived
+    /// V8's retries.
+    pub(crate) fn refused_for_long(&self, now: Duration) -> bool {
         if self.exceeded.load(Ordering::Acquire) {
             return true;
         }
-        if self.refused.load(Ordering::Acquire) == 0 {
-            self.refused_looks.store(0, Ordering::Relaxed);
+        let is_refused = self.refused.load(Ordering::Acquire) != 0;
+        let many = self.refusals.load(Ordering::Relaxed) >= REFUSALS_MAX;
+        if !is_refused || (self.collecting.load(Ordering::Acquire) && !many) {
+            self.refused_since.store(0, Ordering::Relaxed);
             return false;
         }
-        let for_long = self.refused_looks.fetch_add(1, Ordering::Relaxed) >= REFUSED_LOOKS_MAX;
-        if for_long {
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let since = self.refused_since.load(Ordering::Relaxed);
+        if since == 0 {
+            self.refused_since.store(now, Ordering::Relaxed);
+        }
+        let long = since != 0 && Duration::from_nanos(now.saturating_sub(since)) >= REFUSED_CPU_MAX;
+        if many || long {
             // The script is ended for it, even if the next allocation succeeds before it notices.
             self.exceeded.store(true, Ordering::Release);
         }
-        for_long
+        many || long
     }
 
     /// Takes note of the heap's size and whether heap and `external` memory fit the limit.
@@ -96,12 +113,14 @@ impl MemoryMeter {
         let held = self.buffers.fetch_add(bytes, Ordering::Relaxed) + self.heap.load(Ordering::Relaxed);
         if held + bytes > self.limit.load(Ordering::Relaxed) {
             self.release(bytes);
+            self.refusals.fetch_add(1, Ordering::Relaxed);
             self.refused.store(bytes.max(1), Ordering::Release);
             return false;
         }
         let refused = self.refused.load(Ordering::Relaxed);
         if refused != 0 && bytes >= refused {
             self.refused.store(0, Ordering::Release);
+            self.refusals.store(0, Ordering::Relaxed);
         }
         true
     }
@@ -208,11 +227,27 @@ pub(crate) fn watch(runtime: &mut deno_core::JsRuntime, meter: &Arc<MemoryMeter>
         current + limits::V8_HEAP_HEADROOM_BYTES
     });
     let data = Arc::as_ptr(meter).cast_mut().cast::<c_void>();
+    runtime.v8_isolate().add_gc_prologue_callback(
+        before_collection,
+        data,
+        v8::GCType::kGCTypeMarkSweepCompact,
+    );
     runtime.v8_isolate().add_gc_epilogue_callback(
         after_collection,
         data,
         v8::GCType::kGCTypeMarkSweepCompact,
     );
+}
+
+unsafe extern "C" fn before_collection(
+    _isolate: v8::UnsafeRawIsolatePtr,
+    _kind: v8::GCType,
+    _flags: v8::GCCallbackFlags,
+    meter: *mut c_void,
+) {
+    // SAFETY: `watch` demands that the meter outlives the isolate.
+    let meter = unsafe { &*meter.cast::<MemoryMeter>() };
+    meter.collecting.store(true, Ordering::Release);
 }
 
 unsafe extern "C" fn after_collection(
@@ -226,6 +261,7 @@ unsafe extern "C" fn after_collection(
     // SAFETY: V8 calls this on the isolate's thread with the isolate alive; the statistics are
     // plain numbers and reading them runs no script.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
+    meter.collecting.store(false, Ordering::Release);
     note_heap(&mut isolate, meter);
 }
 
@@ -241,7 +277,10 @@ pub(crate) fn note_heap(isolate: &mut v8::Isolate, meter: &MemoryMeter) {
 
 #[cfg(test)]
 mod tests {
-    use super::MemoryMeter;
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
+    use super::{MemoryMeter, REFUSALS_MAX};
 
     #[test]
     fn a_refusal_is_forgiven_when_the_retry_succeeds() {
@@ -259,10 +298,33 @@ mod tests {
     fn who_is_ended_for_a_refusal_stays_over_the_limit() {
         let meter = MemoryMeter::new(100);
         assert!(!meter.reserve(200));
-        while !meter.refused_for_long() {}
-        meter.limit.store(300, std::sync::atomic::Ordering::Relaxed);
+        let clock = (1..).map(Duration::from_millis);
+        assert!(clock.take(100).any(|now| meter.refused_for_long(now)));
+        meter.limit.store(300, Ordering::Relaxed);
         assert!(meter.reserve(200));
         assert!(meter.exceeded());
+    }
+
+    #[test]
+    fn waiting_for_a_core_or_for_a_collection_is_no_refusal() {
+        let meter = MemoryMeter::new(100);
+        assert!(!meter.reserve(200));
+        let looks = |now| (0..100).any(|_| meter.refused_for_long(Duration::from_millis(now)));
+        assert!(!looks(1));
+        meter.collecting.store(true, Ordering::Relaxed);
+        assert!(!looks(50));
+        meter.collecting.store(false, Ordering::Relaxed);
+        assert!(!looks(60));
+        assert!(looks(75));
+    }
+
+    #[test]
+    fn who_catches_refusals_and_goes_on_is_ended() {
+        let meter = MemoryMeter::new(100);
+        while !meter.refused_for_long(Duration::from_millis(1)) {
+            assert!(!meter.reserve(200));
+        }
+        assert_eq!(meter.refusals.load(Ordering::Relaxed), REFUSALS_MAX);
     }
 
     #[test]

@@ -26,6 +26,13 @@ pub(crate) fn of_core(error: &CoreError) -> String {
     }
 }
 
+/// Whether it tells of an `await` at the top level of a module that waits while nothing else is under way. V8's
+/// own words are all there is to know it by; a test tells when they change.
+pub(crate) fn is_stalled(error: &CoreError) -> bool {
+    let CoreErrorKind::Js(error) = error.as_kind() else { return false };
+    error.exception_message.contains("Top-level await promise never resolved")
+}
+
 /// An error that kept a function from starting. `line_of` gives a line of a source by its number from zero,
 /// so that the lines around the offending one are shown with it.
 pub(crate) fn of_boot(error: &CoreError, line_of: impl Fn(&str, usize) -> Option<String>) -> String {

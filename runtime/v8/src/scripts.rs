@@ -16,7 +16,7 @@ use deno_core::{ExtensionFileSource, ExtensionFileSourceCode, ModuleSpecifier};
 use crate::{extensions, sources};
 
 /// What is changed in Node's modules and in the platform's: in which, what, and to what.
-const CHANGES: [(&str, &str, &str); 11] = [
+const CHANGES: [(&str, &str, &str); 20] = [
     ("_process/process.ts", "__NODE_VERSION__", deno_node::NODE_VERSION),
     // Files have no modes; one that a file is written with is no reason to fail.
     ("fs.ts", "await Deno.chmod(pathOrRid as string, mode);", ""),
@@ -45,11 +45,29 @@ const CHANGES: [(&str, &str, &str); 11] = [
         "    cachedData,\n    produceCachedData,\n    parsingContext,\n    contextExtensions",
         "    undefined,\n    false,\n    parsingContext,\n    contextExtensions",
     ),
-    // Each holds a quarter of a megabyte outside of the heap, and is a resource until it is done.
+    // What cannot be ended is judged before it begins (`js/native.js`).
+    ("internal/crypto/cipher.ts", "} = core.ops;", JUDGED_OPERATIONS),
+    ("internal/crypto/diffiehellman.ts", "} = core.ops;", JUDGED_OPERATIONS),
+    ("internal/crypto/keygen.ts", "} = core.ops;", JUDGED_OPERATIONS),
+    ("internal/crypto/keys.ts", "} = core.ops;", JUDGED_OPERATIONS),
+    ("internal/crypto/pbkdf2.ts", "} = core.ops;", JUDGED_OPERATIONS),
+    ("internal/crypto/random.ts", "} = core.ops;", JUDGED_OPERATIONS),
     (
-        "ext:deno_web/14_compression.js",
-        "    const rid = op_compression_new(",
-        "    __bootstrap.internals.mayConnect();\n    const rid = op_compression_new(",
+        "internal/crypto/scrypt.ts",
+        "const { op_node_scrypt_async, op_node_scrypt_sync } = core.ops;",
+        "const { op_node_scrypt_async, op_node_scrypt_sync } = __bootstrap.internals.judged(core.ops);",
+    ),
+    (
+        "internal/crypto/_randomFill.mjs",
+        "const { op_node_fill_random, op_node_fill_random_async } = core.ops;",
+        "const { op_node_fill_random, op_node_fill_random_async } = __bootstrap.internals.judged(core.ops);",
+    ),
+    ("internal/crypto/sig.ts", "} = core.ops;", JUDGED_OPERATIONS),
+    // What a stream held is free again.
+    (
+        "zlib.js",
+        "  engine._handle?.close();\n",
+        "  engine._handle?.close();\n  __bootstrap.internals.closed(engine._handle);\n",
     ),
     // The last 256 messages stay outside of the heap, whatever becomes of them.
     (
@@ -63,6 +81,8 @@ const CHANGES: [(&str, &str, &str); 11] = [
         "    internals.mayConnect();\n    const cancelRid = op_ws_check_permission_and_cancel_handle(",
     ),
 ];
+
+const JUDGED_OPERATIONS: &str = "} = __bootstrap.internals.judged(core.ops);";
 
 /// A table that is searched by specifier, sorted.
 pub(crate) type Table = &'static [(&'static str, &'static str)];

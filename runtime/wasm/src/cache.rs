@@ -28,8 +28,6 @@ pub(crate) struct CodeCache {
 /// Why the folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CacheError {
-    #[error("the folder for compiled functions, {}, cannot be used: {error}", folder.display())]
-    Io { folder: PathBuf, error: std::io::Error },
     #[error(
         "the folder for compiled functions, {}, can be written to by others; run `chmod 700` on it, or choose one of your own",
         folder.display()
@@ -38,19 +36,28 @@ pub(crate) enum CacheError {
 }
 
 impl CodeCache {
-    /// Makes the folder where there is none. Code in it is run as it is, so nobody else may be
-    /// able to write there.
+    /// Makes the folder where there is none; where that cannot be done, nothing is kept. Code in it is run
+    /// as it is, so nobody else may be able to write there.
     pub(crate) fn open(folder: Option<PathBuf>) -> Result<Self, CacheError> {
-        if let Some(folder) = &folder {
-            let io = |error| CacheError::Io { folder: folder.clone(), error };
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
-            let metadata = fs::metadata(folder).map_err(io)?;
-            let own = metadata.uid() == nix::unistd::geteuid().as_raw();
-            if !own || metadata.mode() & 0o022 != 0 {
-                return Err(CacheError::Open { folder: folder.clone() });
+        let Some(folder) = folder else { return Ok(Self { folder: None }) };
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        let metadata = match made.and_then(|()| fs::metadata(&folder)) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                tracing::warn!(
+                    %error,
+                    folder = %folder.display(),
+                    "the folder for compiled functions cannot be used, so each start compiles them again; check \
+                     that it is writable and that its disk is not full"
+                );
+                return Ok(Self { folder: None });
             }
+        };
+        let own = metadata.uid() == nix::unistd::geteuid().as_raw();
+        if !own || metadata.mode() & 0o022 != 0 {
+            return Err(CacheError::Open { folder });
         }
-        Ok(Self { folder })
+        Ok(Self { folder: Some(folder) })
     }
 
     /// The component of `bytes`: from disk, or compiled and put there. Takes seconds for a large

@@ -29,7 +29,7 @@ async fn check(limits: &str, query: &str, reason: &str) {
     let first = app.call("GET", "/functions/v1/told").send().await.text();
     let ended = app.call("GET", &format!("/functions/v1/told?{query}")).send().await;
     assert_eq!(ended.status.as_u16(), 546, "{query}: {}", ended.text());
-    assert_eq!(ended.header("sb-error-code"), Some("WORKER_LIMIT"));
+    assert_eq!(ended.header("sb-error-code"), Some("WORKER_RESOURCE_LIMIT"));
     let told = format!("told {reason}");
     app.until(&told, || async { app.project.log().contains(&told) }).await;
     // The next request has an isolate of its own.

@@ -7,6 +7,7 @@ mod endless;
 mod internals;
 mod logs;
 mod memory;
+mod native;
 mod network;
 mod recursion;
 mod responses;
@@ -52,9 +53,11 @@ const SMALL: &str = "cpu = \"20s\"\nmemory = \"64MiB\"\nidle = \"60s\"";
 /// Status, code and sentence, byte for byte.
 fn documented(kind: FailureKind) -> (u16, &'static str, &'static str) {
     match kind {
-        FailureKind::CpuLimit | FailureKind::MemoryLimit | FailureKind::WallClockLimit => {
-            (546, "WORKER_LIMIT", "Worker failed to respond due to a resource limit (please check logs)")
-        }
+        FailureKind::CpuLimit | FailureKind::MemoryLimit | FailureKind::WallClockLimit => (
+            546,
+            "WORKER_RESOURCE_LIMIT",
+            "Function failed due to not having enough compute resources (please check logs)",
+        ),
         FailureKind::IdleTimeout => {
             (504, "IDLE_TIMEOUT", "The request idle timeout was reached before the function responded")
         }

@@ -98,6 +98,22 @@ pub const V8_STACK_BYTES: usize = 4 * 1024 * 1024;
 pub const V8_HEAP_HEADROOM_BYTES: usize = 1280 * 1024 * 1024;
 /// Threads of one isolate for calls that block: resolving names, making keys. More wait.
 pub const V8_BLOCKING_THREADS_MAX: usize = 4;
+/// Rounds of a hash that one call of PBKDF2 may take, over all blocks of the key, and the length of a block in
+/// bytes that is counted with. The call cannot be ended: it may take seconds of a core, not hours.
+pub const V8_KEY_ITERATIONS_MAX: u64 = 5_000_000;
+pub const V8_KEY_BLOCK_BYTES: u64 = 20;
+/// Bytes that one call of scrypt or Argon2 may fill, over all passes; likewise.
+pub const V8_KEY_FILLED_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// An RSA key that is read, as text or bytes: one of 8,192 bits has 7 KiB. Likewise.
+pub const V8_KEY_TEXT_BYTES_MAX: u64 = 16 * 1024;
+/// A prime that is looked for, in bits: RSA keys of 4,096 bits have two of half their length. Likewise.
+pub const V8_PRIME_BITS_MAX: u64 = 2_048;
+/// A safe prime that is looked for, in bits, as for Diffie-Hellman groups of one's own. Likewise.
+pub const V8_SAFE_PRIME_BITS_MAX: u64 = 1_024;
+/// Numbers that are raised to a power or checked for being prime, in bytes, and how many checks one may ask
+/// for. Likewise.
+pub const V8_POWER_BYTES_MAX: u64 = 1_024;
+pub const V8_PRIME_CHECKS_MAX: u64 = 128;
 /// Chunks of a function's response that may wait for the client; then its stream is not read on.
 pub const V8_RESPONSE_CHUNKS_WAITING_MAX: usize = 4;
 /// Compiled code of Node's modules and the web platform that isolates share, in bytes together. What comes

@@ -25,12 +25,7 @@ impl<'a> FromV8<'a> for Parameters {
         scope: &mut v8::PinScope<'a, 'i>,
         value: v8::Local<'a, v8::Value>,
     ) -> Result<Self, JsErrorBox> {
-        let values = array(value)?;
-        let parameters = (0..values.length()).map(|index| {
-            let value = element(scope, values, index)?;
-            parameter(scope, value)
-        });
-        Ok(Self(parameters.collect::<Result<_, _>>()?))
+        elements(scope, value, parameter).map(Self)
     }
 }
 
@@ -44,19 +39,18 @@ impl<'a> FromV8<'a> for Statements {
         scope: &mut v8::PinScope<'a, 'i>,
         value: v8::Local<'a, v8::Value>,
     ) -> Result<Self, JsErrorBox> {
-        let values = array(value)?;
-        let statements = (0..values.length()).map(|index| {
-            let pair = array(element(scope, values, index)?)?;
+        let statements = elements(scope, value, |scope, pair| {
+            let pair = array(pair)?;
             let sql = element(scope, pair, 0)?.to_rust_string_lossy(scope);
             let parameters = element(scope, pair, 1)?;
-            Ok(Statement::new(sql, Parameters::from_v8(scope, parameters)?.0))
+            Ok(Statement::new(sql, elements(scope, parameters, parameter)?))
         });
-        Ok(Self(statements.collect::<Result<_, JsErrorBox>>()?))
+        statements.map(Self)
     }
 }
 
-fn parameter<'a>(
-    scope: &mut v8::PinScope<'a, '_>,
+fn parameter<'a, 'i>(
+    scope: &mut v8::PinScope<'a, 'i>,
     value: v8::Local<'a, v8::Value>,
 ) -> Result<Parameter, JsErrorBox> {
     if value.is_null_or_undefined() {
@@ -146,6 +140,20 @@ impl<'a> FromV8<'a> for SessionOptions {
 
 fn array(value: v8::Local<'_, v8::Value>) -> Result<v8::Local<'_, v8::Array>, JsErrorBox> {
     v8::Local::try_from(value).map_err(|_| JsErrorBox::type_error("parameters are an array"))
+}
+
+/// What `make` makes of each element of an array.
+fn elements<'a, 'i, T>(
+    scope: &mut v8::PinScope<'a, 'i>,
+    value: v8::Local<'a, v8::Value>,
+    make: impl Fn(&mut v8::PinScope<'a, 'i>, v8::Local<'a, v8::Value>) -> Result<T, JsErrorBox>,
+) -> Result<Vec<T>, JsErrorBox> {
+    let values = array(value)?;
+    let made = (0..values.length()).map(|index| {
+        let value = element(scope, values, index)?;
+        make(scope, value)
+    });
+    made.collect()
 }
 
 fn element<'a>(

@@ -11,6 +11,8 @@ mod process;
 mod serve;
 mod wire;
 
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use deno_ast::MediaType;
 use isobase_packages::ModuleKind;
 use serde::{Deserialize, Serialize};
 
+use crate::compile::crashed;
 use crate::compiler_options::CompilerOptions;
 use crate::fault::SourceFault;
 use crate::package_script::{self, PackageScript};
@@ -45,75 +48,71 @@ impl Compiler {
 
     pub(crate) fn own(&self, source: &Source<'_>, options: &CompilerOptions) -> Result<Script, SourceFault> {
         let Some(processes) = &self.processes else { return transpile::compile(source, options) };
-        let task =
-            Task::Own { extension: source.media_type.as_ts_extension().to_owned(), options: options.clone() };
-        match processes.ask(&Job::new(task, source.specifier, source.shown, &source.text))? {
-            Made::Own(script) => Ok(script),
-            Made::Package(_) => Err(SourceFault::new("the compiler answered another question")),
-        }
+        processes.ask(&Job::new(source, Task::Own(options.clone())))
     }
 
+    /// `kind` is what the package's `package.json` says of `.js` files.
     pub(crate) fn package(
         &self,
-        path: &Path,
-        specifier: &str,
-        shown: &str,
-        text: &Arc<str>,
+        source: &Source<'_>,
         kind: Option<ModuleKind>,
     ) -> Result<PackageScript, SourceFault> {
-        let Some(processes) = &self.processes else {
-            return package_script::read(path, specifier, shown, text, kind);
-        };
-        let task =
-            Task::Package { path: path.to_owned(), is_module: kind.map(|kind| kind == ModuleKind::Module) };
-        match processes.ask(&Job::new(task, specifier, shown, text))? {
-            Made::Package(script) => Ok(script),
-            Made::Own(_) => Err(SourceFault::new("the compiler answered another question")),
-        }
+        let Some(processes) = &self.processes else { return package_script::read(source, kind) };
+        let is_module = kind.map(|kind| kind == ModuleKind::Module);
+        processes.ask(&Job::new(source, Task::Package { is_module }))
     }
 }
 
 /// One text, and what is to become of it.
 #[derive(Serialize, Deserialize)]
 struct Job {
-    task: Task,
+    /// Tells the language.
+    extension: String,
     specifier: String,
     shown: String,
     text: Arc<str>,
+    task: Task,
 }
 
+/// What is answered differs: the encoded result, as `Result<Script, _>` or `Result<PackageScript, _>`.
 #[derive(Serialize, Deserialize)]
 enum Task {
-    /// A function's own. The extension tells its language.
-    Own { extension: String, options: CompilerOptions },
-    /// A package's. The extension of `path` tells its language; `is_module` what its `package.json` says.
-    Package { path: PathBuf, is_module: Option<bool> },
-}
-
-#[derive(Serialize, Deserialize)]
-enum Made {
-    Own(Script),
-    Package(PackageScript),
+    /// A function's own.
+    Own(CompilerOptions),
+    Package {
+        is_module: Option<bool>,
+    },
 }
 
 impl Job {
-    fn new(task: Task, specifier: &str, shown: &str, text: &Arc<str>) -> Self {
-        Self { task, specifier: specifier.to_owned(), shown: shown.to_owned(), text: Arc::clone(text) }
+    fn new(source: &Source<'_>, task: Task) -> Self {
+        let Source { specifier, shown, text, .. } = source;
+        Self {
+            extension: source.media_type.as_ts_extension().to_owned(),
+            specifier: (*specifier).to_owned(),
+            shown: (*shown).to_owned(),
+            text: Arc::clone(text),
+            task,
+        }
     }
 
-    fn run(&self) -> Result<Made, SourceFault> {
-        let (specifier, shown, text) = (self.specifier.as_str(), self.shown.as_str(), &self.text);
+    /// The answer, as it is sent.
+    fn run(&self) -> io::Result<Vec<u8>> {
+        let media_type = MediaType::from_path(Path::new(&format!("source{}", self.extension)));
+        let Self { specifier, shown, text, .. } = self;
+        let path = Path::new(shown);
+        let source = Source { path, media_type, specifier, shown, text: Arc::clone(text) };
         match &self.task {
-            Task::Own { extension, options } => {
-                let media_type = MediaType::from_path(Path::new(&format!("source{extension}")));
-                let source =
-                    Source { path: Path::new(shown), media_type, specifier, shown, text: Arc::clone(text) };
-                transpile::compile(&source, options).map(Made::Own)
-            }
-            Task::Package { path, is_module } => {
+            Task::Own(options) => wire::encode(&caught(|| transpile::compile(&source, options))),
+            Task::Package { is_module } => {
                 let kind = is_module.map(|is| if is { ModuleKind::Module } else { ModuleKind::CommonJs });
-                package_script::read(path, specifier, shown, text, kind).map(Made::Package)
+                wire::encode(&caught(|| package_script::read(&source, kind)))
             }
         }
     }
+}
+
+/// A parser's panic fails the text alone.
+fn caught<T>(work: impl FnOnce() -> Result<T, SourceFault>) -> Result<T, SourceFault> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(crashed(&*panic)))
 }

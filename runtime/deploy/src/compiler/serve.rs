@@ -3,12 +3,10 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use isobase_base::limits::COMPILER_STACK_BYTES;
 
 use super::{Job, wire};
-use crate::compile::crashed;
 
 /// Compiles what comes over the socket that is the standard input, until it is closed.
 ///
@@ -24,9 +22,7 @@ pub fn serve() -> io::Result<()> {
 
 fn answer_all(socket: &UnixStream) -> io::Result<()> {
     while let Some(job) = wire::receive::<Job>(socket)? {
-        let made = catch_unwind(AssertUnwindSafe(|| job.run()));
-        let made = made.unwrap_or_else(|panic| Err(crashed(&*panic)));
-        wire::send(socket, &wire::encode(&made)?)?;
+        wire::send(socket, &job.run()?)?;
     }
     Ok(())
 }

@@ -122,6 +122,11 @@ impl Isolate {
             let ran = self.runtime.poll_event_loop(context, PollEventLoopOptions::default());
             self.turns.end(1);
             if let Poll::Ready(Err(error)) = &ran {
+                // Its modules wait for the server that they have started: `await serve(handler)`.
+                if !is_evaluated && self.has_handler() && script_error::is_stalled(error) {
+                    self.runtime.op_state().borrow().external_ops_tracker.ref_op();
+                    return Poll::Ready(Ok(()));
+                }
                 return Poll::Ready(Err(self.boot_error(error)));
             }
             if !is_evaluated && let Poll::Ready(result) = evaluated.as_mut().poll(context) {

@@ -31,6 +31,7 @@ use crate::inspect::{Inspector, Registration};
 use crate::invocation::{Arrival, InvocationId, Invocations};
 use crate::loader::FunctionLoader;
 use crate::memory::{self, MemoryMeter};
+use crate::native::NativeThreads;
 use crate::ops::lifecycle::HandlerRegistered;
 use crate::permissions;
 use crate::scripts::Scripts;
@@ -198,7 +199,12 @@ pub(crate) struct Isolate {
 
 impl Isolate {
     /// On the isolate's own thread, inside its tokio runtime.
-    fn create(image: Image, memory: Arc<MemoryMeter>, heap_bytes_max: usize) -> Result<Self, String> {
+    fn create(
+        image: Image,
+        memory: Arc<MemoryMeter>,
+        native: Arc<NativeThreads>,
+        heap_bytes_max: usize,
+    ) -> Result<Self, String> {
         let loader = Rc::new(FunctionLoader::new());
         let disk = Disk::new(&memory);
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
@@ -219,7 +225,7 @@ impl Isolate {
         .map_err(|error| error.print_with_cause())?;
         let ender = Ender::new(&mut runtime);
         memory::watch(&mut runtime, &memory, ender.clone());
-        let turns = Turns::new(CpuMeter::of_this_thread(ender, memory.clone()));
+        let turns = Turns::new(CpuMeter::of_this_thread(ender, memory.clone(), native));
         let hooks = Hooks::take(&mut runtime);
         let leaving = Leaving::default();
         // A script that blocks its thread would block all requests of the isolate, and use no CPU time.

@@ -70,6 +70,11 @@ impl Isolate {
         limits: &Limits,
         status: &Status,
     ) -> Poll<End> {
+        self.turns.meter().wake_when_over(context.waker());
+        // Other threads have used up the budget meanwhile: what has just arrived is not to blame.
+        if let Some(end) = self.broken(limits) {
+            return Poll::Ready(end);
+        }
         let budget = self.budget(limits);
         let begun = self.with_invocations(|invocations| invocations.begun());
         self.turns.begin(budget);

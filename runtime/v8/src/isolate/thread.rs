@@ -8,13 +8,17 @@ use isobase_base::limits;
 use tokio::sync::oneshot;
 
 use super::{Assignment, Isolate};
+use crate::cpu;
 use crate::images::Image;
 use crate::keeper::Slot;
 use crate::memory::MemoryMeter;
+use crate::native::NativeThreads;
 use crate::stuck::{self, Lifeline};
 
-/// How long calls that block may go on after their isolate has ended.
+/// How long the end of an isolate waits for calls that block before they have to yield to all others.
 const BLOCKING_END: Duration = Duration::from_millis(100);
+/// How long a thread for such calls waits for the next one.
+const BLOCKING_REST: Duration = Duration::from_secs(2);
 
 /// An isolate that waits for its function.
 pub(crate) struct Idle {
@@ -41,16 +45,28 @@ pub(crate) fn spawn(
     let body = move || {
         // Held until the isolate is gone.
         let _slot = slot;
+        let native = Arc::new(NativeThreads::default());
+        let [begun, ended] = [native.clone(), native.clone()];
         let reactor = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(limits::V8_BLOCKING_THREADS_MAX)
+            .thread_keep_alive(BLOCKING_REST)
+            .on_thread_start(move || {
+                begun.enter();
+                cpu::look();
+            })
+            .on_thread_stop(move || ended.leave())
             .build();
         let reactor = match reactor {
             Ok(reactor) => reactor,
             Err(error) => return ready(Err(format!("cannot start an isolate's reactor: {error}"))),
         };
-        reactor.block_on(live(image, memory_bytes_max, ready));
+        reactor.block_on(live(image, memory_bytes_max, native.clone(), ready));
         reactor.shutdown_timeout(BLOCKING_END);
+        // What is left computes for nobody. Its isolate keeps its place among all until it is done: there must
+        // not be ever more of them.
+        native.yield_to_all();
+        native.join();
     };
     std::thread::Builder::new()
         .name("v8-isolate".to_owned())
@@ -60,10 +76,15 @@ pub(crate) fn spawn(
 }
 
 /// An isolate's life.
-async fn live(image: Image, memory_bytes_max: u64, ready: impl FnOnce(Result<Idle, String>)) {
+async fn live(
+    image: Image,
+    memory_bytes_max: u64,
+    native: Arc<NativeThreads>,
+    ready: impl FnOnce(Result<Idle, String>),
+) {
     let memory = MemoryMeter::new(memory_bytes_max);
     let heap_bytes_max = usize::try_from(memory_bytes_max).unwrap_or(usize::MAX);
-    let mut isolate = match Isolate::create(image, memory.clone(), heap_bytes_max) {
+    let mut isolate = match Isolate::create(image, memory.clone(), native, heap_bytes_max) {
         Ok(isolate) => isolate,
         Err(why) => return ready(Err(why)),
     };

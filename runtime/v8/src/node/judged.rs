@@ -91,29 +91,38 @@ pub(super) static FILES: Tables = Tables(OnceLock::new());
 pub(super) static CRYPTO: Tables = Tables(OnceLock::new());
 pub(super) static NODE: Tables = Tables(OnceLock::new());
 static NETWORK: Tables = Tables(OnceLock::new());
+static PLATFORM: Tables = Tables(OnceLock::new());
 
 /// Makes of `extension`'s operations what is allowed of them.
 pub(super) fn restrict(extension: Extension, allowed: &[&str], tables: &'static Tables) -> Extension {
-    replace(extension, tables, |op| {
+    let judge = |op: &OpDecl| {
         if let Some((_, ours)) = REPLACED.iter().find(|(name, _)| *name == op.name) {
             return op.with_implementation_from(&ours());
         }
         if allowed.contains(&op.name) { *op } else { refused(op) }
-    })
+    };
+    replace(extension, tables, judge, judge_class)
 }
 
 /// Of the platform's network, everything that listens or is no TCP.
 pub(crate) fn restrict_network(extension: Extension) -> Extension {
     let parts = ["listen", "unix", "vsock", "tunnel", "quic", "udp", "webtransport"];
-    replace(extension, &NETWORK, |op| {
+    let judge = |op: &OpDecl| {
         if parts.iter().any(|part| op.name.contains(part)) { refused(op) } else { *op }
-    })
+    };
+    replace(extension, &NETWORK, judge, judge_class)
+}
+
+/// Some of the web platform's operations by ours; its classes stay.
+pub(crate) fn replace_operations(extension: Extension, judge: impl Fn(&OpDecl) -> OpDecl) -> Extension {
+    replace(extension, &PLATFORM, judge, |class| *class)
 }
 
 fn replace(
     mut extension: Extension,
     tables: &'static Tables,
     judge: impl Fn(&OpDecl) -> OpDecl,
+    judge_class: impl Fn(&OpMethodDecl) -> OpMethodDecl,
 ) -> Extension {
     let kept = tables.0.get_or_init(|| Kept {
         ops: extension.ops.iter().map(judge).collect::<Vec<_>>().leak(),

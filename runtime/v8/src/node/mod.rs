@@ -21,7 +21,7 @@ use node_resolver::{InNpmPackageChecker, NpmPackageFolderResolver, UrlOrPathRef}
 
 use crate::files::{Disk, IsolateFiles};
 
-pub(crate) use judged::restrict_network;
+pub(crate) use judged::{replace_operations, restrict_network};
 pub(crate) use resolve::{FACADE, SharedModules};
 
 // The three names are those of crates that belong to a process of its own; Node's modules ask for them.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use isobase_base::Body;
 
-use crate::support::{answer, context, function, get, post, read};
+use crate::support::{answer, context, eventually, function, get, logged, post, read};
 
 #[tokio::test]
 async fn both_handler_styles_answer() {
@@ -12,6 +12,75 @@ async fn both_handler_styles_answer() {
     let exported =
         answer("hello", "export default { fetch: async (request) => new Response(request.url) }").await;
     assert_eq!(exported, "200 http://localhost:54321/");
+}
+
+/// As the standard library's servers were written before there was `Deno.serve`.
+const LISTENING: &str = "
+    async function respond(event) {
+        let response;
+        try { response = await handle(event.request); } catch (error) { response = new Response(error.message, { status: 500 }); }
+        await event.respondWith(response);
+    }
+    async function handle(request) {
+        const path = new URL(request.url).pathname;
+        if (path === '/throws') throw new Error('thrown');
+        await new Promise((go) => setTimeout(go, path === '/slow' ? 20 : 0));
+        return new Response(path + (await request.text()));
+    }
+    async function serve(connection) {
+        const requests = Deno.serveHttp(connection);
+        let event;
+        while ((event = await requests.nextRequest()) !== null) respond(event);
+    }
+    (async () => {
+        const listener = Deno.listen({ port: 8000, transport: 'tcp' });
+        if (listener.addr.port !== 8000) throw new Error('port');
+        for (;;) serve(await listener.accept());
+    })();
+";
+
+#[tokio::test]
+async fn who_listens_by_hand_is_served() {
+    let worker = function("listening", LISTENING).boot().await.unwrap();
+    let ask = async |path: &str| read(worker.invoke(post(path, "!"), context()).await).await;
+    let (slow, fast, thrown) = tokio::join!(ask("/slow"), ask("/fast"), ask("/throws"));
+    assert_eq!([slow, fast, thrown], ["200 /slow!", "200 /fast!", "500 thrown"]);
+    let looped = "for await (const connection of Deno.listen({ port: 1 })) (async () => {
+        for await (const event of Deno.serveHttp(connection)) event.respondWith(new Response(event.request.method));
+    })();";
+    assert_eq!(answer("looped", looped).await, "200 GET");
+}
+
+#[tokio::test]
+async fn modules_that_wait_for_their_server_are_served() {
+    let worker =
+        function("awaits", "await Deno.serve(() => new Response('well')).finished;").boot().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(read(worker.invoke(get("/"), context()).await).await, "200 well");
+    }
+    let never =
+        answer("never", "await new Promise(() => {}); Deno.serve(() => new Response('never'));").await;
+    assert!(never.contains("Top-level await promise never resolved"), "{never}");
+}
+
+/// Work after an `await` still belongs to the request whose event was taken up.
+#[tokio::test]
+async fn who_listens_by_hand_works_for_its_requests() {
+    let code = "(async () => {
+        const requests = Deno.serveHttp(await Deno.listen({ port: 1 }).accept());
+        for await (const event of requests) (async () => {
+            const { request } = event;
+            await new Promise((go) => setTimeout(go, 5));
+            EdgeRuntime.waitUntil(new Promise((go) => setTimeout(go, 5)).then(() => console.log(`after ${request.url.at(-1)}`)));
+            event.respondWith(new Response('well'));
+        })();
+    })();";
+    let worker = function("listens", code).boot().await.unwrap();
+    for path in ["/1", "/2"] {
+        assert_eq!(read(worker.invoke(get(path), context()).await).await, "200 well");
+    }
+    eventually("both are kept until they have finished", || logged("listens").len() >= 2).await;
+    assert_eq!(logged("listens").iter().filter(|line| line.contains("after")).count(), 2);
 }
 
 #[tokio::test]

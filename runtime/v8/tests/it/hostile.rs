@@ -70,7 +70,8 @@ async fn sockets_that_are_not_its_own() {
         ("import tls from 'node:tls';", "tls.createServer({}).listen(0)"),
         ("import dgram from 'node:dgram';", "dgram.createSocket('udp4').bind(0)"),
         ("import dgram from 'node:dgram';", "new Promise((resolve, reject) => dgram.createSocket('udp4').send('x', 9, '127.0.0.1', (error) => error ? reject(error) : resolve()))"),
-        ("", "Deno.listen({ port: 0 })"),
+        ("", "Deno.listenTls({ port: 0 })"),
+        ("", "Deno.listen({ transport: 'unix', path: '/tmp/socket' })"),
     ])
     .await;
 }

@@ -31,6 +31,19 @@ const MODULES: &[(&str, &str, &str, &str)] = &[
         "function,Error",
     ),
     ("console", "import { Console } from 'node:console';", "return typeof Console;", "function"),
+    (
+        "compression",
+        "import zlib from 'node:zlib'; import { promisify } from 'node:util';",
+        "const text = 'x'.repeat(100_000), told = [];
+         for (const [pack, unpack] of [['gzip', 'gunzip'], ['deflateRaw', 'inflateRaw'], ['brotliCompress', 'brotliDecompress'], ['zstdCompress', 'zstdDecompress']]) {
+            const packed = await promisify(zlib[pack])(text);
+            told.push(packed.length < 1000 && String(await promisify(zlib[unpack])(packed)) === text && String(zlib[unpack + 'Sync'](zlib[pack + 'Sync'](text))) === text);
+         }
+         // What each holds is free again once it is closed.
+         for (let i = 0; i < 100; i++) zlib.brotliCompressSync('x');
+         return told.join();",
+        "true,true,true,true",
+    ),
     ("constants", "import constants from 'node:constants';", "return constants.O_RDONLY;", "0"),
     (
         "crypto",
@@ -51,6 +64,18 @@ const MODULES: &[(&str, &str, &str, &str)] = &[
         "const { publicKey, privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
          return verify('sha256', Buffer.from('text'), publicKey, sign('sha256', Buffer.from('text'), privateKey));",
         "true",
+    ),
+    (
+        "crypto keys of passwords",
+        "import crypto from 'node:crypto'; import { promisify } from 'node:util';",
+        "const keys = [crypto.pbkdf2Sync('p', 's', 2, 20, 'sha1'), await promisify(crypto.pbkdf2)('p', 's', 2, 20, 'sha1'),
+            crypto.scryptSync('p', 's', 20), await promisify(crypto.scrypt)('p', 's', 20)];
+         const many = await Promise.all(Array.from({ length: 40 }, () => promisify(crypto.scrypt)('p', 's', 20, { N: 1024 })));
+         if (!many.every((key) => key.equals(many[0]))) return 'differ';
+         return [keys[0].equals(keys[1]), keys[2].equals(keys[3]), keys[2].length,
+            crypto.createSecretKey(Buffer.alloc(5000, 1)).export().length, crypto.generateKeySync('hmac', { length: 16384 }).symmetricKeySize,
+            crypto.checkPrimeSync(13n), crypto.generatePrimeSync(64).byteLength, crypto.getDiffieHellman('modp14').generateKeys().length].join();",
+        "true,true,20,5000,2048,true,8,256",
     ),
     (
         "diagnostics_channel",

@@ -17,7 +17,8 @@ const GLOBALS: &str = "AbortController AbortSignal Blob BroadcastChannel ByteLen
 
 /// Members of `Deno`.
 const DENO: &str = "args build connect connectTls createHttpClient customInspect env errors exit inspect mainModule \
-    memoryUsage permissions resolveDns serve startTls upgradeWebSocket version";
+    kill listen memoryUsage permissions refTimer resolveDns serve serveHttp startTls unrefTimer upgradeWebSocket \
+    version";
 
 /// What must not be reachable: the host's inside.
 const ABSENT: &str = "__bootstrap __isobase bootstrap Deno.core Deno.internal Deno.run";
@@ -57,7 +58,22 @@ const EXPRESSIONS: &[(&str, &str)] = &[
         "await new Response(new Response('zip').body.pipeThrough(new CompressionStream('gzip')).pipeThrough(new DecompressionStream('gzip'))).text()",
         "zip",
     ),
+    (
+        "(await Promise.all(['brotli', 'deflate', 'deflate-raw'].map((format) => new Response(new Response('zip').body.pipeThrough(new CompressionStream(format)).pipeThrough(new DecompressionStream(format))).text()))).join()",
+        "zip,zip,zip",
+    ),
+    (
+        "(await Promise.all(['brotli', 'deflate', 'gzip'].map((format) => new Response(new Response('no zip at all').body.pipeThrough(new DecompressionStream(format))).text().catch((error) => error.name)))).join()",
+        "TypeError,TypeError,TypeError",
+    ),
     ("AbortSignal.abort('why').reason", "why"),
+    // There is no process: what would touch it does nothing.
+    ("[Deno.exit(1), Deno.kill(1, 'SIGKILL'), Deno.addSignalListener('SIGINT', () => {})].join()", ",,"),
+    ("(() => { try { Deno.umask(0); } catch (error) { return error.name; } })()", "PermissionDenied"),
+    (
+        "(() => { const timer = setTimeout(() => {}, 1); Deno.unrefTimer(timer); Deno.refTimer(timer); clearTimeout(timer); return 'well'; })()",
+        "well",
+    ),
     (
         "await new Promise((resolve) => { const c = new MessageChannel(); c.port2.onmessage = (e) => { resolve(e.data); c.port1.close(); }; c.port1.postMessage('m'); })",
         "m",

@@ -67,3 +67,11 @@ fn a_folder_that_others_can_write_to_is_refused() {
     let error = WasmEngine::new(config).err().unwrap().to_string();
     assert!(error.contains("chmod 700"), "{error}");
 }
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_costs_time_alone() {
+    let parent = tempfile::tempdir().unwrap();
+    let file = parent.path().join("file");
+    fs::write(&file, "").unwrap();
+    boots(&file.join("code")).await;
+}
