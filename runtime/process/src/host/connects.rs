@@ -53,12 +53,14 @@ fn answer_one(listener: &OwnedFd, handle: &OwnedFd, names: &Names) -> io::Result
     let mut call: libc::seccomp_notif = unsafe { MaybeUninit::zeroed().assume_init() };
     // SAFETY: `call` has the layout of this request, and is alive.
     succeeded(
+        // SAFETY: as said above.
         unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut call) }.into(),
     )?;
     let outcome = address_of(&call).and_then(|address| {
         // What was read was the caller's memory only if the caller is still there.
         // SAFETY: `call.id` is alive, and the kernel only reads it.
         succeeded(
+            // SAFETY: as said above.
             unsafe {
                 libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const call.id)
             }
@@ -70,6 +72,7 @@ fn answer_one(listener: &OwnedFd, handle: &OwnedFd, names: &Names) -> io::Result
     let answer = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags: 0 };
     // SAFETY: `answer` has the layout of this request, and is alive.
     succeeded(
+        // SAFETY: as said above.
         unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const answer) }
             .into(),
     )
