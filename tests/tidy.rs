@@ -69,6 +69,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("isobase-pool", &["isobase-base", "isobase-engine"]),
+    ("isobase-process", &["isobase-base", "isobase-engine", "isobase-http"]),
     ("isobase-packages", &["isobase-base", "isobase-http"]),
     ("isobase-deploy", &["isobase-base", "isobase-engine", "isobase-packages"]),
     (
@@ -97,6 +98,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "isobase-packages",
             "isobase-pool",
             "isobase-postgres",
+            "isobase-process",
             "isobase-queue",
             "isobase-realtime",
             "isobase-secrets",

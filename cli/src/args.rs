@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// Compile sources for the host that started this
     #[command(hide = true)]
     Compiler,
+    /// Run one function for the host that started this
+    #[command(hide = true)]
+    FunctionProcess,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ mod banner;
 mod commands;
 mod compiler;
 mod function_lines;
+mod function_process;
 mod kept_keys;
 mod keys;
 mod log_lines;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Command::Functions(command) => functions(command),
         Command::Secrets(command) => commands::secrets::run(command),
         Command::Compiler => isobase_deploy::serve_compiler().map_err(Into::into),
+        Command::FunctionProcess => function_process::run(),
         Command::Webhooks(WebhooksCommand::List(arguments)) => commands::webhooks::list(&arguments),
         Command::Webhooks(WebhooksCommand::Show(arguments)) => commands::webhooks::show(&arguments),
         Command::Webhooks(WebhooksCommand::Replay(arguments)) => commands::webhooks::replay(&arguments),

@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+/// Functions of either kind, where processes are compared with isolates.
+pub(crate) const ISOLATED: usize = 20;
 /// Functions of the project on which first requests and memory are measured.
 pub(crate) const FUNCTIONS: usize = 200;
 
@@ -59,6 +61,18 @@ impl Workplace {
             fs::create_dir_all(&folder)?;
             fs::write(folder.join("index.ts"), &hello)?;
         }
+        Ok(workplace)
+    }
+
+    /// Twice [`ISOLATED`] functions, the first half of them in processes of their own.
+    pub(crate) fn isolated() -> anyhow::Result<Self> {
+        let workplace = Self::many_functions(2 * ISOLATED)?;
+        let path = workplace.project().join("supabase/config.toml");
+        let mut settings = fs::read_to_string(&path)?;
+        for index in 0..ISOLATED {
+            settings += &format!("\n[functions.hello-{index}]\nisolation = \"process\"\n");
+        }
+        fs::write(path, settings)?;
         Ok(workplace)
     }
 

@@ -14,6 +14,7 @@ mod data_api;
 mod deploy;
 mod fixture;
 mod http;
+mod isolation;
 mod load;
 mod memory;
 mod mixed;
@@ -106,6 +107,12 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         product.stop().await?;
     }
     on_very_many_functions(&binary, options, &mut report).await?;
+    if options.wants(FigureName::Isolation) {
+        let workplace = Workplace::isolated()?;
+        let product = Product::start(&binary, &workplace).await?;
+        report.take("isolation", isolation::measure(&product).await);
+        product.stop().await?;
+    }
     if options.wants_any(&[FigureName::Deploy, FigureName::Neighbour]) {
         let workplace = Workplace::many_functions(1)?;
         let product = Product::start(&binary, &workplace).await?;

@@ -78,6 +78,8 @@ pub(crate) enum FigureName {
     Deploy,
     /// A function's latency while another one spins
     Neighbour,
+    /// A function in a process of its own, against one in an isolate of the host
+    Isolation,
     /// A thousand jobs each second: how late they begin
     Schedules,
 }

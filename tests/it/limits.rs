@@ -6,16 +6,16 @@ use isobase_guests::COMPONENT;
 use crate::app::{App, Project};
 
 /// A function that is stopped, and how.
-struct Case<'a> {
+pub(crate) struct Case<'a> {
     /// After `/functions/v1/`.
-    path: &'a str,
-    status: u16,
-    code: &'a str,
-    reason: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) status: u16,
+    pub(crate) code: &'a str,
+    pub(crate) reason: &'a str,
 }
 
 /// A project with one well-behaved neighbour and tight limits for `slug`.
-fn project(slug: &str, settings: &str, limits: &str) -> Project {
+pub(crate) fn project(slug: &str, settings: &str, limits: &str) -> Project {
     let project = Project::empty();
     project.configure("[functions.neighbour]\nverify_jwt = false");
     project.function("neighbour", "Deno.serve(() => new Response('well'))");
@@ -24,7 +24,7 @@ fn project(slug: &str, settings: &str, limits: &str) -> Project {
     project
 }
 
-async fn check_case(app: &App, case: Case<'_>) {
+pub(crate) async fn check_case(app: &App, case: Case<'_>) {
     let guest = app.call("GET", &format!("/functions/v1/{}", case.path));
     let neighbour = async {
         for _ in 0..20 {

@@ -15,6 +15,7 @@ mod functions;
 mod functions_js;
 mod hostile;
 mod inspector;
+mod isolation;
 mod large;
 mod lifecycle;
 mod limits;

@@ -135,6 +135,7 @@ fn function(file: &TestFile, origin: &str) -> Arc<Function> {
             ..Limits::default()
         },
         capabilities: Capabilities::all(Grant::Caller),
+        isolation: isobase_base::Isolation::default(),
         environment: BTreeMap::new(),
     })
 }

@@ -21,6 +21,7 @@ use isobase_v8::{Inspector, V8Config, V8Engine};
 use isobase_wasm::{WasmConfig, WasmEngine};
 
 use crate::args::StartArguments;
+use crate::function_process;
 
 /// Compiled code and the V8 snapshot: the same for all projects of a user, so kept once.
 fn cache_folder() -> PathBuf {
@@ -54,7 +55,7 @@ pub(super) async fn start(
         observer: observer.clone(),
     };
     let wasm = WasmConfig {
-        cache_dir: Some(cache_dir),
+        cache_dir: Some(cache_dir.clone()),
         database: Some(database.clone()),
         queues: Some(queues),
         storage: storage.clone(),
@@ -71,6 +72,8 @@ pub(super) async fn start(
         memory_bytes_max: arguments.function_memory.unwrap_or(config.memory_bytes_max),
         ..config
     };
+    let v8 = function_process::engine(v8, cache_dir, network.clone(), observer.clone());
+    let v8 = Arc::new(v8.context("the thread that starts processes of functions did not start")?);
     Ok(Arc::new(Pool::new(vec![v8, wasm], config, observer.clone())))
 }
 
@@ -114,6 +117,7 @@ pub(super) fn publish_rest(pool: &Pool, project: &Project) {
             ..Limits::default()
         },
         capabilities: Capabilities::all(Grant::Service),
+        isolation: isobase_base::Isolation::default(),
         environment,
     };
     pool.publish(Publication {

@@ -77,6 +77,13 @@ impl RequestId {
     }
 }
 
+/// One that another process of this host has made.
+impl From<uuid::Uuid> for RequestId {
+    fn from(id: uuid::Uuid) -> Self {
+        Self(id)
+    }
+}
+
 impl From<RequestId> for uuid::Uuid {
     fn from(id: RequestId) -> Self {
         id.0

@@ -43,6 +43,14 @@ impl Network {
         &self.resolver
     }
 
+    pub fn stance(&self) -> Stance {
+        self.stance
+    }
+
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
     /// The way to the project's own API.
     pub fn inward(&self) -> &Inward {
         &self.inward

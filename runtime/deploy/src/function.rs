@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use isobase_base::project::{FunctionLimits, FunctionSettings};
-use isobase_base::{Access, Capabilities, FunctionSlug, Target};
+use isobase_base::{Access, Capabilities, FunctionSlug, Isolation, Target};
 use isobase_engine::{Absent, Artifact, Function, FunctionVersion, Limits, Publication};
 
 /// Everything about a function but its version: equal ones need no new publication.
@@ -20,6 +20,7 @@ pub(crate) struct Ready {
     pub(crate) artifact: Artifact,
     pub(crate) limits: Limits,
     pub(crate) capabilities: Capabilities,
+    pub(crate) isolation: Isolation,
     pub(crate) environment: BTreeMap<String, String>,
 }
 
@@ -40,6 +41,7 @@ impl Ready {
             artifact,
             limits: limits(&settings.limits, default_limits),
             capabilities: settings.capabilities.clone(),
+            isolation: settings.isolation,
             environment,
         }
     }
@@ -58,9 +60,9 @@ fn limits(own: &FunctionLimits, default: &Limits) -> Limits {
 impl Ready {
     /// As `version` of `target`.
     pub(crate) fn function(self, target: Target, version: u64) -> Arc<Function> {
-        let Self { artifact, limits, capabilities, environment } = self;
+        let Self { artifact, limits, capabilities, isolation, environment } = self;
         let version = FunctionVersion(version);
-        Arc::new(Function { target, version, artifact, limits, capabilities, environment })
+        Arc::new(Function { target, version, artifact, limits, capabilities, isolation, environment })
     }
 }
 
@@ -77,6 +79,7 @@ impl Build {
             (Ok(one), Ok(two)) => {
                 one.limits == two.limits
                     && one.capabilities == two.capabilities
+                    && one.isolation == two.isolation
                     && one.environment == two.environment
                     && same_artifact(&one.artifact, &two.artifact)
             }

@@ -71,4 +71,6 @@ pub use releases::{
 };
 pub use secrets::WithSecrets;
 pub use sources::{SourceStatus, Sources};
-pub use store::{Bundle, BundleError, BundleFile, Manifest, ManifestGrants, ManifestLimits, StoreError};
+pub use store::{
+    Bundle, BundleError, BundleFile, Manifest, ManifestGrants, ManifestIsolation, ManifestLimits, StoreError,
+};

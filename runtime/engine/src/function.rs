@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use isobase_base::{Capabilities, Target};
+use isobase_base::{Capabilities, Isolation, Target};
 
 use crate::Limits;
 
@@ -18,6 +18,7 @@ pub struct Function {
     pub artifact: Artifact,
     pub limits: Limits,
     pub capabilities: Capabilities,
+    pub isolation: Isolation,
     /// What `Deno.env` and `wasi:cli/environment` show.
     pub environment: BTreeMap<String, String>,
 }
@@ -134,6 +135,7 @@ impl fmt::Debug for Function {
             .field("artifact", &self.artifact)
             .field("limits", &self.limits)
             .field("capabilities", &self.capabilities)
+            .field("isolation", &self.isolation)
             .field("environment", &self.environment.keys().collect::<Vec<_>>())
             .finish()
     }

@@ -96,6 +96,7 @@ impl Management {
             name: metadata.name,
             limits: metadata.limits,
             capabilities: metadata.capabilities,
+            isolation: metadata.isolation,
             triggers: metadata.triggers,
         };
         let names_verify_jwt = metadata.verify_jwt.is_some();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use isobase_base::observe::Observer;
-use isobase_base::{Failure, FailureKind, limits};
+use isobase_base::{Failure, FailureKind, Isolation, limits};
 use isobase_bind_v8::HostApis;
 use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Worker};
@@ -110,7 +110,16 @@ impl V8Engine {
         self.shelf.len()
     }
 
+    /// From now on so many isolates are kept ready, instead of [`V8Config::prewarmed`].
+    pub fn keep_ready(&self, wanted: usize) {
+        self.shelf.keep(wanted);
+    }
+
     async fn start(&self, function: Arc<Function>) -> Result<Arc<dyn Worker>, Failure> {
+        if function.isolation == Isolation::Process {
+            let text = "this host has no processes for functions; see isolation in the README";
+            return Err(Failure::new(FailureKind::Boot, text));
+        }
         let platform = match &function.artifact {
             Artifact::Program(program) => Platform::of(program.needs_node),
             Artifact::Component { .. } => Platform::Web,

@@ -1,7 +1,7 @@
 //! A few isolates without a function, kept ready so that starting one is loading its modules.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) struct Shelf {
     web: Stock,
     /// Kept from the first function with packages on; a host without any does without.
     node: Stock,
-    wanted: usize,
+    wanted: AtomicUsize,
     /// All that there can be at once.
     isolates_max: usize,
     isolates: Arc<Semaphore>,
@@ -51,10 +51,20 @@ impl Shelf {
         let isolates_max = descriptors::isolates_max();
         let isolates = Arc::new(Semaphore::new(isolates_max));
         let (web, node) = (Stock::default(), Stock::default());
+        let wanted = AtomicUsize::new(wanted);
         web.is_kept.store(true, Ordering::Relaxed);
         let shelf = Arc::new(Self { keeper, web, node, wanted, isolates_max, isolates });
         shelf.refill(Platform::Web);
         shelf
+    }
+
+    /// From now on so many of each kind are kept ready. Those that are ready stay.
+    pub(crate) fn keep(&self, wanted: usize) {
+        self.wanted.store(wanted, Ordering::Relaxed);
+    }
+
+    fn wanted(&self) -> usize {
+        self.wanted.load(Ordering::Relaxed)
     }
 
     fn stock(&self, platform: Platform) -> &Stock {
@@ -114,7 +124,7 @@ impl Shelf {
     fn refill(self: &Arc<Self>, platform: Platform) {
         loop {
             let mut places = self.stock(platform).places.lock();
-            if places.ready.len() + places.coming >= self.wanted {
+            if places.ready.len() + places.coming >= self.wanted() {
                 return;
             }
             let Ok(permit) = self.isolates.clone().try_acquire_owned() else { return };
@@ -129,7 +139,7 @@ impl Shelf {
     /// How many isolates functions can have at once: the ready ones, and those that finish what they began,
     /// have places too.
     pub(crate) fn places(&self) -> usize {
-        (self.isolates_max - self.isolates_max / 16).saturating_sub(2 * self.wanted).max(1)
+        (self.isolates_max - self.isolates_max / 16).saturating_sub(2 * self.wanted()).max(1)
     }
 
     /// Of the web platform and of Node's, as far as these are kept: how many isolates are ready at least.

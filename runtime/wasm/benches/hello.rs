@@ -84,6 +84,7 @@ async fn boot(reuse: Reuse) -> Arc<dyn Worker> {
         artifact: Artifact::Component { bytes: COMPONENT.into(), reuse },
         limits: Limits::default(),
         capabilities: Capabilities::all(Grant::None),
+        isolation: isobase_base::Isolation::default(),
         environment: BTreeMap::new(),
     };
     engine.boot(Arc::new(function)).await.unwrap()

@@ -8,7 +8,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use isobase_base::observe::Observer;
-use isobase_base::{Client, Context, Failure, FailureKind, Principal, RequestId, TraceContext, limits};
+use isobase_base::{
+    Client, Context, Failure, FailureKind, Isolation, Principal, RequestId, TraceContext, limits,
+};
 use isobase_database::Database;
 use isobase_engine::{Artifact, Engine, Function, Reuse, Worker};
 use isobase_http::Network;
@@ -156,6 +158,11 @@ impl Engine for WasmEngine {
             let Artifact::Component { bytes, reuse } = function.artifact.clone() else {
                 return Err(Failure::new(FailureKind::Host, "the function is no WebAssembly component"));
             };
+            if function.isolation == Isolation::Process {
+                let text = "isolation = \"process\" is for functions in TypeScript and JavaScript; a component has no \
+                     need of it, since each request gets an instance of its own";
+                return Err(Failure::new(FailureKind::Boot, text));
+            }
             self.boot_component(function, bytes, reuse).await
         })
     }

@@ -113,7 +113,7 @@ async fn a_method_that_functions_do_not_take_is_refused() {
     }
 }
 
-const SOCKET: &str = "
+pub(crate) const SOCKET: &str = "
 Deno.serve((request) => {
   if (request.url.endsWith('?hang')) return new Promise(() => {});
   if (request.headers.get('upgrade') !== 'websocket') return new Response('sockets only', { status: 426 });

@@ -151,6 +151,37 @@ pub const INSPECTOR_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// full; each may take a tenth of a second.
 pub const V8_FORCED_COLLECTION_INTERVAL: Duration = Duration::from_secs(10);
 
+// ---- Functions in processes of their own -----------------------------------------------------------
+
+/// Processes that wait for a function, once there is one that wants a process. Each holds some 30 MB.
+pub const PROCESSES_READY: usize = 1;
+/// A new process is given up when it has not made an isolate after this.
+pub const PROCESS_START_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a process may hold beyond twice the memory of its function (its own, and responses on their way) and
+/// V8's headroom, in bytes: V8 itself, its compiled code, stacks, and what allocators take ahead of use. Beyond it
+/// the process ends.
+pub const PROCESS_OWN_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// File descriptors of such a process: connections of requests, and the resources its function may hold.
+pub const PROCESS_DESCRIPTORS_MAX: u64 = 2 * V8_RESOURCES_MAX as u64;
+/// One message between the host and a process, in bytes. The longest is the function itself, modules and files.
+pub const PROCESS_MESSAGE_BYTES_MAX: u32 = 1024 * 1024 * 1024;
+/// One message from a process, in bytes: a line of its log is the longest.
+pub const PROCESS_ANSWER_BYTES_MAX: u32 = 256 * 1024;
+/// Names that a process has looked up at once; more wait.
+pub const PROCESS_RESOLVING_MAX: usize = 16;
+/// Look-ups of a process that are not answered yet, or whose answer it has not read; then it is given up.
+pub const PROCESS_NAMES_WAITING_MAX: usize = 4 * V8_RESOURCES_MAX;
+/// Addresses that are remembered with the names that led to them; the oldest are forgotten, and connecting
+/// there needs another look-up.
+pub const PROCESS_NAMED_ADDRESSES_MAX: usize = 4_096;
+/// Lines of a process's standard error that reach the host's log, and bytes of each. V8's last words are ten.
+pub const PROCESS_ERROR_LINES_MAX: usize = 100;
+pub const PROCESS_ERROR_LINE_BYTES_MAX: usize = 1_000;
+/// How often a process at work tells what it holds.
+pub const PROCESS_REPORT_INTERVAL: Duration = Duration::from_millis(100);
+/// What a process that was told to end may take beyond the clocks of its function; then it is killed.
+pub const PROCESS_END_GRACE: Duration = Duration::from_secs(5);
+
 // ---- Function logs ---------------------------------------------------------------------------------
 
 /// Entries that wait to be written; beyond it they are counted and dropped, since a function never

@@ -22,7 +22,7 @@ use crate::limits::{
     STORAGE_KEEP_DELETED, STORAGE_KEEP_DELETED_SETTING_MAX, STORAGE_OBJECT_BYTES_MAX,
     STORAGE_OBJECT_SETTING_MAX, WEBHOOK_TOLERANCE_SETTING_MAX,
 };
-use crate::{Capabilities, Egress, EgressEntry, FunctionSlug, Grant, SecretText};
+use crate::{Capabilities, Egress, EgressEntry, FunctionSlug, Grant, Isolation, SecretText};
 
 /// Shorter secrets are refused, as by the Supabase CLI.
 const JWT_SECRET_BYTES_MIN: usize = 16;
@@ -263,6 +263,9 @@ fn function(mut section: Section<'_>, folder: &Path) -> FunctionSettings {
         static_files: section.strings("static_files").unwrap_or_default(),
         limits: function_limits(section.section("limits")),
         capabilities: capabilities(section.section("capabilities")),
+        isolation: section
+            .parsed("isolation", "\"isolate\" or \"process\"", Isolation::parse)
+            .unwrap_or_default(),
         webhook: webhook(section.section("webhook")),
         env: section.map("env"),
         schedules: schedule::read(&mut section),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::triggers::milliseconds;
-use crate::{Capabilities, FunctionSlug, SecretText};
+use crate::{Capabilities, FunctionSlug, Isolation, SecretText};
 
 /// `supabase/config.toml`, checked.
 #[derive(Clone, Debug)]
@@ -146,6 +146,8 @@ pub struct FunctionSettings {
     pub limits: FunctionLimits,
     /// `[functions.<slug>.capabilities]`, isobase's own. Default: everything, as the caller.
     pub capabilities: Capabilities,
+    /// `isolation`, isobase's own.
+    pub isolation: Isolation,
     /// `[functions.<slug>.webhook]`, isobase's own. With it the signature takes the place of `verify_jwt`.
     pub webhook: Option<WebhookSettings>,
     /// `[functions.<slug>.env]`: variables of this function alone; they win over shared ones.
@@ -327,6 +329,7 @@ impl Default for FunctionSettings {
             static_files: Vec::new(),
             limits: FunctionLimits::default(),
             capabilities: Capabilities::default(),
+            isolation: Isolation::default(),
             webhook: None,
             env: BTreeMap::new(),
             schedules: Vec::new(),
@@ -402,6 +405,7 @@ impl std::fmt::Debug for FunctionSettings {
             .field("static_files", &self.static_files)
             .field("limits", &self.limits)
             .field("capabilities", &self.capabilities)
+            .field("isolation", &self.isolation)
             .field("webhook", &self.webhook)
             .field("env", &self.env.keys().collect::<Vec<_>>())
             .field("schedules", &self.schedules)

@@ -164,6 +164,7 @@ fn functions_with_limits_and_capabilities() {
 verify_jwt = false
 import_map = "./functions/hello-world/deno.json"
 entrypoint = "functions/../wasm/hello.wasm"
+isolation = "process"
 capabilities = { database = "service", egress = ["api.example.com", "10.0.0.0/8:5432"] }
 limits = { memory = "64MB", cpu = "500ms", wall_clock = "1m", idle = "10s", concurrency = 4 }
 [functions.hello-world.env]
@@ -187,6 +188,7 @@ GREETING = "env(GREETING)"
             "egress",
             "10.0.0.0/8,",
             "5432,",
+            "isolation",
             "\"GREETING\",",
         ],
         expect![[r#"
@@ -206,6 +208,7 @@ GREETING = "env(GREETING)"
             egress: Listed(
             10.0.0.0/8,
             5432,
+            isolation: Process,
             "GREETING",
         "#]],
     );

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use isobase_base::project::{FunctionLimits, FunctionSettings, FunctionTriggers};
-use isobase_base::{Capabilities, Egress, EgressEntry, Grant};
+use isobase_base::{Capabilities, Egress, EgressEntry, Grant, Isolation};
 use serde::{Deserialize, Serialize};
 
 /// One version's settings. The first five members are those of Supabase's deploy call; the rest is
@@ -23,6 +23,9 @@ pub struct Manifest {
     pub limits: ManifestLimits,
     #[serde(default)]
     pub capabilities: ManifestGrants,
+    /// What stands between it and the rest of the host. Absent: V8's sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<ManifestIsolation>,
     /// What starts it besides requests. Absent: what the server's own settings say of the function.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triggers: Option<FunctionTriggers>,
@@ -68,6 +71,13 @@ pub enum ManifestGrant {
     Service,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ManifestIsolation {
+    Isolate,
+    Process,
+}
+
 impl Manifest {
     /// The manifest of a function of a project's settings.
     pub fn of(settings: &FunctionSettings, entrypoint_path: String, import_map_path: Option<String>) -> Self {
@@ -79,6 +89,7 @@ impl Manifest {
             name: None,
             limits: ManifestLimits::from(&settings.limits),
             capabilities: ManifestGrants::from(&settings.capabilities),
+            isolation: (settings.isolation == Isolation::Process).then_some(ManifestIsolation::Process),
             triggers: None,
         }
     }
@@ -90,6 +101,10 @@ impl Manifest {
             static_files: self.static_patterns.clone(),
             limits: self.limits.settings(),
             capabilities: self.capabilities.settings(),
+            isolation: match self.isolation {
+                Some(ManifestIsolation::Process) => Isolation::Process,
+                Some(ManifestIsolation::Isolate) | None => Isolation::Isolate,
+            },
             ..FunctionSettings::default()
         }
     }
@@ -205,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_manifest_survives_being_stored() {
-        let text = r#"{"entrypoint_path":"a.ts","static_patterns":[],"verify_jwt":false,"limits":{"cpu_ms":100},"capabilities":{"database":"service","egress":["api.example.com:443","10.0.0.0/8"]}}"#;
+        let text = r#"{"entrypoint_path":"a.ts","static_patterns":[],"verify_jwt":false,"limits":{"cpu_ms":100},"capabilities":{"database":"service","egress":["api.example.com:443","10.0.0.0/8"]},"isolation":"process"}"#;
         let manifest: Manifest = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&manifest).unwrap(), text);
         let bad = text.replace("10.0.0.0/8", "http://x");

@@ -14,4 +14,4 @@ pub(crate) use bundle::relative;
 pub use bundle::{Bundle, BundleError, BundleFile};
 pub use ledger::StoreError;
 pub(crate) use ledger::{Ledger, NewVersion, Reservation, StoredFunction, StoredVersion};
-pub use manifest::{Manifest, ManifestGrants, ManifestLimits};
+pub use manifest::{Manifest, ManifestGrants, ManifestIsolation, ManifestLimits};

@@ -26,6 +26,7 @@ fn publication(name: &str, own: &[(&str, &str)]) -> Publication {
         artifact: Artifact::Program(Arc::default()),
         limits: Limits::default(),
         capabilities: Capabilities::default(),
+        isolation: isobase_base::Isolation::default(),
         environment: variables(own),
     };
     Publication { target, access: Access { verify_jwt: true }, function: Ok(Arc::new(function)) }

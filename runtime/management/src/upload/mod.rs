@@ -4,7 +4,7 @@ mod eszip;
 pub(crate) mod form;
 
 use isobase_base::project::FunctionTriggers;
-use isobase_deploy::{ManifestGrants, ManifestLimits};
+use isobase_deploy::{ManifestGrants, ManifestIsolation, ManifestLimits};
 use serde::Deserialize;
 
 pub(crate) use eszip::{is_eszip, unzip};
@@ -25,6 +25,8 @@ pub(crate) struct Metadata {
     pub(crate) limits: ManifestLimits,
     #[serde(default)]
     pub(crate) capabilities: ManifestGrants,
+    #[serde(default)]
+    pub(crate) isolation: Option<ManifestIsolation>,
     #[serde(default)]
     pub(crate) triggers: Option<FunctionTriggers>,
 }

@@ -280,6 +280,7 @@ pub(crate) fn function(slug: &str, version: u64, limits: Limits) -> Arc<Function
         artifact: Artifact::Component { bytes: Bytes::new(), reuse: Reuse::Fresh },
         limits,
         capabilities: Capabilities::all(Grant::None),
+        isolation: isobase_base::Isolation::default(),
         environment: BTreeMap::new(),
     })
 }

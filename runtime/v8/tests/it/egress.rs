@@ -88,6 +88,7 @@ async fn ask(network: Network, egress: Option<&[&str]>, urls: &[String]) -> Vec<
         artifact: plain.artifact.clone(),
         limits: plain.limits,
         capabilities: Capabilities { egress, ..plain.capabilities.clone() },
+        isolation: plain.isolation,
         environment: plain.environment.clone(),
     });
     let worker = engine.boot(function).await.unwrap();

@@ -168,6 +168,7 @@ impl FunctionBuilder {
             artifact: Artifact::Program(Arc::new(Program { modules, files: self.files, needs_node })),
             limits: self.limits,
             capabilities: Capabilities::all(Grant::Caller),
+            isolation: isobase_base::Isolation::default(),
             environment: self.environment,
         })
     }

@@ -54,6 +54,7 @@ async fn fetch(network: Network, egress: Option<&[&str]>, urls: &[String]) -> Ve
         artifact: plain.artifact.clone(),
         limits: plain.limits,
         capabilities: Capabilities { egress, ..plain.capabilities.clone() },
+        isolation: plain.isolation,
         environment: plain.environment.clone(),
     });
     let worker = engine.boot(function).await.unwrap();

@@ -40,6 +40,7 @@ pub(crate) fn function(bytes: impl Into<Bytes>, reuse: Reuse, limits: Limits) ->
         artifact: Artifact::Component { bytes: bytes.into(), reuse },
         limits,
         capabilities: Capabilities::all(Grant::Caller),
+        isolation: isobase_base::Isolation::default(),
         environment: BTreeMap::from([("GREETING".into(), "hello".into())]),
     })
 }
