@@ -210,8 +210,8 @@ async fn a_process_that_dies_takes_nobody_with_it() {
 async fn limits_end_a_function_in_a_process_as_they_do_in_an_isolate() {
     let bomb = "Deno.serve(() => { const all = []; for (;;) all.push(new Array(10000).fill(1.5)); })";
     for (source, bounds, status, code, reason) in [
-        ("Deno.serve(() => { for (;;); })", "cpu = \"200ms\"", 546, "WORKER_LIMIT", "cpu"),
-        (bomb, "memory = \"64MiB\"\ncpu = \"20s\"", 546, "WORKER_LIMIT", "memory"),
+        ("Deno.serve(() => { for (;;); })", "cpu = \"200ms\"", 546, "WORKER_RESOURCE_LIMIT", "cpu"),
+        (bomb, "memory = \"64MiB\"\ncpu = \"20s\"", 546, "WORKER_RESOURCE_LIMIT", "memory"),
         ("Deno.serve(() => new Promise(() => {}))", "idle = \"300ms\"", 504, "IDLE_TIMEOUT", "idle"),
         ("Deno.serve(() => { throw new Error('no') })", "", 500, "WORKER_ERROR", "crashed"),
         ("throw new Error('never starts')", "", 503, "BOOT_ERROR", "boot"),
