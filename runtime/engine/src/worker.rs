@@ -88,6 +88,28 @@ pub enum Retirement {
 }
 
 impl Retirement {
+    /// In the order of their numbers.
+    const ALL: [Self; 8] = [
+        Self::Replaced,
+        Self::Idle,
+        Self::MemoryPressure,
+        Self::CpuLimit,
+        Self::MemoryLimit,
+        Self::WallClockLimit,
+        Self::Crashed,
+        Self::Shutdown,
+    ];
+
+    /// What stands for it in an atomic or on a wire between parts of one host; never [`u8::MAX`].
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The one of this [`Retirement::number`].
+    pub fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
     /// The label in metrics and logs.
     pub fn reason(self) -> &'static str {
         match self {
@@ -100,5 +122,18 @@ impl Retirement {
             Self::Crashed => "crashed",
             Self::Shutdown => "shutdown",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Retirement;
+
+    #[test]
+    fn numbers_name_one_each() {
+        for (number, retirement) in (0..).zip(Retirement::ALL) {
+            assert_eq!((retirement.number(), Retirement::numbered(number)), (number, Some(retirement)));
+        }
+        assert_eq!(Retirement::numbered(u8::MAX), None);
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::names::Names;
 use super::worker::Shared;
-use crate::wire::{self, Order, Report, State, retirement_at};
+use crate::wire::{self, Order, Report, State};
 
 /// An order on its way, with the room that it takes until it is written.
 pub(super) struct Sent {
@@ -100,7 +100,7 @@ impl Reports {
         self.cpu_nanos = self.cpu_nanos.max(state.cpu_nanos);
         self.log.observer.cpu(Duration::from_nanos(used));
         self.shared.note(state.memory_bytes, Duration::from_micros(state.queue_delay_micros.into()));
-        if let Some(reason) = state.retirement.and_then(retirement_at) {
+        if let Some(reason) = state.retirement.and_then(Retirement::numbered) {
             self.shared.is_leaving(reason);
         }
     }

@@ -25,7 +25,7 @@ use super::names::Names;
 use super::process::{Prepared, Process};
 use super::reports::{Log, Reports, Sent, is_own_end, send_orders};
 use super::requests::{Requests, Unanswered};
-use crate::wire::{Order, SentFunction, retirement_at, retirement_number};
+use crate::wire::{Order, SentFunction};
 
 /// How long the host waits to learn how a process ended that broke off.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -214,7 +214,7 @@ impl Worker for ProcessWorker {
                 Ok((response, outcome)) => (Ok(response), outcome),
                 Err((unanswered, outcome)) => (Err(unanswered), outcome),
             };
-            if let Some(reason) = outcome.retirement.and_then(retirement_at) {
+            if let Some(reason) = outcome.retirement.and_then(Retirement::numbered) {
                 self.shared.is_leaving(reason);
             }
             match answer {
@@ -233,7 +233,7 @@ impl Worker for ProcessWorker {
     fn retire(&self, reason: Retirement) {
         if self.shared.is_leaving(reason) {
             // It may have ended by itself; then there is nobody to tell.
-            let _ = self.orders.send(Order::Retire(retirement_number(reason)).into());
+            let _ = self.orders.send(Order::Retire(reason.number()).into());
         }
     }
 

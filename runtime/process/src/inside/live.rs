@@ -10,14 +10,14 @@ use isobase_base::limits::{PROCESS_MESSAGE_BYTES_MAX, PROCESS_REPORT_INTERVAL};
 use isobase_base::observe::{FunctionObserver, Observer};
 use isobase_base::task::{self, TaskKind};
 use isobase_base::{Failure, FailureKind};
-use isobase_engine::{Engine, Function, Worker};
+use isobase_engine::{Engine, Function, Retirement, Worker};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
 use super::requests::{self, Desk};
 use super::resolver::HostResolver;
 use crate::descriptors::{self, Purpose};
-use crate::wire::{self, Order, Report, SentFailure, State, retirement_at, retirement_number};
+use crate::wire::{self, Order, Report, SentFailure, State};
 
 /// How often a process that was told to end looks whether its isolate has.
 const END_INTERVAL: Duration = Duration::from_millis(5);
@@ -109,7 +109,7 @@ impl Life {
             };
             match order {
                 Some(Order::Retire(reason)) => {
-                    if let (Some(worker), Some(reason)) = (desk.worker(), retirement_at(reason)) {
+                    if let (Some(worker), Some(reason)) = (desk.worker(), Retirement::numbered(reason)) {
                         worker.retire(reason);
                     }
                 }
@@ -183,7 +183,7 @@ fn tell_state(desk: Arc<Desk>, observer: FunctionObserver, reports: mpsc::Unboun
 
 fn state(worker: &dyn Worker, observer: &FunctionObserver) -> State {
     State {
-        retirement: worker.retirement().map(retirement_number),
+        retirement: worker.retirement().map(Retirement::number),
         memory_bytes: worker.memory_bytes(),
         queue_delay_micros: u32::try_from(worker.queue_delay().as_micros()).unwrap_or(u32::MAX),
         cpu_nanos: u64::try_from(observer.figures().cpu.as_nanos()).unwrap_or(u64::MAX),

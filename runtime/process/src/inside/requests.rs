@@ -21,12 +21,12 @@ use isobase_base::{
     Body, BodyError, Client, Context, Failure, FailureKind, Principal, RequestId, TraceContext, Upgrade,
     UpgradedIo, limits,
 };
-use isobase_engine::{Usage, Worker};
+use isobase_engine::{Retirement, Usage, Worker};
 use parking_lot::Mutex;
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
-use crate::wire::{self, CALL, Call, OUTCOME, Outcome, retirement_number};
+use crate::wire::{self, CALL, Call, OUTCOME, Outcome};
 
 /// The worker, until the host has no further use for it.
 #[derive(Default)]
@@ -130,7 +130,7 @@ fn context(call: &Call) -> Context {
 fn outcome(usage: &Usage, worker: &dyn Worker) -> Outcome {
     Outcome {
         failure: None,
-        retirement: worker.retirement().map(retirement_number),
+        retirement: worker.retirement().map(Retirement::number),
         cpu_nanos: usage.cpu().as_nanos() as u64,
         memory_bytes: usage.memory_bytes(),
     }

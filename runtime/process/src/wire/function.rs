@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use isobase_base::{Capabilities, Egress, FunctionSlug, Grant, Isolation, Target};
-use isobase_engine::{Artifact, Code, Function, FunctionVersion, Limits, Module, Program, Retirement};
+use isobase_engine::{Artifact, Code, Function, FunctionVersion, Limits, Module, Program};
 use serde::{Deserialize, Serialize};
 
 /// What a process is told of a function: all but the host APIs, which it has none of.
@@ -121,25 +121,6 @@ impl SentModule {
         };
         Module { specifier: self.specifier, code, source_map: self.source_map, imports: self.imports }
     }
-}
-
-const RETIREMENTS: [Retirement; 8] = [
-    Retirement::Replaced,
-    Retirement::Idle,
-    Retirement::MemoryPressure,
-    Retirement::CpuLimit,
-    Retirement::MemoryLimit,
-    Retirement::WallClockLimit,
-    Retirement::Crashed,
-    Retirement::Shutdown,
-];
-
-pub(crate) fn retirement_number(retirement: Retirement) -> u8 {
-    RETIREMENTS.iter().position(|one| *one == retirement).expect("all reasons are listed") as u8
-}
-
-pub(crate) fn retirement_at(number: u8) -> Option<Retirement> {
-    RETIREMENTS.get(usize::from(number)).copied()
 }
 
 #[cfg(test)]

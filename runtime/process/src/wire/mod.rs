@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-pub(crate) use function::{SentFunction, retirement_at, retirement_number};
+pub(crate) use function::SentFunction;
 pub(crate) use outcome::{CALL, Call, OUTCOME, Outcome, SentFailure, failure, take, write};
 
 /// The first message to a process, before its sandbox is closed: what holds for all functions.

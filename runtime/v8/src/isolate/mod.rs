@@ -117,16 +117,6 @@ pub(crate) struct Status {
 const QUEUE_DELAY_WEIGHT: u32 = 16;
 
 const WELL: u8 = u8::MAX;
-const RETIREMENTS: [Retirement; 8] = [
-    Retirement::Replaced,
-    Retirement::Idle,
-    Retirement::MemoryPressure,
-    Retirement::CpuLimit,
-    Retirement::MemoryLimit,
-    Retirement::WallClockLimit,
-    Retirement::Crashed,
-    Retirement::Shutdown,
-];
 
 impl Status {
     pub(crate) fn new(observer: FunctionObserver) -> Arc<Self> {
@@ -156,7 +146,7 @@ impl Status {
     }
 
     pub(crate) fn retirement(&self) -> Option<Retirement> {
-        RETIREMENTS.get(usize::from(self.retirement.load(Ordering::Acquire))).copied()
+        Retirement::numbered(self.retirement.load(Ordering::Acquire))
     }
 
     pub(crate) fn queue_delay(&self) -> Duration {
@@ -172,8 +162,8 @@ impl Status {
 
     /// The first reason stays. True for the call that set it.
     pub(crate) fn retire(&self, reason: Retirement) -> bool {
-        let number = RETIREMENTS.iter().position(|one| *one == reason).expect("all reasons are listed") as u8;
-        self.retirement.compare_exchange(WELL, number, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        self.retirement.compare_exchange(WELL, reason.number(), success, failure).is_ok()
     }
 }
 
