@@ -78,7 +78,7 @@ select null::bigint as total, count(*) as page, coalesce(json_agg(_t), '[]') as 
         connections: 4,
         goals: BOUND_BY_POSTGRES,
         access: "read write",
-        statement: "with pgrst_source as (insert into stock (amount, id, label) select amount, id, label from json_to_recordset('{rows}') as _(amount int, id int, label text) on conflict (id) do update set amount = excluded.amount, id = excluded.id, label = excluded.label returning stock.id) select count(*) as page, (select count(*) from pgrst_source s where not exists (select 1 from stock b where b.id = s.id)) as inserted from pgrst_source;",
+        statement: "with pgrst_source as (insert into stock (amount, id, label) select amount, id, label from json_to_recordset('{rows}') as _(amount int, id int, label text) on conflict (id) do update set amount = excluded.amount, id = excluded.id, label = excluded.label where set_config('pgrst.updated', (coalesce(nullif(current_setting('pgrst.updated', true), ''), '0')::bigint + 1)::text, true) is not null returning 1) select count(*) as page, ((select count(*) from pgrst_source) - (coalesce(nullif(current_setting('pgrst.updated', true), ''), '0') || set_config('pgrst.updated', '', true))::bigint) as inserted from pgrst_source;",
     },
     Shape {
         name: "call",

@@ -61,10 +61,6 @@ impl<'s, H: Host + Steps> Writer<'s, H> {
         let structure = node.structure.ok_or_else(|| unknown(node, self.catalog))?;
         let is_saved = self.nested == Nested::Update && root.is_none();
         let conflict = if is_saved { None } else { self.conflict(structure, &rows, root.is_some()) };
-        if let Some(target) = conflict.as_ref().filter(|target| target.merge && root.is_some()) {
-            // Needed to tell inserted rows from updated ones.
-            wanted.extend(target.columns.iter().map(|column| (*column).to_owned()));
-        }
         let root = root.map(|write| Root { key: key_conditions(write), guarded: write.guarded });
         let level = Level { schema: node.schema, relation: node.relation, structure, conflict, root };
         let keys = if is_saved {

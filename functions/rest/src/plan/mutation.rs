@@ -41,6 +41,13 @@ pub(crate) enum Mutation<'a> {
     },
 }
 
+impl Mutation<'_> {
+    /// Whether rows that are there already are updated.
+    pub(crate) fn merges(&self) -> bool {
+        matches!(self, Self::Insert { conflict: Some(target), .. } if target.merge && !target.columns.is_empty())
+    }
+}
+
 /// Values from a JSON body.
 #[derive(Debug)]
 pub(crate) struct ColumnSource<'a> {
@@ -96,12 +103,6 @@ pub(super) fn write<'a>(
         None | Some(Return::Minimal) => Vec::new(),
         Some(Return::Representation | Return::HeadersOnly) => needed_columns(tree, &structure.primary_key),
     };
-    if let Mutation::Insert { conflict: Some(target), .. } = &mutation
-        && target.merge
-    {
-        // Needed to tell inserted rows from updated ones.
-        add_columns(&mut returning, &target.columns);
-    }
     let versioned = intent.is_versioned() && intent.action != Action::Delete;
     if versioned {
         // A version is one of whole rows.
@@ -178,17 +179,6 @@ pub(super) fn needed_columns<'a>(tree: &Node<'a>, primary_key: &'a [Box<str>]) -
     needed.extend(own.map(|term| term.field.name.clone()));
     needed.extend(primary_key.iter().map(|column| Cow::Borrowed(&**column)));
     needed.into_iter().collect()
-}
-
-fn add_columns<'a>(returning: &mut Vec<Cow<'a, str>>, columns: &[&'a str]) {
-    if returning.iter().any(|known| known == "*") {
-        return;
-    }
-    for column in columns {
-        if !returning.iter().any(|known| known == column) {
-            returning.push(Cow::Borrowed(*column));
-        }
-    }
 }
 
 /// The value of `Allow` for a relation.

@@ -9,6 +9,13 @@ use super::Sql;
 use super::condition::Scope;
 use super::read::RESULT;
 
+/// True, once for each row that a merge updates. The row's conflict was looked up already; looking for it
+/// again, as a join with the relation, costs more, and a plan that was made while the relation was small
+/// would read all of it each time.
+const COUNT_UPDATED: &str = "set_config('pgrst.updated', (coalesce(nullif(current_setting('pgrst.updated', true), ''), '0')::bigint + 1)::text, true) IS NOT NULL";
+/// What was counted, and nothing counted: operands are evaluated in their order.
+const TAKE_UPDATED: &str = "(coalesce(nullif(current_setting('pgrst.updated', true), ''), '0') || set_config('pgrst.updated', '', true))::bigint";
+
 impl<'a> Sql<'a> {
     pub(super) fn write(&mut self, write: &Write<'a>) -> &mut Self {
         match &write.mutation {
@@ -68,9 +75,11 @@ impl<'a> Sql<'a> {
         self.joined(", ", columns, |sql, column| {
             sql.identifier(&column.name).push(" = EXCLUDED.").identifier(&column.name);
         });
+        self.push(" WHERE ");
         if write.guarded {
-            self.push(" WHERE ").is_unchanged(write);
+            self.is_unchanged(write).push(" AND ");
         }
+        self.push(COUNT_UPDATED);
     }
 
     fn update(&mut self, write: &Write<'a>, source: &ColumnSource<'a>, conditions: &[Cow<'a, Logic<'a>>]) {
@@ -108,15 +117,10 @@ impl<'a> Sql<'a> {
         }
     }
 
-    /// How many of the returned rows are new: those whose conflict columns were not there before. A
-    /// statement sees the rows from before its own changes.
-    pub(super) fn inserted_rows(&mut self, write: &Write<'a>, target: &Target<'a>) -> &mut Self {
-        self.push("(SELECT count(*) FROM ").push(RESULT).push(" s WHERE NOT EXISTS (SELECT 1 FROM ");
-        self.qualified(write.schema, write.relation).push(" b WHERE ");
-        self.joined(" AND ", &target.columns, |sql, column| {
-            sql.column(Qualifier::Alias("b"), column).push(" = ").column(Qualifier::Alias("s"), column);
-        });
-        self.push("))")
+    /// How many of a merge's rows are new: those that were not updated. What counted these begins anew, for
+    /// the transaction's next merge.
+    pub(super) fn inserted_rows(&mut self) -> &mut Self {
+        self.push("((SELECT count(*) FROM ").push(RESULT).push(") - ").push(TAKE_UPDATED).push(")")
     }
 
     fn returning(&mut self, write: &Write<'a>, otherwise: &str) -> &mut Self {

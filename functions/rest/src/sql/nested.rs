@@ -34,15 +34,11 @@ pub(crate) fn write_for_keys<'a>(write: &Write<'a>, conditions: &Conditions<'_>)
         }
     }
     sql.push(") SELECT ").counted_versions(write, conditions, None).push(" AS page, ");
-    let returns = |column: &str| write.returning.iter().any(|returned| returned == column);
-    match &write.mutation {
-        Mutation::Insert { conflict: Some(target), .. }
-            if target.merge && target.columns.iter().all(|column| returns(column)) =>
-        {
-            sql.inserted_rows(write, target).push(" AS inserted, ")
-        }
-        _ => sql.push("null::bigint AS inserted, "),
-    };
+    if write.mutation.merges() {
+        sql.inserted_rows().push(" AS inserted, ");
+    } else {
+        sql.push("null::bigint AS inserted, ");
+    }
     sql.push(CHOSEN).keys(None, write.returning.iter().map(AsRef::as_ref));
     sql.into()
 }

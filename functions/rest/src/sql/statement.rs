@@ -136,16 +136,11 @@ fn write<'a>(sql: &mut Sql<'a>, plan: &Plan<'a>, intent: &Intent<'_>) {
     }
     sql.push(" SELECT ").counted_versions(write, &intent.conditions, insisted_rows(plan, intent).as_ref());
     sql.push(" AS page, ").push(CHOSEN);
-    let upsert = match &write.mutation {
-        Mutation::Insert { conflict: Some(target), .. } if target.merge && !target.columns.is_empty() => {
-            Some(target)
-        }
-        _ => None,
-    };
-    match upsert {
-        Some(target) => sql.inserted_rows(write, target).push(" AS inserted, "),
-        None => sql.push("null::bigint AS inserted, "),
-    };
+    if write.mutation.merges() {
+        sql.inserted_rows().push(" AS inserted, ");
+    } else {
+        sql.push("null::bigint AS inserted, ");
+    }
     let wants_location = intent.preferences.returning == Some(Return::HeadersOnly);
     if is_insert && wants_location && !write.structure.primary_key.is_empty() {
         let keys =
