@@ -136,10 +136,7 @@ impl Wrk {
                 bail!("{}", line.trim());
             }
         }
-        Ok(Run {
-            per_second: number_after(&output, "Requests/sec:")?,
-            p99: milliseconds_after(&output, "99%")?,
-        })
+        Ok(Run { per_second: number_after(&output, "Requests/sec:")?, p99: milliseconds_at(&output, "99%")? })
     }
 }
 
@@ -199,9 +196,11 @@ fn number_after(text: &str, label: &str) -> anyhow::Result<f64> {
     word.and_then(|word| word.parse().ok()).with_context(|| format!("no {label} in:\n{text}"))
 }
 
-/// A duration as wrk writes it after `label`: `812.00us`, `1.23ms`, `1.01s`.
-fn milliseconds_after(text: &str, label: &str) -> anyhow::Result<f64> {
-    let rest = text.split_once(label).map(|(_, rest)| rest.trim_start());
+/// A duration of wrk's distribution, as it writes it: `812.00us`, `1.23ms`, `1.01s`.
+fn milliseconds_at(text: &str, label: &str) -> anyhow::Result<f64> {
+    // Above it are shares of other things, which may end with the same digits.
+    let distribution = text.split_once("Latency Distribution").map_or("", |(_, rest)| rest);
+    let rest = distribution.split_once(label).map(|(_, rest)| rest.trim_start());
     let word = rest.and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
     let unit = word.trim_start_matches(|character: char| character.is_ascii_digit() || character == '.');
     let scale = match unit {
@@ -209,7 +208,7 @@ fn milliseconds_after(text: &str, label: &str) -> anyhow::Result<f64> {
         "ms" => 1.0,
         "s" => 1000.0,
         "m" => 60_000.0,
-        _ => bail!("no duration after {label} in:\n{text}"),
+        _ => bail!("no duration at {label} in:\n{text}"),
     };
     Ok(word[..word.len() - unit.len()].parse::<f64>()? * scale)
 }
@@ -239,11 +238,11 @@ mod tests {
 
     #[test]
     fn durations_are_found() {
-        let wrk = "  Latency Distribution\n     50%  812.00us\n     90%    1.50ms\n     99%    1.01s\n";
-        assert_eq!(milliseconds_after(wrk, "50%").unwrap(), 0.812);
-        assert_eq!(milliseconds_after(wrk, "90%").unwrap(), 1.5);
-        assert_eq!(milliseconds_after(wrk, "99%").unwrap(), 1010.0);
-        assert!(milliseconds_after(wrk, "75%").is_err());
+        let wrk = "    Latency   753.84us    0.90ms  12.46ms   93.99%\n  Latency Distribution\n     50%  812.00us\n     90%    1.50ms\n     99%    1.01s\n";
+        assert_eq!(milliseconds_at(wrk, "50%").unwrap(), 0.812);
+        assert_eq!(milliseconds_at(wrk, "90%").unwrap(), 1.5);
+        assert_eq!(milliseconds_at(wrk, "99%").unwrap(), 1010.0);
+        assert!(milliseconds_at(wrk, "75%").is_err());
     }
 
     #[test]
