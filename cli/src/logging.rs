@@ -8,10 +8,21 @@ use tracing_subscriber::EnvFilter;
 use crate::BadConfig;
 use crate::args::LogFormat;
 use crate::function_lines::FunctionLines;
+use crate::log_writer::LogWriter;
 use crate::paint::Paint;
 
+/// The log until its last line: dropped where the command ends.
+#[must_use]
+pub(crate) struct Log(LogWriter);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
 /// Installs the subscriber. `directives` is what `--log` gives, in `tracing-subscriber`'s syntax.
-pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Result<()> {
+pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Result<Log> {
     let filter = EnvFilter::builder()
         .parse(directives)
         .with_context(|| {
@@ -22,7 +33,8 @@ pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Re
         .add_directive("tokio_postgres=warn".parse().expect("a valid directive"));
     let (at_terminal, paint) = (std::io::stderr().is_terminal(), Paint::of_stderr());
     let format = format.unwrap_or(if at_terminal { LogFormat::Text } else { LogFormat::Json });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let writer = LogWriter::start(std::io::stderr())?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer.clone());
     match format {
         LogFormat::Text => {
             builder.with_ansi(paint == Paint::Coloured).event_format(FunctionLines::new(paint)).init();
@@ -31,5 +43,5 @@ pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Re
             builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init()
         }
     }
-    Ok(())
+    Ok(Log(writer))
 }

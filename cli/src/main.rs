@@ -11,6 +11,7 @@ mod function_process;
 mod kept_keys;
 mod keys;
 mod log_lines;
+mod log_writer;
 mod logging;
 mod paint;
 mod remote;
