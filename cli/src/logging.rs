@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use crate::BadConfig;
 use crate::args::LogFormat;
 use crate::function_lines::FunctionLines;
+use crate::json_lines::JsonLines;
 use crate::log_writer::LogWriter;
 use crate::paint::Paint;
 
@@ -39,9 +40,7 @@ pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Re
         LogFormat::Text => {
             builder.with_ansi(paint == Paint::Coloured).event_format(FunctionLines::new(paint)).init();
         }
-        LogFormat::Json => {
-            builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init()
-        }
+        LogFormat::Json => builder.event_format(JsonLines).init(),
     }
     Ok(Log(writer))
 }

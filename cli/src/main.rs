@@ -8,6 +8,7 @@ mod commands;
 mod compiler;
 mod function_lines;
 mod function_process;
+mod json_lines;
 mod kept_keys;
 mod keys;
 mod log_lines;
