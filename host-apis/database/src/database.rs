@@ -14,7 +14,7 @@ use crate::channels::{self, Channels};
 use crate::pool::Pool;
 use crate::roles::{self, RoleSettingsByName};
 use crate::snapshot::Snapshots;
-use crate::spool::Spills;
+use crate::spool::{Room, Spills};
 use crate::type_names::TypeNames;
 use crate::wire::ConnectError;
 use crate::{DatabaseConfig, Door, Error, OpenError, PoolStatus};
@@ -71,7 +71,7 @@ impl Database {
             type_names: TypeNames::default(),
             channels: Arc::default(),
             snapshots: Snapshots::default(),
-            spills: Spills::new(config.spill_folder.clone(), Handle::current()),
+            spills: Spills::new(config.spill_folder.clone(), Handle::current(), Room::default()),
             stop: CancellationToken::new(),
         });
         let listener =

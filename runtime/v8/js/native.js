@@ -7,8 +7,8 @@ const { core, internals, primordials } = __bootstrap;
 const { isArrayBuffer } = core;
 const {
   BrotliDecoder, BrotliEncoder, SubtleCrypto, Zlib, ZstdCompress, ZstdDecompress, op_isobase_hold,
-  op_isobase_judge_filling, op_isobase_judge_iterations, op_isobase_judge_key, op_isobase_judge_powers,
-  op_isobase_judge_prime, op_isobase_judge_safe_prime, op_isobase_release,
+  op_isobase_judge_encrypted_key, op_isobase_judge_filling, op_isobase_judge_iterations, op_isobase_judge_key,
+  op_isobase_judge_powers, op_isobase_judge_prime, op_isobase_judge_safe_prime, op_isobase_release,
 } = core.ops;
 const {
   ArrayBufferIsView, ArrayBufferPrototypeGetByteLength, ArrayPrototypePush, ArrayPrototypeShift,
@@ -107,7 +107,14 @@ const judgeGroup = (prime, bits) => {
   else op_isobase_judge_powers(bytesOf(prime), 1);
 };
 
-const judgeKey = (text) => op_isobase_judge_key(bytesOf(text));
+/** Reads a key; where there is a passphrase, what it takes is in the key. */
+function judgedKey(create, args) {
+  op_isobase_judge_key(bytesOf(args[0]));
+  const read = () => ReflectApply(create, undefined, args);
+  if (args[3] === null || args[3] === undefined) return read();
+  const bytes = op_isobase_judge_encrypted_key(args[0]);
+  return bytes === 0 ? read() : holding(bytes, read);
+}
 
 /** The length of all texts among the members of a key. */
 function lengthOf(jwk) {
@@ -126,8 +133,6 @@ const JUDGED = {
   op_node_check_prime_async: judgeChecks,
   op_node_check_prime_bytes: judgeChecks,
   op_node_check_prime_bytes_async: judgeChecks,
-  op_node_create_private_key: judgeKey,
-  op_node_create_public_key: judgeKey,
   op_node_create_rsa_jwk: (jwk) => op_isobase_judge_key(lengthOf(jwk)),
   op_node_dh_check: (prime) => op_isobase_judge_powers(bytesOf(prime), 1),
   op_node_dh_compute_secret: (prime, own, theirs) => {
@@ -152,6 +157,8 @@ const JUDGED = {
 /** How an operation is called whose memory counts meanwhile, or as long as its result lives. */
 const HOLDING = {
   __proto__: null,
+  op_node_create_private_key: judgedKey,
+  op_node_create_public_key: judgedKey,
   op_node_create_secret_key: (create, args) => holdKey(ReflectApply(create, undefined, args), bytesOf(args[0])),
   op_node_fill_random_async: (fill, args) => holdingUntilSettled(args[0], () => ReflectApply(fill, undefined, args)),
   op_node_generate_secret_key: (make, args) => holding(args[0], () => holdKey(ReflectApply(make, undefined, args), args[0])),

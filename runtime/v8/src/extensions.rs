@@ -30,6 +30,7 @@ deno_core::extension!(
     ops = [
         ops::connection::op_isobase_may_connect,
         ops::connection::op_isobase_messages_max,
+        ops::encrypted_key::op_isobase_judge_encrypted_key,
         ops::fetch::op_isobase_fetch_own,
         ops::fetch::op_isobase_is_own,
         ops::lifecycle::op_isobase_keep,

@@ -101,6 +101,36 @@ const COMPUTATIONS: &[Hostile] = &[
         const number = new Uint8Array(1 << 16).fill(255);
         try { const group = createDiffieHellman(number); group.setPrivateKey(number); group.computeSecret(number); } catch (error) { return new Response(error.name); }",
     ),
+    // 8,388,607 iterations of a hash, chosen by who wrote the key.
+    refused(
+        "endless-passphrase",
+        "const [{ createPrivateKey }, { Buffer }] = await Promise.all([import('node:crypto'), import('node:buffer')]);
+        const key = Buffer.from('MIHtMFgGCSqGSIb3DQEFDTBLMCoGCSqGSIb3DQEFDDAdBAhJJ8CSFuZmlwIDf///MAwGCCqGSIb3DQIJBQAwHQYJYIZIAWUDBAEqBBDAWXpBnmeaZInqkW8BOJDQBIGQ+c1hyKsqHMKCPe9MGVAHpdhatAQimIyDU+ydvl/wDAx+yjxDN6mFOYY4sSpOWvvXg6tkuUp3jUclCx0ihDmh875B/KAuqm2B0ovBzd27MS1+sXZI5Tfr8y8/6pzVyr3/0if6VTNsKVDudu16WWxp/VyjihCpSH7t3rAsdp0TK3LWEESy3bSkrWOqYDCm8QFi', 'base64');
+        try { createPrivateKey({ key, format: 'der', type: 'pkcs8', passphrase: 'x' }); } catch (error) { return new Response(error.name); }",
+    ),
+    // The same key as text, and by another way to read it.
+    refused(
+        "endless-passphrase-of-text",
+        "const { createPublicKey } = await import('node:crypto');
+        const lines = 'MIHtMFgGCSqGSIb3DQEFDTBLMCoGCSqGSIb3DQEFDDAdBAhJJ8CSFuZmlwIDf///MAwGCCqGSIb3DQIJBQAwHQYJYIZIAWUDBAEqBBDAWXpBnmeaZInqkW8BOJDQBIGQ+c1hyKsqHMKCPe9MGVAHpdhatAQimIyDU+ydvl/wDAx+yjxDN6mFOYY4sSpOWvvXg6tkuUp3jUclCx0ihDmh875B/KAuqm2B0ovBzd27MS1+sXZI5Tfr8y8/6pzVyr3/0if6VTNsKVDudu16WWxp/VyjihCpSH7t3rAsdp0TK3LWEESy3bSkrWOqYDCm8QFi'.match(/.{1,64}/g).join('\\n');
+        const key = `-----BEGIN ENCRYPTED PRIVATE KEY-----\\n${lines}\\n-----END ENCRYPTED PRIVATE KEY-----\\n`;
+        try { createPublicKey({ key, passphrase: 'x' }); } catch (error) { return new Response(error.name); }",
+    ),
+    // scrypt with a gibibyte and a half.
+    refused(
+        "huge-passphrase",
+        "const [{ createPrivateKey }, { Buffer }] = await Promise.all([import('node:crypto'), import('node:buffer')]);
+        const key = Buffer.from('MIHlMFAGCSqGSIb3DQEFDTBDMCIGCSsGAQQB2kcECzAVBAiYeutFXKpp6gIDQAAAAgEDAgEBMB0GCWCGSAFlAwQBKgQQM3ok1j93M7SrxQl1gwkJzwSBkNl7wJ6fRfocs9frDvkhwGKKkHjLFXTVrWfodLHg0FXFSrsStpWRkeiR7yQX3su0xTXVJTvtZCFOIhumqqjlbIcubjeQ8nMM6npShIvFAFD+bghjjm2Cl2UCEQ9oO2ExWAAkegyY1SYGEHNb/dRAuZu2efIPGWiMRHq67hLP+oj4OEDpkTwyeTyolrppAJvgUg==', 'base64');
+        try { createPrivateKey({ key, format: 'der', type: 'pkcs8', passphrase: 'x' }); } catch (error) { return new Response(error.name); }",
+    ),
+    Hostile {
+        name: "usual-passphrase",
+        attack: "const [{ createPrivateKey }, { Buffer }] = await Promise.all([import('node:crypto'), import('node:buffer')]);
+        const key = Buffer.from('MIHtMFgGCSqGSIb3DQEFDTBLMCoGCSqGSIb3DQEFDDAdBAhJJ8CSFuZmlwIDAYagMAwGCCqGSIb3DQIJBQAwHQYJYIZIAWUDBAEqBBDAWXpBnmeaZInqkW8BOJDQBIGQ+c1hyKsqHMKCPe9MGVAHpdhatAQimIyDU+ydvl/wDAx+yjxDN6mFOYY4sSpOWvvXg6tkuUp3jUclCx0ihDmh875B/KAuqm2B0ovBzd27MS1+sXZI5Tfr8y8/6pzVyr3/0if6VTNsKVDudu16WWxp/VyjihCpSH7t3rAsdp0TK3LWEESy3bSkrWOqYDCm8QFi', 'base64');
+        return new Response(createPrivateKey({ key, format: 'der', type: 'pkcs8', passphrase: 'x' }).asymmetricKeyType);",
+        limits: SHORT,
+        end: End::Answers("ec"),
+    },
 ];
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use reader::SpoolReader;
 use spill::SpilledFile;
-pub(crate) use spill::Spills;
+pub(crate) use spill::{Room, Spills};
 
 #[derive(Debug)]
 struct Spool {

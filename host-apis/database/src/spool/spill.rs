@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use isobase_base::limits::{DATABASE_SPILL_WAIT_MAX, DATABASE_SPILLED_BYTES_MAX};
@@ -17,10 +18,25 @@ use tokio::task::JoinHandle;
 
 use super::SpoolError;
 
+/// What all files together may take of the disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(super) bytes_max: u64,
+    /// How long one more piece waits for others to go.
+    pub(super) wait_max: Duration,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { bytes_max: DATABASE_SPILLED_BYTES_MAX, wait_max: DATABASE_SPILL_WAIT_MAX }
+    }
+}
+
 /// All such files of one database.
 #[derive(Debug)]
 pub(crate) struct Spills {
     folder: PathBuf,
+    room: Room,
     /// Whose threads wait for the disk.
     runtime: Handle,
     bytes: AtomicU64,
@@ -40,8 +56,8 @@ pub(crate) struct SpilledFile {
 
 impl Spills {
     /// In `folder`, which is made when it is needed.
-    pub(crate) fn new(folder: PathBuf, runtime: Handle) -> Arc<Self> {
-        Arc::new(Self { folder, runtime, bytes: AtomicU64::new(0), freed: Notify::new() })
+    pub(crate) fn new(folder: PathBuf, runtime: Handle, room: Room) -> Arc<Self> {
+        Arc::new(Self { folder, room, runtime, bytes: AtomicU64::new(0), freed: Notify::new() })
     }
 
     pub(super) async fn file(self: Arc<Self>) -> io::Result<SpilledFile> {
@@ -65,14 +81,14 @@ impl Spills {
         let room = async {
             loop {
                 let freed = self.freed.notified();
-                let add = |used: u64| Some(used + bytes).filter(|sum| *sum <= DATABASE_SPILLED_BYTES_MAX);
+                let add = |used: u64| Some(used + bytes).filter(|sum| *sum <= self.room.bytes_max);
                 if self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok() {
                     return;
                 }
                 freed.await;
             }
         };
-        tokio::time::timeout(DATABASE_SPILL_WAIT_MAX, room).await.map_err(|_| SpoolError::Full)
+        tokio::time::timeout(self.room.wait_max, room).await.map_err(|_| SpoolError::Full)
     }
 }
 

@@ -8,14 +8,18 @@ use bytes::Bytes;
 use isobase_base::limits::{DATABASE_SPILL_PIECE_BYTES, DATABASE_SPOOL_BYTES_MAX};
 use tokio::runtime::Handle;
 
-use super::{Pace, Spills, SpoolError, SpoolReader, SpoolWriter, spool};
+use super::{Pace, Room, Spills, SpoolError, SpoolReader, SpoolWriter, spool};
 
 const PIECE: usize = 40_000;
 /// As much as goes to the disk many times over.
 const PIECES: usize = 100;
 
 fn spills() -> Arc<Spills> {
-    Spills::new(std::env::temp_dir(), Handle::current())
+    spills_with(Room::default())
+}
+
+fn spills_with(room: Room) -> Arc<Spills> {
+    Spills::new(std::env::temp_dir(), Handle::current(), room)
 }
 
 fn piece(number: usize) -> Bytes {
@@ -107,4 +111,46 @@ async fn what_is_not_finished_breaks_off() {
     assert_eq!(next(&mut reader).await, Some(Ok(Bytes::from_static(b"abc"))));
     assert!(next(&mut reader).await.unwrap().is_err());
     assert_eq!(next(&mut reader).await, None);
+}
+
+/// Room for what one writer of all pieces puts on the disk, and not for two.
+const ROOM_FOR_ONE: u64 = (PIECES * PIECE) as u64;
+
+#[tokio::test]
+async fn a_full_disk_ends_what_does_not_fit() {
+    let spills = spills_with(Room { bytes_max: ROOM_FOR_ONE, wait_max: Duration::ZERO });
+    let (mut first, mut kept) = spool(&spills, Pace::OfWriter, None);
+    write(&mut first, 0..PIECES).await;
+    let (mut second, broken) = spool(&spills, Pace::OfWriter, None);
+    let mut refused = None;
+    for number in 0..PIECES {
+        refused = second.push(piece(number)).await.err();
+        if refused.is_some() {
+            break;
+        }
+    }
+    assert!(matches!(refused, Some(SpoolError::Full)), "{refused:?}");
+    assert!(spills.bytes() <= ROOM_FOR_ONE);
+    drop((second, broken));
+    first.finish();
+    assert!(read(&mut kept, usize::MAX).await == all(), "what fitted is whole");
+}
+
+#[tokio::test]
+async fn what_does_not_fit_waits_until_others_have_gone() {
+    let spills = spills_with(Room { bytes_max: ROOM_FOR_ONE, wait_max: Duration::from_secs(60) });
+    let (mut first, mut gone) = spool(&spills, Pace::OfWriter, None);
+    write(&mut first, 0..PIECES).await;
+    let (mut second, mut reader) = spool(&spills, Pace::OfWriter, None);
+    let writing = async {
+        write(&mut second, 0..PIECES).await;
+        second.finish();
+    };
+    let reading = async {
+        first.finish();
+        assert!(read(&mut gone, usize::MAX).await == all());
+        drop(gone);
+    };
+    tokio::join!(writing, reading);
+    assert!(read(&mut reader, usize::MAX).await == all());
 }

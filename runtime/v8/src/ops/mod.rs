@@ -4,6 +4,7 @@
 
 pub(crate) mod compression;
 pub(crate) mod connection;
+pub(crate) mod encrypted_key;
 pub(crate) mod fetch;
 pub(crate) mod lifecycle;
 pub(crate) mod log;

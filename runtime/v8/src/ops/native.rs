@@ -80,6 +80,10 @@ pub(crate) fn op_isobase_judge_iterations(
     #[number] iterations: u64,
     #[number] bytes: u64,
 ) -> Result<(), JsErrorBox> {
+    judge_iterations(iterations, bytes)
+}
+
+pub(super) fn judge_iterations(iterations: u64, bytes: u64) -> Result<(), JsErrorBox> {
     let blocks = bytes.div_ceil(limits::V8_KEY_BLOCK_BYTES).max(1);
     judge(iterations.saturating_mul(blocks), limits::V8_KEY_ITERATIONS_MAX, "iterations of a hash")
 }
@@ -87,6 +91,10 @@ pub(crate) fn op_isobase_judge_iterations(
 /// `scrypt` and `argon2`, which fill so many bytes of memory, so many times.
 #[op2(fast)]
 pub(crate) fn op_isobase_judge_filling(#[number] bytes: u64, #[number] times: u64) -> Result<(), JsErrorBox> {
+    judge_filling(bytes, times)
+}
+
+pub(super) fn judge_filling(bytes: u64, times: u64) -> Result<(), JsErrorBox> {
     judge(bytes.saturating_mul(times), limits::V8_KEY_FILLED_BYTES_MAX, "bytes to fill for a key")
 }
 
