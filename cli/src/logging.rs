@@ -9,21 +9,10 @@ use crate::BadConfig;
 use crate::args::LogFormat;
 use crate::function_lines::FunctionLines;
 use crate::json_lines::JsonLines;
-use crate::log_writer::LogWriter;
 use crate::paint::Paint;
 
-/// The log until its last line: dropped where the command ends.
-#[must_use]
-pub(crate) struct Log(LogWriter);
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        self.0.flush();
-    }
-}
-
 /// Installs the subscriber. `directives` is what `--log` gives, in `tracing-subscriber`'s syntax.
-pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Result<Log> {
+pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Result<()> {
     let filter = EnvFilter::builder()
         .parse(directives)
         .with_context(|| {
@@ -34,13 +23,12 @@ pub(crate) fn install(directives: &str, format: Option<LogFormat>) -> anyhow::Re
         .add_directive("tokio_postgres=warn".parse().expect("a valid directive"));
     let (at_terminal, paint) = (std::io::stderr().is_terminal(), Paint::of_stderr());
     let format = format.unwrap_or(if at_terminal { LogFormat::Text } else { LogFormat::Json });
-    let writer = LogWriter::start(std::io::stderr())?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer.clone());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => {
             builder.with_ansi(paint == Paint::Coloured).event_format(FunctionLines::new(paint)).init();
         }
         LogFormat::Json => builder.event_format(JsonLines).init(),
     }
-    Ok(Log(writer))
+    Ok(())
 }

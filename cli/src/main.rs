@@ -12,7 +12,6 @@ mod json_lines;
 mod kept_keys;
 mod keys;
 mod log_lines;
-mod log_writer;
 mod logging;
 mod paint;
 mod remote;

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: StartArguments) -> anyhow::Result<()> {
     if arguments.detach {
         return detach(&arguments);
     }
-    let _log = logging::install(&arguments.log, arguments.log_format)?;
+    logging::install(&arguments.log, arguments.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -72,11 +72,3 @@ pub const VERIFICATION_KEYS_MAX: usize = 64;
 pub const API_KEYS_MAX: usize = 256;
 /// A shared signing secret, in bytes; HS256 wants at least the size of its hash (RFC 7518 §3.2).
 pub const JWT_SECRET_BYTES_MIN: usize = 32;
-
-// ---- The host's own log ----------------------------------------------------------------------------
-
-/// Lines of the host's log that wait for whoever reads it, in bytes; those beyond it are dropped and counted.
-/// Without a bound, a terminal that somebody has stopped would fill the memory.
-pub const LOG_WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How long lines gather before they are written at once. Longer, and a person sees them late.
-pub const LOG_GATHER_TIME: Duration = Duration::from_millis(5);
